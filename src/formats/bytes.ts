@@ -1,0 +1,52 @@
+/**
+ * Byte strings and a bounds-checked cursor.
+ *
+ * Names, link targets, xattr keys and values are bytes, not text. They are held as `ByteString`: a JavaScript string in
+ * which every code unit is one byte (latin1). V8 stores it one byte a character, `<` compares it in byte order, and it
+ * works as a Map key, none of which a Uint8Array does.
+ */
+import { SluiceError } from '../errors.js'
+
+/** A string whose code units are all 0..255, each one byte. */
+export type ByteString = string
+
+export function toByteString(bytes: Uint8Array): ByteString {
+  return asBuffer(bytes).toString('latin1')
+}
+
+export function fromByteString(text: ByteString): Buffer {
+  return Buffer.from(text, 'latin1')
+}
+
+/** The bytes of ordinary text in UTF-8, as a byte string. */
+export function utf8ByteString(text: string): ByteString {
+  return Buffer.from(text, 'utf8').toString('latin1')
+}
+
+/** A byte string as text for people: UTF-8 where it is valid, else escaped latin1. */
+export function displayByteString(text: ByteString): string {
+  const bytes = fromByteString(text)
+  const utf8 = bytes.toString('utf8')
+  const safe = utf8.includes('\uFFFD') ? text : utf8
+  // oxlint-disable-next-line no-control-regex
+  return safe.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`)
+}
+
+/** Byte order; usable with `Array.prototype.sort`. */
+export function compareByteStrings(a: ByteString, b: ByteString): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
+
+/** A Buffer over the same memory. */
+export function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+/** Little-endian u64 at `offset` as a number; refuses values above 2^53 - 1. */
+export function readU64(bytes: Buffer, offset: number, what: string): number {
+  const value = bytes.readBigUInt64LE(offset)
+  if (value > BigInt(Number.MAX_SAFE_INTEGER)) {
+    throw new SluiceError('SLUICE_FORMAT', `${what} is out of range: ${value}`)
+  }
+  return Number(value)
+}
