@@ -1,0 +1,62 @@
+import { Argument, Command, Option } from 'commander'
+import type { ErofsVersion, HashAlgorithm } from '../../index.js'
+import { SluiceError } from '../../errors.js'
+import { globalsOf, repositoryPath } from '../globals.js'
+import { print } from '../output.js'
+
+interface InitFlags {
+  readonly algorithm: string
+  readonly insecure?: boolean
+  readonly resetMetadata?: boolean
+  readonly ensure?: boolean
+}
+
+const DEFAULT_EROFS_VERSION: ErofsVersion = 1
+
+export function initCommand(): Command {
+  return new Command('init')
+    .description('make a repository')
+    .addArgument(new Argument('[path]', 'where; default: the repository chosen by --repo, --user or --system'))
+    .addOption(new Option('--algorithm <name>', 'fs-verity algorithm').default('fsverity-sha512-12'))
+    .option('--insecure', 'without fs-verity')
+    .option('--reset-metadata', 'throw away streams, images and metadata of what is there; keep its objects')
+    .option('--ensure', 'accept a repository that is there already; upgrade an old one')
+    .action(async (path: string | undefined, flags: InitFlags, command: Command) => {
+      const { initRepository, parseAlgorithmName, verityAlgorithmName } = await import('../../index.js')
+      const globals = globalsOf(command)
+      const target = path ?? repositoryPath(globals)
+      const algorithm = algorithmOf(flags.algorithm, globals.hash, parseAlgorithmName)
+      const insecure = globals.insecure ?? false
+      const result = await initRepository(target, {
+        algorithm,
+        insecure,
+        erofsVersion: globals.erofsVersion ?? DEFAULT_EROFS_VERSION,
+        resetMetadata: flags.resetMetadata ?? false,
+        ensure: flags.ensure ?? false,
+      })
+      if (result === 'exists') {
+        const kept = flags.ensure === true ? ' (existing configuration preserved)' : ''
+        print(`Repository already initialized at ${target}${kept}`)
+      } else if (result === 'upgraded') {
+        print(`Upgraded legacy repository at ${target}`)
+      } else {
+        print(`Initialized composefs repository at ${target}`)
+        print(`  algorithm: ${verityAlgorithmName(algorithm)}`)
+        print(`  verity:    ${insecure ? 'not required (insecure)' : 'required'}`)
+      }
+    })
+}
+
+function algorithmOf(
+  name: string,
+  hash: HashAlgorithm | undefined,
+  parse: (name: string) => HashAlgorithm,
+): HashAlgorithm {
+  let algorithm: HashAlgorithm
+  try {
+    algorithm = parse(name)
+  } catch (error) {
+    throw new SluiceError('SLUICE_USAGE', `unknown algorithm ${name}`, { cause: error })
+  }
+  return hash ?? algorithm
+}

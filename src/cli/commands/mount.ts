@@ -1,0 +1,64 @@
+import { Command, Option } from 'commander'
+import { SluiceError } from '../../errors.js'
+import type { MountImageOptions, Repository } from '../../index.js'
+import { withRepository } from '../globals.js'
+
+interface MountFlags {
+  readonly upperdir?: string
+  readonly workdir?: string
+  readonly readWrite?: boolean
+  readonly fuse?: string
+  readonly bootable?: boolean
+}
+
+/** `mount` and `oci mount` take the same options. */
+function withMountOptions(command: Command): Command {
+  return command
+    .argument('<dir>', 'where to mount it')
+    .option('--upperdir <dir>', 'writable layer; needs --workdir')
+    .option('--workdir <dir>', 'work directory of the writable layer')
+    .option('--read-write', 'mount writable; needs --upperdir')
+    .addOption(new Option('--fuse <when>', 'through FUSE').choices(['auto', 'yes', 'no']).default('auto'))
+}
+
+function mountOptions(target: string, { upperdir, workdir, readWrite, fuse }: MountFlags): MountImageOptions {
+  if (fuse === 'yes') throw new SluiceError('SLUICE_UNSUPPORTED', 'mounting through FUSE is not supported')
+  return {
+    target,
+    ...(upperdir !== undefined && { upperdir }),
+    ...(workdir !== undefined && { workdir }),
+    readWrite: readWrite ?? false,
+  }
+}
+
+export function mountCommand(): Command {
+  const command = new Command('mount').description('mount an image').argument('<name>', 'name or id of an image')
+  return withMountOptions(command).action(async (name: string, dir: string, flags: MountFlags, self: Command) => {
+    await withRepository(self, async (repository) => mount(repository, repository.findImage(name), name, dir, flags))
+  })
+}
+
+export function ociMountCommand(): Command {
+  const command = new Command('mount')
+    .description('mount the file system of an image')
+    .argument('<image>', 'tag, or sha256:… of a manifest')
+    .option('--bootable', 'the boot image')
+  return withMountOptions(command).action(async (name: string, dir: string, flags: MountFlags, self: Command) => {
+    if (flags.bootable === true) throw new SluiceError('SLUICE_UNSUPPORTED', 'boot images are not supported yet')
+    await withRepository(self, async (repository) => {
+      const { storedImageId } = await import('../../index.js')
+      await mount(repository, storedImageId(repository, name), name, dir, flags)
+    })
+  })
+}
+
+async function mount(
+  repository: Repository,
+  id: Parameters<Repository['objects']['path']>[0],
+  name: string,
+  dir: string,
+  flags: MountFlags,
+): Promise<void> {
+  const { mountImage } = await import('../../index.js')
+  mountImage(repository, id, name, mountOptions(dir, flags))
+}

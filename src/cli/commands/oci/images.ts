@@ -1,0 +1,91 @@
+import { Command } from 'commander'
+import { SluiceError } from '../../../errors.js'
+import type { Digest } from '../../../index.js'
+import { withRepository } from '../../globals.js'
+import { print, printBytes, printJson, printTable } from '../../output.js'
+
+/** A digest given on the command line; a malformed one is a usage error. */
+export async function digestArgument(text: string): Promise<Digest> {
+  const { parseDigest } = await import('../../../index.js')
+  try {
+    return parseDigest(text)
+  } catch (error) {
+    throw new SluiceError('SLUICE_USAGE', `invalid digest ${JSON.stringify(text)}`, { cause: error })
+  }
+}
+
+export function ociImagesCommand(): Command {
+  return new Command('images')
+    .description('list the tagged images')
+    .option('--json', 'as JSON')
+    .action(async (flags: { json?: boolean }, command: Command) => {
+      await withRepository(command, async (repository) => {
+        const { listOciImages } = await import('../../../index.js')
+        const images = listOciImages(repository, (name, error) => {
+          process.stderr.write(
+            `warning: ${name} is left out: ${error instanceof Error ? error.message : String(error)}\n`,
+          )
+        })
+        if (flags.json === true) return printJson({ images })
+        if (images.length === 0) return print('No images found')
+        return printTable(
+          ['NAME', 'DIGEST', 'ARCH', 'LAYERS', 'REFS'],
+          images.map((image) => [
+            image.name,
+            image.manifest_digest.slice(image.manifest_digest.indexOf(':') + 1).slice(0, 12),
+            image.is_container ? image.architecture : 'artifact',
+            String(image.layer_count),
+            String(image.referrer_count),
+          ]),
+        )
+      })
+    })
+}
+
+export function ociInspectCommand(): Command {
+  return new Command('inspect')
+    .description('tell about an image')
+    .argument('<image>', 'tag, or @digest of a manifest')
+    .option('--manifest', 'the manifest, byte for byte')
+    .option('--config', 'the config, byte for byte')
+    .action(async (name: string, flags: { manifest?: boolean; config?: boolean }, command: Command) => {
+      if (flags.manifest === true && flags.config === true) {
+        throw new SluiceError('SLUICE_USAGE', 'only one of --manifest and --config can be given')
+      }
+      await withRepository(command, async (repository) => {
+        const { inspectOciImage, openStoredImage, resolveImageName } = await import('../../../index.js')
+        if (flags.manifest !== true && flags.config !== true) return printJson(inspectOciImage(repository, name))
+        const image = openStoredImage(repository, resolveImageName(repository, name))
+        const { bytes } = flags.manifest === true ? image.manifestDocument : image.configDocument
+        return printBytes([bytes, Buffer.from('\n')])
+      })
+    })
+}
+
+export function ociTagCommand(): Command {
+  return new Command('tag')
+    .description('give a stored image another tag')
+    .argument('<digest>', 'digest of its manifest')
+    .argument('<name>', 'the tag')
+    .action(async (text: string, name: string, _flags: unknown, command: Command) => {
+      const digest = await digestArgument(text)
+      await withRepository(command, async (repository) => {
+        const { tagImage } = await import('../../../index.js')
+        tagImage(repository, digest, name)
+        print(`Tagged ${digest} as ${name}`)
+      })
+    })
+}
+
+export function ociUntagCommand(): Command {
+  return new Command('untag')
+    .description('remove a tag')
+    .argument('<name>', 'the tag')
+    .action(async (name: string, _flags: unknown, command: Command) => {
+      await withRepository(command, async (repository) => {
+        const { untagImage } = await import('../../../index.js')
+        untagImage(repository, name)
+        print(`Removed tag ${name}`)
+      })
+    })
+}

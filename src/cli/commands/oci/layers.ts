@@ -1,0 +1,40 @@
+import { Command } from 'commander'
+import { SluiceError } from '../../../errors.js'
+import { withRepository } from '../../globals.js'
+import { print, printBytes, printJson, printLines, refuseTerminal } from '../../output.js'
+import { digestArgument } from './images.js'
+
+export function ociLayerCommand(): Command {
+  return new Command('layer')
+    .description('write a stored layer as tar, or tell about it')
+    .argument('<diff_id>', 'digest of the uncompressed layer')
+    .option('--json', 'its figures')
+    .option('--dumpfile', 'its entries, a line each')
+    .action(async (text: string, flags: { json?: boolean; dumpfile?: boolean }, command: Command) => {
+      if (flags.json === true && flags.dumpfile === true) {
+        throw new SluiceError('SLUICE_USAGE', 'only one of --json and --dumpfile can be given')
+      }
+      const diffId = await digestArgument(text)
+      if (flags.json !== true && flags.dumpfile !== true) refuseTerminal('a tar archive')
+      await withRepository(command, async (repository) => {
+        const { describeLayer, layerEntries, layerTar } = await import('../../../index.js')
+        if (flags.json === true) return printJson(await describeLayer(repository, diffId))
+        if (flags.dumpfile === true) return printLines(layerEntries(repository, diffId))
+        return printBytes(layerTar(repository, diffId))
+      })
+    })
+}
+
+export function ociImportLayerCommand(): Command {
+  return new Command('import-layer')
+    .description('import a layer from a tar on standard input')
+    .argument('<diff_id>', 'digest of the tar, which is checked')
+    .argument('[name]', 'a name for the layer, below streams/refs')
+    .action(async (text: string, name: string | undefined, _flags: unknown, command: Command) => {
+      const diffId = await digestArgument(text)
+      await withRepository(command, async (repository) => {
+        const { importTarLayer } = await import('../../../index.js')
+        print(`${repository.algorithm}:${await importTarLayer(repository, diffId, process.stdin, name)}`)
+      })
+    })
+}

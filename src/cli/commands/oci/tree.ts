@@ -1,0 +1,60 @@
+import { Command, Option } from 'commander'
+import { SluiceError } from '../../../errors.js'
+import type { HashAlgorithm, ImageTreeOptions, XattrMode } from '../../../index.js'
+import { withRepository, type Globals } from '../../globals.js'
+import { print, printLines } from '../../output.js'
+
+interface TreeFlags {
+  readonly bootable?: boolean
+  readonly xattrs: XattrMode
+}
+
+function treeCommand(name: string): Command {
+  return new Command(name)
+    .argument('<image>', 'tag, or @digest of a config')
+    .argument('[verity]', "object of the config's stream")
+    .option('--bootable', 'with the boot transformation')
+    .addOption(
+      new Option('--xattrs <mode>', 'which extended attributes stay')
+        .choices(['allowlist-only', 'keep-user-xattrs'])
+        .default('allowlist-only'),
+    )
+}
+
+async function treeOptions(
+  flags: TreeFlags,
+  globals: Globals,
+  verity: string | undefined,
+  algorithm: HashAlgorithm,
+): Promise<ImageTreeOptions> {
+  if (flags.bootable === true) throw new SluiceError('SLUICE_UNSUPPORTED', 'boot images are not supported yet')
+  const { parseObjectId } = await import('../../../index.js')
+  return {
+    xattrs: flags.xattrs,
+    parity: globals.parity ?? false,
+    ...(verity !== undefined && { verity: parseObjectId(algorithm, verity) }),
+  }
+}
+
+export function ociDumpCommand(): Command {
+  return treeCommand('dump')
+    .description('write the file system of an image as a dumpfile')
+    .action(async (image: string, verity: string | undefined, flags: TreeFlags, command: Command) => {
+      await withRepository(command, async (repository, globals) => {
+        const { dumpImage } = await import('../../../index.js')
+        const options = await treeOptions(flags, globals, verity, repository.algorithm)
+        await printLines(dumpImage(repository, image, options))
+      })
+    })
+}
+
+export function ociComputeIdCommand(): Command {
+  return treeCommand('compute-id')
+    .description('compute the id of the EROFS image of an image')
+    .action(async (image: string, verity: string | undefined, flags: TreeFlags, command: Command) => {
+      await withRepository(command, async (repository, globals) => {
+        const { imageId } = await import('../../../index.js')
+        print(await imageId(repository, image, await treeOptions(flags, globals, verity, repository.algorithm)))
+      })
+    })
+}

@@ -1,0 +1,159 @@
+import { Command, Option } from 'commander'
+import { SluiceError } from '../../errors.js'
+import type { ImageSourceOptions, PullResult, Repository } from '../../index.js'
+import { globalsOf, openOptions, repositoryPath, withRepository, type Globals } from '../globals.js'
+import { formatSize, print } from '../output.js'
+import { progressStyle, showPull } from '../progress.js'
+
+interface PullFlags {
+  readonly platform?: string
+  readonly jobs?: number
+  readonly json?: boolean
+  readonly init?: boolean
+  readonly tlsVerify?: boolean
+  readonly authfile?: string
+  readonly username?: string
+  readonly passwordStdin?: boolean
+  readonly bootable?: boolean
+  readonly expectedDigest?: string
+  readonly localFetch?: string
+}
+
+function positive(text: string): number {
+  if (!/^[1-9][0-9]{0,3}$/.test(text)) throw new SluiceError('SLUICE_USAGE', `not a number from 1 to 9999: ${text}`)
+  return Number(text)
+}
+
+/** Options of both commands. */
+function withSourceOptions(command: Command): Command {
+  return command
+    .option('--platform <os/arch[/variant]>', "platform to choose from a multi-platform image; default: this host's")
+    .addOption(new Option('-j, --jobs <n>', 'layers at a time').default(4).argParser(positive))
+    .option('--json', 'events as JSON lines on standard output; the last one has the result')
+    .option('--no-tls-verify', 'accept any certificate, and plain HTTP')
+    .addOption(new Option('--authfile <path>', 'file with credentials').env('REGISTRY_AUTH_FILE'))
+    .option('--username <name>', 'user at the registry; needs --password-stdin')
+    .option('--password-stdin', 'read the password from standard input')
+}
+
+export function pullCommand(): Command {
+  const command = new Command('pull')
+    .description('pull an image from anywhere; the repository is made if there is none')
+    .argument('<image>', 'docker://…, oci:DIR[:TAG], oci-archive:FILE[:TAG], or just a name')
+    .argument('[tag]', 'tag to give it; default: IMAGE as it stands')
+    .option('--no-init', 'do not make a repository')
+  return withSourceOptions(command).action(
+    async (image: string, tag: string | undefined, flags: PullFlags, self: Command) => {
+      const { openOrInit } = await import('../../index.js')
+      const globals = globalsOf(self)
+      const repository = await openOrInit(repositoryPath(globals), openOptions(globals), {
+        init: flags.init ?? true,
+        onInit: ({ path, secure }) => {
+          const kind = secure ? 'a secure repository' : 'an INSECURE repository (the file system has no fs-verity)'
+          process.stderr.write(`Made ${kind} at ${path}\n`)
+        },
+      })
+      try {
+        await pull(repository, image, tag ?? image, flags, globals, true)
+      } finally {
+        repository.close()
+      }
+    },
+  )
+}
+
+export function ociPullCommand(): Command {
+  const command = new Command('pull')
+    .description('pull an image into the repository')
+    .argument('<image>', 'docker://…, oci:DIR[:TAG] or oci-archive:FILE[:TAG]')
+    .argument('[name]', 'tag to give it; default: IMAGE as it stands')
+    .option('--bootable', 'also make a boot image')
+    .option('--expected-digest <hex>', 'id the boot image must have; needs --bootable')
+    .addOption(
+      new Option('--local-fetch <how>', 'native import of containers-storage: images')
+        .choices(['disabled', 'auto', 'zerocopy'])
+        .default('disabled'),
+    )
+  return withSourceOptions(command).action(
+    async (image: string, name: string | undefined, flags: PullFlags, self: Command) => {
+      if (flags.expectedDigest !== undefined && flags.bootable !== true) {
+        throw new SluiceError('SLUICE_USAGE', '--expected-digest needs --bootable')
+      }
+      if (flags.bootable === true) throw new SluiceError('SLUICE_UNSUPPORTED', 'boot images are not supported yet')
+      await withRepository(self, (repository, globals) => pull(repository, image, name ?? image, flags, globals, false))
+    },
+  )
+}
+
+async function pull(
+  repository: Repository,
+  image: string,
+  tag: string,
+  flags: PullFlags,
+  globals: Globals,
+  bareNames: boolean,
+): Promise<void> {
+  const { openImageSource, parsePlatform, pullOci } = await import('../../index.js')
+  const sourceOptions = await imageSourceOptions(flags, globals)
+  const controller = cancelOnSignals()
+  const json = flags.json ?? false
+  const events = pullOci(
+    repository,
+    () => openImageSource(image, { ...sourceOptions, bareNames, signal: controller.signal }),
+    {
+      tag,
+      concurrency: flags.jobs ?? 4,
+      parity: globals.parity ?? false,
+      signal: controller.signal,
+      ...(flags.platform !== undefined && { platform: parsePlatform(flags.platform) }),
+    },
+  )
+  const result = await showPull(events, progressStyle({ quiet: globals.quiet ?? false, json }))
+  if (!json) printResult(result)
+}
+
+async function imageSourceOptions(flags: PullFlags, globals: Globals): Promise<Omit<ImageSourceOptions, 'signal'>> {
+  if ((flags.username === undefined) !== (flags.passwordStdin !== true)) {
+    throw new SluiceError('SLUICE_USAGE', '--username and --password-stdin go together')
+  }
+  return {
+    env: process.env,
+    parity: globals.parity ?? false,
+    ...(flags.tlsVerify === false && { tlsVerify: false }),
+    ...(flags.authfile !== undefined && { authFile: flags.authfile }),
+    ...(flags.username !== undefined && { credentials: { username: flags.username, password: await readPassword() } }),
+  }
+}
+
+async function readPassword(): Promise<string> {
+  const { text } = await import('node:stream/consumers')
+  return (await text(process.stdin)).replace(/\r?\n$/, '')
+}
+
+/** The first signal cancels and cleans up; a second one ends the process as it is. */
+function cancelOnSignals(): AbortController {
+  const controller = new AbortController()
+  for (const [signal, status] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
+    process.once(signal, () => {
+      controller.abort(new SluiceError('SLUICE_CANCELLED', `stopped by ${signal}; the next run goes on from here`))
+      process.exitCode = status
+      process.once(signal, () => process.exit(status))
+    })
+  }
+  return controller
+}
+
+function printResult(result: PullResult): void {
+  const { objects } = result
+  print(`manifest ${result.manifestDigest}`)
+  print(`config   ${result.configDigest}`)
+  print(`verity   ${result.manifestVerity}`)
+  print(`tagged   ${result.tag}`)
+  print(
+    `objects  ${objects.newObjects} new + ${objects.presentObjects} already present objects; ` +
+      `${formatSize(objects.storedBytes)} stored, ${formatSize(objects.inlineBytes)} inlined`,
+  )
+}

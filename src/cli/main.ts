@@ -1,0 +1,34 @@
+/** Runs a command line; gives no exit status back but sets `process.exitCode`. */
+import { readFileSync } from 'node:fs'
+import { CommanderError } from 'commander'
+import { errnoOf } from '../errors.js'
+import { globalsOf } from './globals.js'
+import { createProgram, usageStatus } from './program.js'
+import { reportError } from './report-error.js'
+
+/** Programs that the reference tool also is when it is called by their names. */
+const otherNames = new Set(['mkcomposefs', 'composefs-info'])
+
+/** @param argv as `process.argv`: node, script, arguments. */
+export async function main(argv: readonly string[], name: string): Promise<void> {
+  // A reader that goes away (`| head`) ends the program quietly, as it ends other tools.
+  process.stdout.on('error', (error) => process.exit(errnoOf(error) === 'EPIPE' ? 0 : 1))
+  const program = createProgram(packageVersion())
+  const words = otherNames.has(name) ? [name, ...argv.slice(2)] : argv.slice(2)
+  try {
+    await program.parseAsync(words, { from: 'user' })
+  } catch (error) {
+    process.exitCode = error instanceof CommanderError ? usageStatus(error) : reported(error, program)
+  }
+}
+
+function reported(error: unknown, program: ReturnType<typeof createProgram>): number {
+  const status = reportError(error, globalsOf(program).verbose ?? 0)
+  // A signal handler may have set 130 or 143 already.
+  return typeof process.exitCode === 'number' && process.exitCode > 128 ? process.exitCode : status
+}
+
+function packageVersion(): string {
+  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { version: string }).version
+}

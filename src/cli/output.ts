@@ -1,0 +1,71 @@
+/** What goes to standard output: text, bytes, JSON, tables. */
+import { once } from 'node:events'
+import { SluiceError } from '../errors.js'
+
+export function print(text: string): void {
+  process.stdout.write(`${text}\n`)
+}
+
+export function printJson(value: unknown): void {
+  print(JSON.stringify(value, undefined, 2))
+}
+
+/** Writes bytes as they come, no faster than the reader takes them. */
+export async function printBytes(pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> {
+  for await (const piece of pieces) {
+    if (!process.stdout.write(piece)) await once(process.stdout, 'drain')
+  }
+}
+
+/** Refuses to pour bytes on a terminal. */
+export function refuseTerminal(what: string): void {
+  if (!process.stdout.isTTY) return
+  throw new SluiceError('SLUICE_USAGE', `will not write ${what} to a terminal`, {
+    hint: 'redirect it to a file or a pipe',
+  })
+}
+
+/** Dumpfile lines, whose characters are bytes. */
+export async function printLines(lines: AsyncIterable<string> | Iterable<string>): Promise<void> {
+  let batch: string[] = []
+  const flush = async () => {
+    const bytes = Buffer.from(batch.map((line) => `${line}\n`).join(''), 'latin1')
+    batch = []
+    await printBytes([bytes])
+  }
+  for await (const line of lines) {
+    batch.push(line)
+    if (batch.length === 1000) await flush()
+  }
+  await flush()
+}
+
+const units = ['KiB', 'MiB', 'GiB', 'TiB']
+
+/** `100 B`, `12.75 KiB`: as the reference prints sizes. */
+export function formatSize(bytes: number): string {
+  if (bytes < 1024) return `${bytes} B`
+  let value = bytes / 1024
+  let unit = 0
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024
+    unit++
+  }
+  return `${value.toFixed(2)} ${units[unit]}`
+}
+
+/** A table in the style of the reference (oci.md §5.3). */
+export async function printTable(head: readonly string[], rows: readonly (readonly string[])[]): Promise<void> {
+  const { default: Table } = await import('cli-table3')
+  const table = new Table({
+    head: [...head],
+    chars: { mid: '╌', 'left-mid': '├', 'mid-mid': '┼', 'right-mid': '┤', middle: '┆' },
+    style: { head: [], border: [] },
+  })
+  table.push(...rows.map((row) => [...row]))
+  const lines = table.toString().split('\n')
+  // The line under the head is a double one; the library has one kind for all.
+  const doubled: Record<string, string> = { '╌': '═', '├': '╞', '┼': '╪', '┤': '╡' }
+  lines[2] = lines[2].replaceAll(/./gu, (character) => doubled[character] ?? character)
+  print(lines.join('\n'))
+}

@@ -1,0 +1,26 @@
+/** A cold Observable over asynchronous work that heeds an AbortSignal. */
+import { Observable } from 'rxjs'
+import { cancelled, SluiceError } from '../errors.js'
+
+/**
+ * Subscribing runs `work`; unsubscribing, or aborting `outer`, aborts the signal that it gets. What it emits goes to the
+ * subscriber; when it returns the Observable completes, and when it throws the Observable fails.
+ */
+export function coldFrom<Event>(
+  work: (emit: (event: Event) => void, signal: AbortSignal) => Promise<void>,
+  outer?: AbortSignal,
+): Observable<Event> {
+  return new Observable((subscriber) => {
+    const controller = new AbortController()
+    const signal = outer === undefined ? controller.signal : AbortSignal.any([outer, controller.signal])
+    work((event) => subscriber.next(event), signal).then(
+      () => subscriber.complete(),
+      (error: unknown) => {
+        // Whatever an aborted operation failed with, the abort is what happened.
+        const reason = signal.aborted && !(error instanceof SluiceError && error.code === 'SLUICE_CANCELLED')
+        subscriber.error(reason ? cancelled(signal) : error)
+      },
+    )
+    return () => controller.abort()
+  })
+}

@@ -1,0 +1,136 @@
+/**
+ * Reading untrusted JSON documents field by field: every error names the document and the path of the field.
+ *
+ * Unknown fields are ignored; an optional field that is null counts as absent, as in the reference.
+ */
+import { formatError, type SluiceError } from '../../errors.js'
+import { parseDigest, type Digest } from '../digest.js'
+
+/** No manifest, index or config is larger (oci.md §11). */
+export const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
+
+/** An object of a document; `path` is where it is, for errors. */
+export class JsonFields {
+  readonly #value: Readonly<Record<string, unknown>>
+  readonly #document: string
+  readonly #path: string
+
+  constructor(value: unknown, document: string, path = '') {
+    this.#document = document
+    this.#path = path
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      throw this.error(path === '' ? 'the document is not an object' : `${path} is not an object`)
+    }
+    this.#value = value as Readonly<Record<string, unknown>>
+  }
+
+  error(message: string): SluiceError {
+    return formatError(this.#document, message)
+  }
+
+  has(name: string): boolean {
+    return this.#get(name) !== undefined
+  }
+
+  string(name: string): string {
+    return this.optionalString(name) ?? this.#missing(name)
+  }
+
+  optionalString(name: string): string | undefined {
+    const value = this.#get(name)
+    if (value === undefined || typeof value === 'string') return value
+    throw this.error(`${this.#at(name)} is not a string`)
+  }
+
+  /** A whole number from 0 to 2^53 - 1. */
+  integer(name: string): number {
+    const value = this.#get(name) ?? this.#missing(name)
+    if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value
+    throw this.error(`${this.#at(name)} is not a whole number that fits`)
+  }
+
+  digest(name: string): Digest {
+    return this.#toDigest(this.string(name), this.#at(name))
+  }
+
+  object(name: string): JsonFields {
+    return this.optionalObject(name) ?? this.#missing(name)
+  }
+
+  optionalObject(name: string): JsonFields | undefined {
+    const value = this.#get(name)
+    return value === undefined ? undefined : new JsonFields(value, this.#document, this.#at(name))
+  }
+
+  objects(name: string): JsonFields[] {
+    return this.#array(name).map((value, i) => new JsonFields(value, this.#document, `${this.#at(name)}[${i}]`))
+  }
+
+  strings(name: string): string[] {
+    return this.#array(name).map((value, i) => {
+      if (typeof value === 'string') return value
+      throw this.error(`${this.#at(name)}[${i}] is not a string`)
+    })
+  }
+
+  digests(name: string): Digest[] {
+    return this.strings(name).map((text, i) => this.#toDigest(text, `${this.#at(name)}[${i}]`))
+  }
+
+  /** An object with string values, such as annotations and labels; undefined if absent. */
+  optionalStringMap(name: string): ReadonlyMap<string, string> | undefined {
+    const fields = this.optionalObject(name)
+    return fields && new Map(Object.keys(fields.#value).map((key) => [key, fields.string(key)]))
+  }
+
+  #array(name: string): unknown[] {
+    const value = this.#get(name) ?? this.#missing(name)
+    if (Array.isArray(value)) return value
+    throw this.error(`${this.#at(name)} is not an array`)
+  }
+
+  #get(name: string): {} | undefined {
+    return Object.hasOwn(this.#value, name) ? (this.#value[name] ?? undefined) : undefined
+  }
+
+  #at(name: string): string {
+    return this.#path === '' ? name : `${this.#path}.${name}`
+  }
+
+  #missing(name: string): never {
+    throw this.error(`missing field ${this.#at(name)}`)
+  }
+
+  #toDigest(text: string, path: string): Digest {
+    try {
+      return parseDigest(text)
+    } catch (cause) {
+      throw formatError(this.#document, `${path} is not a digest: ${JSON.stringify(text.slice(0, 160))}`, { cause })
+    }
+  }
+}
+
+/**
+ * Parses `bytes` as a JSON object.
+ *
+ * @param document name of the document for errors, such as "manifest sha256:…".
+ * @throws SluiceError `SLUICE_FORMAT` above `MAX_DOCUMENT_BYTES`, or if it is not an object in UTF-8 JSON.
+ */
+export function parseJsonObject(bytes: Uint8Array, document: string): JsonFields {
+  if (bytes.length > MAX_DOCUMENT_BYTES) {
+    throw formatError(document, `${bytes.length} bytes; no such document is larger than ${MAX_DOCUMENT_BYTES}`)
+  }
+  let value: unknown
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes))
+  } catch (cause) {
+    throw formatError(document, `not a JSON document${looksLikeHtml(bytes) ? ' but an HTML page' : ''}`, { cause })
+  }
+  return new JsonFields(value, document)
+}
+
+/** Whether this is the page of a login portal, proxy or web server rather than a document. */
+export function looksLikeHtml(bytes: Uint8Array): boolean {
+  const start = Buffer.from(bytes.subarray(0, 256)).toString('latin1').trimStart().toLowerCase()
+  return start.startsWith('<!doctype') || start.startsWith('<html') || start.startsWith('<?xml')
+}

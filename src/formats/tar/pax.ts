@@ -1,0 +1,133 @@
+/** Records of a pax extended header, `<length> <key>=<value>\n` (oci.md §2.4). */
+import { isUtf8 } from 'node:buffer'
+import { displayByteString, fromByteString, type ByteString } from '../bytes.js'
+import { formatError, type SluiceError } from '../../errors.js'
+import { noXattrs } from '../tree/tree.js'
+
+/** What the records of one entry say; missing where they say nothing. */
+export interface PaxAttributes {
+  readonly path?: ByteString
+  readonly linkpath?: ByteString
+  /** Bytes; not exact above 2^53. */
+  readonly size?: number
+  /** Low 32 bits. */
+  readonly uid?: number
+  readonly gid?: number
+  /** Seconds, signed. */
+  readonly mtime?: bigint
+  /** 0..999,999,999. */
+  readonly mtimeNsec: number
+  readonly xattrs: ReadonlyMap<ByteString, ByteString>
+  /** The real name of a file that a GNU tar stored sparse; beats `path`. */
+  readonly sparseName?: ByteString
+  /** Whether the records describe holes: GNU sparse formats 0.0, 0.1 and 1.0. */
+  readonly sparse: boolean
+}
+
+export const noPax: PaxAttributes = { mtimeNsec: 0, xattrs: noXattrs, sparse: false }
+
+const XATTR_PREFIX = 'SCHILY.xattr.'
+const U64_MAX = 2n ** 64n - 1n
+
+/** Digits, optionally after a plus, as a u64; else undefined. Checks the length first: `BigInt` is slow on long text. */
+function parseU64(text: ByteString): bigint | undefined {
+  const digits = text.replace(/^\+?0*(?=[0-9])/, '')
+  if (!/^[0-9]{1,20}$/.test(digits)) return undefined
+  const value = BigInt(digits)
+  return value > U64_MAX ? undefined : value
+}
+
+function badValue(key: ByteString, value: ByteString): SluiceError {
+  return formatError('tar', `pax ${key} is not a decimal number: "${displayByteString(value.slice(0, 64))}"`)
+}
+
+function requireU64(key: ByteString, text: ByteString): bigint {
+  const value = parseU64(text)
+  if (value === undefined) throw badValue(key, text)
+  return value
+}
+
+/** Digits behind the point as nanoseconds: nine of them count, fewer are scaled, anything unreadable is 0. */
+function nanoseconds(mtime: ByteString): number {
+  const point = mtime.indexOf('.')
+  const digits = point < 0 ? '' : mtime.slice(point + 1, point + 10)
+  return /^\+?[0-9]+$/.test(digits) ? Number(digits) * 10 ** (9 - digits.length) : 0
+}
+
+function seconds(mtime: ByteString): bigint {
+  // The fraction may be anything, but it must be text.
+  if (!isUtf8(fromByteString(mtime))) throw badValue('mtime', mtime)
+  const point = mtime.indexOf('.')
+  return BigInt.asIntN(64, requireU64('mtime', point < 0 ? mtime : mtime.slice(0, point)))
+}
+
+/**
+ * The key and value of each record. Stops silently where no number stands at the start of a record (some writers pad
+ * with NULs); any other disorder is an error.
+ */
+function* paxRecords(body: Buffer): Generator<readonly [ByteString, ByteString]> {
+  for (let at = 0; at < body.length;) {
+    const space = body.indexOf(0x20, at)
+    if (space < 0) return
+    const stated = parseU64(body.toString('latin1', at, space))
+    if (stated === undefined) return
+    const end = at + Number(stated)
+    const equals = body.indexOf(0x3d, space + 1)
+    if (end > body.length || end <= space + 1 || body[end - 1] !== 0x0a || equals < 0 || equals >= end) {
+      throw formatError('tar', `malformed pax record at byte ${at} of the extended header`)
+    }
+    if (!isUtf8(body.subarray(space + 1, equals))) throw formatError('tar', 'a pax key is not UTF-8')
+    yield [body.toString('latin1', space + 1, equals), body.toString('latin1', equals + 1, end - 1)]
+    at = end
+  }
+}
+
+/**
+ * The attributes in the body of an `x` header; later records override earlier ones.
+ * @throws SluiceError for malformed records and numbers.
+ */
+export function parsePax(body: Buffer): PaxAttributes {
+  const found: { -readonly [K in keyof PaxAttributes]: PaxAttributes[K] } = { ...noPax }
+  const xattrs = new Map<ByteString, ByteString>()
+  const sparse = new Map<ByteString, bigint>()
+  for (const [key, value] of paxRecords(body)) {
+    switch (key) {
+      case 'path':
+      case 'linkpath':
+        found[key] = value
+        break
+      case 'size':
+        found.size = Number(requireU64(key, value))
+        break
+      case 'uid':
+      case 'gid':
+        found[key] = Number(BigInt.asUintN(32, requireU64(key, value)))
+        break
+      case 'mtime':
+        // The fraction is the first record's, the seconds are the last one's (oci.md §2.4).
+        if (found.mtime === undefined) found.mtimeNsec = nanoseconds(value)
+        found.mtime = seconds(value)
+        break
+      case 'GNU.sparse.name':
+        found.sparseName = value
+        break
+      case 'GNU.sparse.map':
+        found.sparse = true
+        break
+      case 'GNU.sparse.major':
+      case 'GNU.sparse.minor':
+      case 'GNU.sparse.offset':
+      case 'GNU.sparse.numbytes':
+      case 'GNU.sparse.realsize':
+      case 'GNU.sparse.size':
+        sparse.set(key.slice('GNU.sparse.'.length), requireU64(key, value))
+        break
+      default:
+        if (key.startsWith(XATTR_PREFIX)) xattrs.set(key.slice(XATTR_PREFIX.length), value)
+    }
+  }
+  if (sparse.get('major') === 1n && sparse.get('minor') === 0n) found.sparse = true
+  if (sparse.has('offset') && sparse.has('numbytes')) found.sparse = true
+  if (xattrs.size > 0) found.xattrs = xattrs
+  return found
+}

@@ -1,0 +1,19 @@
+/**
+ * FICLONE: a file that shares the blocks of another until either is changed (btrfs, xfs, bcachefs, some network file
+ * systems). The fallback is to copy the bytes, which the caller does anyway to hash them.
+ */
+import { callError, libcAvailable, tryCall } from './libc.js'
+
+const FICLONE = 0x40049409
+
+// EXDEV: two file systems. EINVAL: blocks of different size, or a target that is longer than the source.
+const unsupported = new Set(['EXDEV', 'EOPNOTSUPP', 'ENOTTY', 'EINVAL'])
+
+/** Makes the whole file at `target` (open for writing) share the blocks of the one at `source` (open for reading). */
+export function cloneFile(source: number, target: number): 'cloned' | 'unsupported' {
+  if (!libcAvailable()) return 'unsupported'
+  const { errno } = tryCall('ioctl', target, FICLONE, source)
+  if (errno === undefined) return 'cloned'
+  if (unsupported.has(errno)) return 'unsupported'
+  throw callError('FICLONE', errno)
+}

@@ -1,0 +1,142 @@
+/** The tagged images of a repository: list, inspect, tag, untag (oci.md §5.1 to §5.4). */
+import { SluiceError } from '../errors.js'
+import { parseDigest, type Digest, type ObjectId } from '../formats/digest.js'
+import { parseConfig } from '../formats/oci/config.js'
+import { isContainerImage } from '../formats/oci/image-layers.js'
+import { parseManifest, type Manifest } from '../formats/oci/manifest.js'
+import { checkTag, decodeTag, encodeTag } from '../formats/oci/tag-name.js'
+import { streamName } from '../repository/names.js'
+import type { Repository } from '../repository/repository.js'
+import { readStoredDocument, type StoredDocument } from '../repository/stored-image.js'
+import { imageRefName } from '../stages/erofs/commit-images.js'
+
+/** A row of `oci images`; the names are those of the reference's JSON. */
+export interface OciImageSummary {
+  readonly name: string
+  readonly manifest_digest: Digest
+  readonly is_container: boolean
+  /** Empty for an artifact. */
+  readonly architecture: string
+  readonly os: string
+  readonly created: string | null
+  readonly layer_count: number
+  readonly referrer_count: number
+}
+
+export interface OciImageDetails {
+  /** The raw documents as text. */
+  readonly manifest: string
+  readonly config: string
+  readonly referrers: readonly string[]
+  readonly composefs_erofs: ObjectId | null
+  readonly composefs_boot_erofs: ObjectId | null
+}
+
+/** A stored image with its two documents. */
+export interface StoredImage {
+  readonly digest: Digest
+  readonly manifest: Manifest
+  readonly manifestDocument: StoredDocument
+  readonly configDocument: StoredDocument
+}
+
+const MANIFEST_PREFIX = streamName.manifest('')
+
+/** The manifest digest a tag leads to; undefined if there is no such tag. */
+function taggedDigest(repository: Repository, encodedTag: string): Digest | undefined {
+  const entry = repository.streams.refEntry(`oci/${encodedTag}`)
+  if (entry === undefined) return undefined
+  if (!entry.startsWith(MANIFEST_PREFIX)) {
+    throw new SluiceError('SLUICE_CORRUPT', `tag ${decodeTag(encodedTag)} does not point to a manifest: ${entry}`)
+  }
+  return parseDigest(entry.slice(MANIFEST_PREFIX.length))
+}
+
+/** Resolves a tag, or `@digest`, to the digest that it means. */
+export function resolveImageName(repository: Repository, name: string): Digest {
+  if (name.startsWith('@')) return parseDigest(name.slice(1))
+  checkTag(name)
+  const digest = taggedDigest(repository, encodeTag(name))
+  if (digest !== undefined) return digest
+  throw new SluiceError('SLUICE_NOT_FOUND', `OCI reference not found: ${name}`, {
+    hint: '"sluice oci images" lists the tags of this repository',
+  })
+}
+
+/** Opens the image whose manifest has `digest`; both documents are checked against their digests. */
+export function openStoredImage(repository: Repository, digest: Digest): StoredImage {
+  const manifestDocument = readStoredDocument(repository, 'manifest', digest)
+  const manifest = parseManifest(manifestDocument.bytes, `manifest ${digest}`)
+  const configDocument = readStoredDocument(repository, 'config', manifest.config.digest)
+  return { digest, manifest, manifestDocument, configDocument }
+}
+
+/** Digests of the artifacts that refer to a manifest, sorted. */
+function referrers(repository: Repository, digest: Digest): string[] {
+  return repository.streams.refs(`oci-referrers/${encodeTag(digest)}`).map(({ name }) => {
+    return decodeTag(name.slice(name.lastIndexOf('/') + 1))
+  })
+}
+
+/** All tagged images by name; `unreadable` is told of those that are left out. */
+export function listOciImages(
+  repository: Repository,
+  unreadable: (name: string, error: unknown) => void,
+): OciImageSummary[] {
+  const images: OciImageSummary[] = []
+  for (const ref of repository.streams.refs('oci')) {
+    const name = decodeTag(ref.name.slice('oci/'.length))
+    try {
+      const digest = taggedDigest(repository, ref.name.slice('oci/'.length))
+      if (digest !== undefined) images.push(summarise(repository, name, openStoredImage(repository, digest)))
+    } catch (error) {
+      unreadable(name, error)
+    }
+  }
+  return images.sort((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+function summarise(repository: Repository, name: string, image: StoredImage): OciImageSummary {
+  const isContainer = isContainerImage(image.manifest)
+  const config = isContainer ? parseConfig(image.configDocument.bytes) : undefined
+  return {
+    name,
+    manifest_digest: image.digest,
+    is_container: isContainer,
+    architecture: config?.architecture ?? '',
+    os: config?.os ?? '',
+    created: config?.created ?? null,
+    layer_count: image.manifest.layers.length,
+    referrer_count: referrers(repository, image.digest).length,
+  }
+}
+
+export function inspectOciImage(repository: Repository, name: string): OciImageDetails {
+  const image = openStoredImage(repository, resolveImageName(repository, name))
+  const refs = image.configDocument.namedRefs
+  const slot = repository.erofsFormats.default === 2 ? 2 : 1
+  return {
+    manifest: image.manifestDocument.bytes.toString('utf8'),
+    config: image.configDocument.bytes.toString('utf8'),
+    referrers: referrers(repository, image.digest),
+    composefs_erofs: refs.get(imageRefName(slot)) ?? null,
+    composefs_boot_erofs: refs.get(slot === 2 ? 'composefs.image.boot' : 'composefs.image.boot.v1') ?? null,
+  }
+}
+
+/** Tags a stored manifest; one that is not stored is refused, as a tag to nothing makes every collection fail. */
+export function tagImage(repository: Repository, digest: Digest, tag: string): void {
+  checkTag(tag)
+  repository.ensureWritable()
+  readStoredDocument(repository, 'manifest', digest)
+  repository.streams.linkRef(`oci/${encodeTag(tag)}`, streamName.manifest(digest))
+}
+
+/** @throws SluiceError `SLUICE_NOT_FOUND` if there is no such tag. */
+export function untagImage(repository: Repository, tag: string): void {
+  // A tag that begins with `@` is not made any more, but the reference makes such: it can be removed.
+  repository.ensureWritable()
+  if (tag === '' || !repository.streams.unlinkRef(`oci/${encodeTag(tag)}`)) {
+    throw new SluiceError('SLUICE_NOT_FOUND', `cannot remove tag ${tag}: there is none of that name`)
+  }
+}

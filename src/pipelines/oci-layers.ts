@@ -1,0 +1,111 @@
+/** A stored layer by its diff_id: tar, entries, figures; and layers that come in by hand (oci.md §5.4). */
+import { statSync } from 'node:fs'
+import { SluiceError } from '../errors.js'
+import type { ByteString } from '../formats/bytes.js'
+import type { Digest, ObjectId } from '../formats/digest.js'
+import { contentType } from '../formats/splitstream/format.js'
+import { dumpTarEntry } from '../formats/tar/dump.js'
+import { streamName } from '../repository/names.js'
+import type { OpenStream, Repository } from '../repository/repository.js'
+import { readLayerEntries } from '../stages/erofs/image-tree.js'
+import { mergeStream, streamParts } from '../stages/splitstream/read.js'
+import { importLayer } from '../stages/tar/import-layer.js'
+
+/** `oci layer --json`; the names are the reference's. Sizes in bytes. */
+export interface LayerDetails {
+  readonly diffId: Digest
+  readonly verity: ObjectId
+  readonly size: number
+  readonly entryCount: number
+  readonly splitstream: {
+    /** Distinct objects. */
+    readonly externalObjects: number
+    /** Sum over their occurrences. */
+    readonly externalSize: number
+    readonly inlineSize: number
+  }
+}
+
+function openLayer(repository: Repository, diffId: Digest): OpenStream {
+  const id = repository.streams.objectOf(streamName.layer(diffId))
+  if (id === undefined) throw new SluiceError('SLUICE_NOT_FOUND', `Layer ${diffId} not found`)
+  return repository.openStreamObject(id, `layer ${diffId}`, contentType.layer)
+}
+
+/** The tar of a layer, byte for byte as it came. */
+export async function* layerTar(
+  repository: Repository,
+  diffId: Digest,
+  signal?: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  const stream = openLayer(repository, diffId)
+  try {
+    yield* mergeStream(repository, stream, signal)
+  } finally {
+    stream.close()
+  }
+}
+
+/** The dumpfile line of each entry of the tar, unmerged and in order; before an error, those that precede it. */
+export async function* layerEntries(
+  repository: Repository,
+  diffId: Digest,
+  signal?: AbortSignal,
+): AsyncGenerator<ByteString> {
+  const stream = openLayer(repository, diffId)
+  try {
+    for await (const entry of readLayerEntries(repository, stream, signal)) yield dumpTarEntry(entry)
+  } finally {
+    stream.close()
+  }
+}
+
+export async function describeLayer(
+  repository: Repository,
+  diffId: Digest,
+  signal?: AbortSignal,
+): Promise<LayerDetails> {
+  const stream = openLayer(repository, diffId)
+  try {
+    let entryCount = 0
+    for await (const _ of readLayerEntries(repository, stream, signal)) entryCount++
+    const sizes = [...stream.objectRefs].map((id) => statSync(repository.objects.path(id)).size)
+    let externalSize = 0
+    for await (const parts of streamParts(stream, signal)) {
+      for (const part of parts) if (typeof part === 'number') externalSize += sizes[part]
+    }
+    const size = Number(stream.size)
+    return {
+      diffId,
+      verity: stream.id,
+      size,
+      entryCount,
+      splitstream: {
+        externalObjects: sizes.length,
+        externalSize,
+        inlineSize: Math.max(0, size - externalSize),
+      },
+    }
+  } finally {
+    stream.close()
+  }
+}
+
+/**
+ * Imports a tar as the layer `diffId` and, if given, names it `refs/<name>`. A layer that is there is not read again.
+ *
+ * @throws SluiceError `SLUICE_DIGEST_MISMATCH` if the tar has another digest.
+ */
+export async function importTarLayer(
+  repository: Repository,
+  diffId: Digest,
+  tar: AsyncIterable<Uint8Array>,
+  name?: string,
+  signal?: AbortSignal,
+): Promise<ObjectId> {
+  repository.ensureWritable()
+  const stored = repository.streams.objectOf(streamName.layer(diffId))
+  const stream = stored ?? (await importLayer(repository, { id: diffId, diffId }, tar, signal)).stream
+  if (name !== undefined) repository.streams.linkRef(name, streamName.layer(diffId))
+  return stream
+}

@@ -1,0 +1,47 @@
+/** The repository of `sluice pull`: opened, or made when there is none (design.md §3). */
+import { existsSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { ioError, SluiceError } from '../errors.js'
+import type { HashAlgorithm } from '../formats/digest.js'
+import { probeDirectory } from '../native/capabilities.js'
+import { initRepository, METADATA_FILE } from '../repository/init.js'
+import { Repository, type OpenOptions } from '../repository/repository.js'
+
+export interface InitWhenMissing {
+  /** False: a missing repository is an error. */
+  readonly init: boolean
+  /** Told when a repository is made, and how. */
+  readonly onInit: (made: { readonly path: string; readonly secure: boolean }) => void
+}
+
+const DEFAULT_ALGORITHM: HashAlgorithm = 'sha512'
+
+/** Opens the repository at `path`; a missing one is made secure if the file system has fs-verity, else insecure. */
+export async function openOrInit(
+  path: string,
+  options: OpenOptions,
+  { init, onInit }: InitWhenMissing,
+): Promise<Repository> {
+  if (existsSync(join(path, METADATA_FILE)) || existsSync(join(path, 'objects'))) return Repository.open(path, options)
+  if (!init) {
+    throw new SluiceError('SLUICE_REPOSITORY', `there is no repository at ${path}`, {
+      hint: 'leave out --no-init to make one',
+    })
+  }
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 })
+  } catch (error) {
+    throw ioError(error, `cannot make repository ${path}`)
+  }
+  const secure = options.insecure !== true && probeDirectory(path).verity
+  if (!secure && options.requireVerity === true) {
+    throw new SluiceError('SLUICE_REPOSITORY', `the file system of ${path} does not support fs-verity`)
+  }
+  await initRepository(path, {
+    algorithm: options.algorithm ?? DEFAULT_ALGORITHM,
+    erofsVersion: options.erofsVersion ?? 1,
+    insecure: !secure,
+  })
+  onInit({ path, secure })
+  return Repository.open(path, options)
+}

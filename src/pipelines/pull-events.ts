@@ -1,0 +1,40 @@
+/** What a pull tells while it runs, and what it gives in the end. */
+import type { Digest, ObjectId } from '../formats/digest.js'
+import type { StageMetrics } from '../flow/meter.js'
+import type { ObjectStats } from '../stages/object/object-sink.js'
+import type { ErofsVersion } from '../repository/metadata.js'
+
+/** The stages of a pull, in the order of the flow. */
+export const pullStages = ['fetch', 'decompress', 'import', 'erofs'] as const
+export type PullStage = (typeof pullStages)[number]
+
+export interface PullResult {
+  readonly manifestDigest: Digest
+  readonly configDigest: Digest
+  /**
+   * The manifest's splitstream: on a first pull as it is before it refers to the image, as the reference prints it
+   * (oci.md §1.1), else as it is.
+   */
+  readonly manifestVerity: ObjectId
+  /** The tag that was set. */
+  readonly tag: string
+  /** False for an artifact: it has no image. */
+  readonly isContainer: boolean
+  /** Ids of the EROFS images by version. */
+  readonly images: ReadonlyMap<ErofsVersion, ObjectId>
+  /** Objects split out of layers in this run, and bytes kept inline. */
+  readonly objects: Readonly<ObjectStats> & { readonly inlineBytes: number }
+  readonly layers: { readonly total: number; readonly fetched: number }
+  readonly stages: Readonly<Record<PullStage, StageMetrics>>
+  /** Milliseconds. */
+  readonly elapsedMs: number
+}
+
+/** Layers are named by their diff_id; bytes are those of the blob, before decompression (oci.md §9). */
+export type PullEvent =
+  | { readonly type: 'message'; readonly text: string }
+  | { readonly type: 'started'; readonly id: Digest; readonly total: number }
+  | { readonly type: 'progress'; readonly id: Digest; readonly fetched: number; readonly total: number }
+  | { readonly type: 'skipped'; readonly id: Digest }
+  | { readonly type: 'done'; readonly id: Digest; readonly transferred: number }
+  | { readonly type: 'completed'; readonly result: PullResult }

@@ -1,0 +1,244 @@
+/**
+ * `pull-oci`: an image from a source into a repository (oci.md §1).
+ *
+ * resolve → layers (beside each other: fetch → decompress → import) → file tree → EROFS images → config, manifest → tag.
+ * The tag is written last; everything before it is reused by the next run.
+ */
+import { lastValueFrom, type Observable } from 'rxjs'
+import { SluiceError, withContext } from '../errors.js'
+import type { Digest, ObjectId } from '../formats/digest.js'
+import { imageLayers, isContainerImage, type ImageLayer } from '../formats/oci/image-layers.js'
+import type { Platform } from '../formats/oci/platform.js'
+import { checkTag, encodeTag } from '../formats/oci/tag-name.js'
+import { coldFrom } from '../flow/cold.js'
+import { metered, StageMeter } from '../flow/meter.js'
+import { runAll } from '../flow/run-all.js'
+import type { ErofsVersion } from '../repository/metadata.js'
+import { streamName } from '../repository/names.js'
+import type { Repository } from '../repository/repository.js'
+import { findStoredDocument, findStoredLayer, hasImage } from '../repository/stored-image.js'
+import { decompress } from '../stages/decompress/decompress.js'
+import { commitImages, imageRefName } from '../stages/erofs/commit-images.js'
+import { buildImageTree, type StoredLayer } from '../stages/erofs/image-tree.js'
+import type { ImageSource, ResolvedManifest } from '../stages/fetch/image-source.js'
+import { noObjects } from '../stages/object/object-sink.js'
+import { encodeImageDocuments, registerImage, type ImageDocuments } from '../stages/splitstream/image-documents.js'
+import { importBlobLayer, importLayer } from '../stages/tar/import-layer.js'
+import type { PullEvent, PullResult } from './pull-events.js'
+
+export interface PullOptions {
+  /** Tag to set. */
+  readonly tag: string
+  /** Default: the host's. */
+  readonly platform?: Platform
+  /** Layers at a time, 1 or more; default `DEFAULT_PULL_CONCURRENCY`. */
+  readonly concurrency?: number
+  /** Refuse what the reference tool refuses (oci.md §4.0). */
+  readonly parity?: boolean
+  readonly signal?: AbortSignal
+}
+
+/** Layers at a time when the caller says nothing. */
+export const DEFAULT_PULL_CONCURRENCY = 4
+
+/** One pull: where from, where to, how, and what is counted on the way. */
+interface PullRun {
+  readonly repository: Repository
+  readonly source: ImageSource
+  readonly options: PullOptions
+  readonly emit: (event: PullEvent) => void
+  readonly signal: AbortSignal
+  readonly stages: Record<'fetch' | 'decompress' | 'import' | 'erofs', StageMeter>
+  readonly objects: { newObjects: number; presentObjects: number; storedBytes: number; inlineBytes: number }
+}
+
+/**
+ * Pulls the image that `openSource` gives access to. Subscribing starts the pull, unsubscribing cancels it; the last
+ * event is `completed`. The source is closed in the end.
+ */
+export function pullOci(
+  repository: Repository,
+  openSource: () => Promise<ImageSource>,
+  options: PullOptions,
+): Observable<PullEvent> {
+  return coldFrom<PullEvent>(async (emit, signal) => {
+    checkTag(options.tag)
+    ensureTakesImages(repository)
+    const source = await openSource()
+    try {
+      const stages = {
+        fetch: new StageMeter(),
+        decompress: new StageMeter(),
+        import: new StageMeter(),
+        erofs: new StageMeter(),
+      }
+      const objects = { ...noObjects(), inlineBytes: 0 }
+      const result = await run({ repository, source, options, emit, signal, stages, objects })
+      emit({ type: 'completed', result })
+    } catch (error) {
+      throw withContext(error, nameSource(error, source))
+    } finally {
+      await source.close()
+    }
+  }, options.signal)
+}
+
+/** The promise form of `pullOci`. */
+export async function pullOciImage(...args: Parameters<typeof pullOci>): Promise<PullResult> {
+  const last = await lastValueFrom(pullOci(...args))
+  if (last.type !== 'completed') throw new SluiceError('SLUICE_FAILED', 'the pull ended without a result')
+  return last.result
+}
+
+/** Errors of a source name it; those of the repository do not. */
+function nameSource(error: unknown, { description }: ImageSource): string {
+  const named = error instanceof Error && error.message.includes(description)
+  return named ? 'cannot pull' : `cannot pull ${description}`
+}
+
+function ensureTakesImages(repository: Repository): void {
+  repository.ensureWritable()
+  if (repository.erofsFormats.default !== 0) return
+  throw new SluiceError('SLUICE_UNSUPPORTED', 'a repository whose default EROFS format is V0 cannot take images', {
+    hint: 'use --erofs-version 1, or a repository made with it',
+  })
+}
+
+async function run(pull: PullRun): Promise<PullResult> {
+  const { repository, source, options, signal } = pull
+  const started = performance.now()
+  const resolved = await source.manifest({ signal, ...(options.platform && { platform: options.platform }) })
+  const isContainer = isContainerImage(resolved.manifest)
+  const documents = await describe(pull, resolved)
+  const { layers, fetched } = await ensureLayers(pull, imageLayers(resolved.manifest, documents.config.bytes))
+
+  const withLayers: ImageDocuments = { ...documents, layers: layers.map(({ diffId, stream }) => [diffId, stream]) }
+  const firstForm = await encodeImageDocuments(repository, withLayers)
+  const images = isContainer ? await ensureImages(pull, withLayers, layers) : new Map<ErofsVersion, ObjectId>()
+
+  const refs = [...images].map(([version, id]) => [imageRefName(version), id] as const)
+  const complete = { ...withLayers, images: refs }
+  pull.emit({ type: 'message', text: `Storing manifest ${resolved.digest}` })
+  await registerImage(repository, complete, await encodeImageDocuments(repository, complete))
+  repository.streams.linkRef(`oci/${encodeTag(options.tag)}`, streamName.manifest(resolved.digest))
+  return {
+    manifestDigest: resolved.digest,
+    configDigest: resolved.manifest.config.digest,
+    manifestVerity: documents.manifest.stored?.stream ?? firstForm.manifestStream,
+    tag: options.tag,
+    isContainer,
+    images,
+    objects: pull.objects,
+    layers: { total: layers.length, fetched },
+    stages: pull.stages,
+    elapsedMs: performance.now() - started,
+  }
+}
+
+/** The two documents; the config is not fetched if it is there. */
+async function describe(
+  { repository, source, emit, signal }: PullRun,
+  { bytes, digest, manifest }: ResolvedManifest,
+): Promise<ImageDocuments> {
+  const stored = findStoredDocument(repository, 'config', manifest.config.digest)
+  emit({
+    type: 'message',
+    text: `${stored ? 'Already have' : 'Fetching'} ${isContainerImage(manifest) ? 'container ' : ''}config ${manifest.config.digest}`,
+  })
+  const config = stored?.bytes ?? (await source.document(manifest.config, { signal }))
+  return {
+    config: { digest: manifest.config.digest, bytes: config, stored },
+    manifest: { digest, bytes, stored: findStoredDocument(repository, 'manifest', digest) },
+    layers: [],
+    images: [],
+  }
+}
+
+/** Fetches the missing layers, the largest first; gives all in config order. */
+async function ensureLayers(
+  pull: PullRun,
+  wanted: readonly ImageLayer[],
+): Promise<{ layers: StoredLayer[]; fetched: number }> {
+  const streams = new Map<Digest, ObjectId>()
+  const missing = new Map<Digest, ImageLayer>()
+  for (const layer of wanted) {
+    if (streams.has(layer.id) || missing.has(layer.id)) continue
+    const stored = findStoredLayer(pull.repository, layer.id, layer.treatment.type === 'tar' ? 'layer' : 'blob')
+    if (stored === undefined) {
+      missing.set(layer.id, layer)
+      continue
+    }
+    streams.set(layer.id, stored)
+    pull.emit({ type: 'skipped', id: layer.id })
+  }
+  const largestFirst = [...missing.values()].sort((a, b) => b.descriptor.size - a.descriptor.size)
+  await runAll(largestFirst, pull.options.concurrency ?? DEFAULT_PULL_CONCURRENCY, async (layer) => {
+    streams.set(layer.id, await fetchLayer(pull, layer))
+  })
+  const layers = wanted.map(({ id }) => ({ diffId: id, stream: streams.get(id)! }))
+  return { layers, fetched: missing.size }
+}
+
+/** One layer: fetch → decompress → import. Gives its splitstream. */
+async function fetchLayer(pull: PullRun, { id, diffId, descriptor, treatment }: ImageLayer): Promise<ObjectId> {
+  const { repository, source, emit, signal, stages, objects } = pull
+  const total = descriptor.size
+  let received = 0
+  const onProgress = (bytes: number) => emit({ type: 'progress', id, fetched: (received += bytes), total })
+  emit({ type: 'started', id, total })
+
+  const fetch = new StageMeter()
+  const inflate = new StageMeter()
+  const started = performance.now()
+  const blob = metered(source.blob(descriptor, { signal, onProgress }), fetch)
+  const imported =
+    treatment.type === 'blob'
+      ? await importBlobLayer(repository, id, blob, signal)
+      : await importLayer(
+          repository,
+          { id, diffId },
+          metered(decompress(blob, treatment.compression, { signal }), inflate, fetch),
+          signal,
+        )
+  const starvedMs = fetch.busyMs + inflate.busyMs
+  const busyMs = performance.now() - started - starvedMs
+  const items = imported.objects.newObjects + imported.objects.presentObjects
+  stages.fetch.add(fetch)
+  stages.decompress.add(inflate)
+  stages.import.add({ bytes: imported.size, items, busyMs, starvedMs })
+  objects.newObjects += imported.objects.newObjects
+  objects.presentObjects += imported.objects.presentObjects
+  objects.storedBytes += imported.objects.storedBytes
+  objects.inlineBytes += imported.inlineBytes
+  emit({ type: 'done', id, transferred: total })
+  return imported.stream
+}
+
+/** One EROFS image for each format of the repository; those that the stored config names already are kept. */
+async function ensureImages(
+  { repository, options, stages, signal }: PullRun,
+  documents: ImageDocuments,
+  layers: readonly StoredLayer[],
+): Promise<ReadonlyMap<ErofsVersion, ObjectId>> {
+  const { default: primary, extra } = repository.erofsFormats
+  const versions = [primary, ...extra.filter((version) => version !== 0)]
+  const present = new Map<ErofsVersion, ObjectId>()
+  for (const version of versions) {
+    const id = documents.config.stored?.namedRefs.get(imageRefName(version))
+    if (id !== undefined && hasImage(repository, id)) present.set(version, id)
+  }
+  if (present.size === versions.length) return present
+
+  const started = performance.now()
+  try {
+    const treeOptions = { xattrs: 'allowlist-only', parity: options.parity ?? false } as const
+    const images = commitImages(repository, await buildImageTree(repository, layers, treeOptions, signal), versions)
+    stages.erofs.items += images.size
+    stages.erofs.busyMs += performance.now() - started
+    return images
+  } catch (error) {
+    // As the reference does: what arrived is registered, only the tag is not set (oci.md §10).
+    await registerImage(repository, documents, await encodeImageDocuments(repository, documents))
+    throw error
+  }
+}

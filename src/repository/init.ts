@@ -1,0 +1,176 @@
+/** Making, recognising, upgrading and resetting a repository (repository.md §2.8). */
+import {
+  closeSync,
+  existsSync,
+  fchmodSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
+import { errnoOf, ioError, SluiceError, withContext } from '../errors.js'
+import { digestLength, type HashAlgorithm } from '../formats/digest.js'
+import { lock } from '../native/lock.js'
+import { readDirectory } from './category.js'
+import { randomSuffix } from './links.js'
+import { formatMetadata, newMetadata, parseMetadata, type ErofsVersion, type Metadata } from './metadata.js'
+import { hasVerity, sealMetadata } from './verity-policy.js'
+
+export const METADATA_FILE = 'meta.json'
+/** meta.json has some 250 bytes; a file beyond this is none. */
+const MAX_METADATA = 1024 * 1024
+
+export interface InitOptions {
+  readonly algorithm: HashAlgorithm
+  readonly erofsVersion: ErofsVersion
+  /** Without fs-verity. */
+  readonly insecure: boolean
+  /** Throw away streams, images and metadata of what is there, keep its objects. */
+  readonly resetMetadata?: boolean
+  /** Accept a repository of the same algorithm, whatever its EROFS versions; upgrade an old one. */
+  readonly ensure?: boolean
+}
+
+export type InitResult = 'created' | 'exists' | 'upgraded'
+
+/** Reads meta.json; undefined if there is none. */
+export function loadMetadata(path: string): Metadata | undefined {
+  let text: Buffer
+  try {
+    text = readFileSync(join(path, METADATA_FILE))
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined
+    throw ioError(error, `cannot read the metadata of repository ${path}`)
+  }
+  if (text.length > MAX_METADATA)
+    throw new SluiceError('SLUICE_REPOSITORY', `${path}/${METADATA_FILE} is far too large`)
+  try {
+    return parseMetadata(new TextDecoder('utf-8', { fatal: true }).decode(text))
+  } catch (error) {
+    throw withContext(error, `repository ${path}`)
+  }
+}
+
+/**
+ * Makes a repository at `path`, with its parents.
+ *
+ * @throws SluiceError `SLUICE_REPOSITORY` if another one is there, or fs-verity is wanted and the file system has none.
+ */
+export async function initRepository(path: string, options: InitOptions): Promise<InitResult> {
+  try {
+    mkdirSync(dirname(path), { recursive: true })
+    mkdirSync(path, { recursive: true, mode: 0o700 })
+  } catch (error) {
+    throw ioError(error, `cannot make repository ${path}`)
+  }
+  if (options.resetMetadata === true) await resetMetadata(path)
+  const wanted = newMetadata(options.algorithm, options.erofsVersion)
+  const present = loadMetadata(path)
+  if (present !== undefined) return acceptPresent(path, present, wanted, options)
+  if (options.ensure === true && existsSync(join(path, 'objects'))) {
+    const upgraded = upgradeOldRepository(path, true)
+    if (upgraded.algorithm !== options.algorithm) throw otherAlgorithm(path, upgraded, options)
+    return 'upgraded'
+  }
+  writeMetadata(path, wanted, !options.insecure)
+  return 'created'
+}
+
+function acceptPresent(path: string, present: Metadata, wanted: Metadata, options: InitOptions): InitResult {
+  if (options.ensure === true) {
+    if (present.algorithm !== options.algorithm) throw otherAlgorithm(path, present, options)
+    return 'exists'
+  }
+  if (formatMetadata(present) === formatMetadata(wanted)) return 'exists'
+  throw new SluiceError(
+    'SLUICE_REPOSITORY',
+    `repository ${path} exists with another configuration: it has ${JSON.stringify(JSON.parse(formatMetadata(present)))}, ` +
+      `wanted is ${JSON.stringify(JSON.parse(formatMetadata(wanted)))}`,
+    { hint: 'use --ensure to accept it, or --reset-metadata to begin anew with its objects' },
+  )
+}
+
+function otherAlgorithm(path: string, present: Metadata, options: InitOptions): SluiceError {
+  return new SluiceError('SLUICE_REPOSITORY', `repository ${path} uses ${present.algorithm}, not ${options.algorithm}`)
+}
+
+/** Removes everything but the objects, while nobody else has the repository open. */
+async function resetMetadata(path: string): Promise<void> {
+  const directory = openSync(path, 'r')
+  try {
+    await lock(directory, 'exclusive')
+    for (const name of ['streams', 'images', METADATA_FILE]) rmSync(join(path, name), { recursive: true, force: true })
+  } catch (error) {
+    throw ioError(error, `cannot reset repository ${path}`)
+  } finally {
+    closeSync(directory)
+  }
+}
+
+/** Writes meta.json so that it is there whole or not at all; it must not exist. */
+function writeMetadata(path: string, metadata: Metadata, secure: boolean): void {
+  const temporary = join(path, `.${METADATA_FILE}-${randomSuffix()}`)
+  try {
+    const fd = openSync(temporary, 'wx', 0o644)
+    try {
+      fchmodSync(fd, 0o644)
+      writeSync(fd, formatMetadata(metadata))
+      fsyncSync(fd)
+    } finally {
+      closeSync(fd)
+    }
+    sealMetadata(temporary, metadata.algorithm, secure)
+    linkSync(temporary, join(path, METADATA_FILE))
+  } catch (error) {
+    throw withContext(error, `cannot initialise repository ${path}`)
+  } finally {
+    if (existsSync(temporary)) unlinkSync(temporary)
+  }
+}
+
+/**
+ * Gives a repository from before meta.json its metadata: the algorithm by the length of an object's name, secure if
+ * that object has fs-verity, EROFS V1 (the observed bytes, §2.8).
+ */
+export function upgradeOldRepository(path: string, allowed: boolean): Metadata {
+  const hint = `make a repository with "sluice --repo ${path} init"`
+  if (!existsSync(join(path, 'objects'))) {
+    throw new SluiceError('SLUICE_REPOSITORY', `${path} is not a composefs repository: it must be initialized`, {
+      hint,
+    })
+  }
+  if (!allowed) {
+    throw new SluiceError('SLUICE_REPOSITORY', `repository ${path} has no meta.json and may not be upgraded`, { hint })
+  }
+  const sample = firstObject(path)
+  if (sample === undefined) {
+    throw new SluiceError(
+      'SLUICE_REPOSITORY',
+      `repository ${path} has no meta.json, and no object to tell its algorithm`,
+      { hint },
+    )
+  }
+  const metadata = newMetadata(sample.algorithm, 1)
+  writeMetadata(path, metadata, hasVerity(sample.path))
+  return metadata
+}
+
+function firstObject(path: string): { path: string; algorithm: HashAlgorithm } | undefined {
+  for (const directory of readDirectory(join(path, 'objects'))) {
+    if (directory.name.length !== 2 || !directory.isDirectory()) continue
+    for (const name of readdirSync(join(path, 'objects', directory.name))) {
+      for (const algorithm of ['sha256', 'sha512'] as const) {
+        if (name.length === 2 * digestLength[algorithm] - 2) {
+          return { path: join(path, 'objects', directory.name, name), algorithm }
+        }
+      }
+    }
+  }
+  return undefined
+}

@@ -1,0 +1,97 @@
+/**
+ * What lies in the link directories, for collection and checks: every name as bytes.
+ *
+ * A name that is no UTF-8 reads as another name that does not exist; a root lost that way would lose its objects too.
+ */
+import { readdirSync, readlinkSync, realpathSync, statSync, type Dirent, type Stats } from 'node:fs'
+import { errnoOf, ioError } from '../errors.js'
+import { displayByteString, fromByteString, toByteString, utf8ByteString, type ByteString } from '../formats/bytes.js'
+import { fileTypeName } from './category.js'
+import type { Category } from './names.js'
+
+export interface LinkEntry {
+  /** Last component. */
+  readonly name: ByteString
+  /** Relative to the repository: `streams/refs/oci/app`. */
+  readonly path: ByteString
+  /** The link's text; undefined if this is no link. */
+  readonly target: ByteString | undefined
+  /** As the reference names file types: `RegularFile`, `Directory`, … */
+  readonly fileType: string
+}
+
+/** The first level of a category, `refs` left out, sorted; empty if there is no such directory. */
+export function listLinks(root: string, category: Category): LinkEntry[] {
+  return list(root, category).filter(({ name }) => name !== 'refs')
+}
+
+/** Everything below `refs/` of a category, or `refs/<below>`, but directories; sorted by directory. */
+export function listRefs(root: string, category: Category, below?: string): LinkEntry[] {
+  const refs: LinkEntry[] = []
+  const directories: ByteString[] = [below === undefined ? `${category}/refs` : `${category}/refs/${below}`]
+  for (let directory = directories.pop(); directory !== undefined; directory = directories.pop()) {
+    for (const entry of list(root, directory)) {
+      if (entry.fileType === 'Directory') directories.push(entry.path)
+      else refs.push(entry)
+    }
+  }
+  return refs
+}
+
+function list(root: string, directory: ByteString): LinkEntry[] {
+  let entries: Dirent<Buffer>[]
+  try {
+    entries = readdirSync(rawPath(root, directory), { withFileTypes: true, encoding: 'buffer' })
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return []
+    throw ioError(error, `cannot list ${displayByteString(directory)}`)
+  }
+  return entries
+    .map((entry) => {
+      const name = toByteString(entry.name)
+      const path = `${directory}/${name}`
+      return {
+        name,
+        path,
+        target: entry.isSymbolicLink() ? readLink(root, path) : undefined,
+        fileType: fileTypeName(entry),
+      }
+    })
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+function readLink(root: string, path: ByteString): ByteString {
+  try {
+    return toByteString(readlinkSync(rawPath(root, path), { encoding: 'buffer' }))
+  } catch (error) {
+    throw ioError(error, `cannot read ${displayByteString(path)}`)
+  }
+}
+
+/** What a link leads to; undefined if it is broken. @throws the system error of any other failure. */
+export function followLink(root: string, path: ByteString): Stats | undefined {
+  return unlessBroken(() => statSync(rawPath(root, path)))
+}
+
+/** The absolute path of what a path of the repository leads to, all links resolved; undefined if it is broken. */
+export function resolveLink(root: string, path: ByteString): ByteString | undefined {
+  try {
+    return unlessBroken(() => toByteString(realpathSync.native(rawPath(root, path), { encoding: 'buffer' })))
+  } catch (error) {
+    throw ioError(error, `cannot follow ${displayByteString(path)}`)
+  }
+}
+
+function unlessBroken<T>(follow: () => T): T | undefined {
+  try {
+    return follow()
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+/** The path of a file of the repository, for node:fs. */
+export function rawPath(root: string, path: ByteString): Buffer {
+  return fromByteString(`${utf8ByteString(root)}/${path}`)
+}

@@ -1,0 +1,69 @@
+/** Relative symbolic links inside a repository (repository.md §2.5), replaced atomically. */
+import { mkdirSync, readlinkSync, renameSync, symlinkSync, unlinkSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { dirname, join } from 'node:path'
+import { errnoOf, ioError } from '../errors.js'
+
+const alphanumerics = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'
+
+/** 12 random letters and digits, as in the names of temporary files and links. */
+export function randomSuffix(): string {
+  return Array.from(randomBytes(12), (byte) => alphanumerics[byte % alphanumerics.length]).join('')
+}
+
+/** The text of the link at `link` that points to `target`; both relative to the repository. */
+export function relativeTarget(link: string, target: string): string {
+  const from = dirname(link).split('/')
+  const to = target.split('/')
+  let common = 0
+  while (common < from.length && common < to.length - 1 && from[common] === to[common]) common++
+  return [...from.slice(common).map(() => '..'), ...to.slice(common)].join('/')
+}
+
+/** Creates `directory` and its parents with mode 0755 & ~umask. */
+export function makeDirectories(directory: string): void {
+  mkdirSync(directory, { recursive: true, mode: 0o755 })
+}
+
+const SYMLINK_TRIES = 16
+
+/** Makes `link` (relative to `root`, like `target`) point to `target`, whatever it was before. */
+export function ensureLink(root: string, link: string, target: string): void {
+  const path = join(root, link)
+  const text = relativeTarget(link, target)
+  try {
+    makeDirectories(dirname(path))
+    if (tryLink(text, path) || currentTarget(path) === text) return
+    for (let tries = 1; ; tries++) {
+      const temporary = join(root, `.symlink-${randomSuffix()}`)
+      if (!tryLink(text, temporary) && tries < SYMLINK_TRIES) continue
+      try {
+        renameSync(temporary, path)
+      } catch (error) {
+        unlinkSync(temporary)
+        throw error
+      }
+      return
+    }
+  } catch (error) {
+    throw ioError(error, `cannot link ${link} in the repository`)
+  }
+}
+
+function tryLink(text: string, path: string): boolean {
+  try {
+    symlinkSync(text, path)
+    return true
+  } catch (error) {
+    if (errnoOf(error) === 'EEXIST') return false
+    throw error
+  }
+}
+
+function currentTarget(path: string): string | undefined {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return undefined
+  }
+}

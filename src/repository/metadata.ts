@@ -1,0 +1,194 @@
+/** meta.json of a repository (repository.md §2.1): a codec of its own, strict as the reference's. */
+import { formatError, SluiceError } from '../errors.js'
+import type { HashAlgorithm } from '../formats/digest.js'
+import { verityAlgorithmName } from '../formats/verity/digest.js'
+
+export type ErofsVersion = 0 | 1 | 2
+
+/** Which EROFS images a pull makes: the default one, and further ones. */
+export interface ErofsFormats {
+  readonly default: ErofsVersion
+  /** Ascending, without `default`. */
+  readonly extra: readonly ErofsVersion[]
+}
+
+export interface Metadata {
+  readonly version: number
+  readonly algorithm: HashAlgorithm
+  readonly compatible: readonly string[]
+  readonly readOnlyCompatible: readonly string[]
+  readonly incompatible: readonly string[]
+  /** As written; see `effectiveErofsFormats`. */
+  readonly erofsFormats: ErofsFormats | undefined
+}
+
+const LAYOUT_VERSION = 1
+/** The read-only-compatible flag that goes with EROFS V1 images. */
+export const V1_EROFS = 'v1_erofs'
+const U32_MAX = 0xffff_ffff
+
+const malformed = (message: string, cause?: unknown) =>
+  formatError('meta.json', message, cause === undefined ? {} : { cause })
+
+/** The metadata `init` writes. */
+export function newMetadata(algorithm: HashAlgorithm, erofsVersion: ErofsVersion): Metadata {
+  return {
+    version: LAYOUT_VERSION,
+    algorithm,
+    compatible: [],
+    readOnlyCompatible: erofsVersion === 1 ? [V1_EROFS] : [],
+    incompatible: [],
+    erofsFormats: { default: erofsVersion, extra: [] },
+  }
+}
+
+/** The text of meta.json, byte for byte as the reference writes it. */
+export function formatMetadata(metadata: Metadata): string {
+  const { erofsFormats } = metadata
+  const document = {
+    version: metadata.version,
+    algorithm: verityAlgorithmName(metadata.algorithm),
+    features: {
+      compatible: metadata.compatible,
+      'read-only-compatible': metadata.readOnlyCompatible,
+      incompatible: metadata.incompatible,
+    },
+    ...(erofsFormats && {
+      erofs_formats: {
+        default: erofsFormats.default,
+        ...(erofsFormats.extra.length > 0 && { extra: erofsFormats.extra }),
+      },
+    }),
+  }
+  return `${JSON.stringify(document, undefined, 2)}\n`
+}
+
+/** Parses the name of an algorithm, `fsverity-sha512-12`, with the reference's order of checks (§1). */
+export function parseAlgorithmName(name: string): HashAlgorithm {
+  const rest = /^fsverity-(.*)$/s.exec(name)?.[1]
+  if (rest === undefined) throw malformed(`algorithm must start with "fsverity-", got ${JSON.stringify(name)}`)
+  const dash = rest.lastIndexOf('-')
+  const bits = rest.slice(dash + 1)
+  if (dash < 0 || !/^\+?[0-9]+$/.test(bits) || Number(bits) > 255) throw malformed(`invalid block size in ${name}`)
+  if (Number(bits) !== 12) throw malformed(`unsupported block size 2^${bits}: only 12 is`)
+  const hash = rest.slice(0, dash)
+  if (hash !== 'sha256' && hash !== 'sha512') throw malformed(`unknown hash ${JSON.stringify(hash)}`)
+  return hash
+}
+
+const jsonToken = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/g
+
+/**
+ * Parses JSON, refusing what JSON.parse lets pass: a key that stands twice in one object. Numbers with a fraction or an
+ * exponent become strings, since no field here may have one and JSON.parse would not tell `1.0` from `1`.
+ */
+function parseStrictJson(text: string): unknown {
+  try {
+    JSON.parse(text)
+  } catch (error) {
+    throw malformed('not JSON', error)
+  }
+  const keys: (Set<string> | undefined)[] = []
+  let previous = ''
+  const integersOnly = text.replaceAll(jsonToken, (token, offset: number) => {
+    if (token === '{') keys.push(new Set())
+    else if (token === '[') keys.push(undefined)
+    else if (token === '}' || token === ']') keys.pop()
+    else if (token.startsWith('"') && /^\s*:/.test(text.slice(offset + token.length, offset + token.length + 64))) {
+      const key = JSON.parse(token) as string
+      if (keys.at(-1)?.has(key) === true && previous !== ':') throw malformed(`duplicate field ${token}`)
+      keys.at(-1)?.add(key)
+    } else if (/^-?[0-9].*[.eE]/.test(token)) {
+      previous = token
+      return JSON.stringify(token)
+    }
+    previous = token
+    return token
+  })
+  return JSON.parse(integersOnly)
+}
+
+type JsonObject = Readonly<Record<string, unknown>>
+
+function objectAt(value: unknown, what: string): JsonObject {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw malformed(`${what} is not an object`)
+  return value as JsonObject
+}
+
+function unsignedAt(value: unknown, what: string): number {
+  if (typeof value !== 'number' || value < 0 || value > U32_MAX) throw malformed(`${what} is not a 32-bit number`)
+  return value
+}
+
+function flagsAt(features: JsonObject, key: string): string[] {
+  const value = features[key] ?? []
+  if (key in features && features[key] === null) throw malformed(`features.${key} is null`)
+  if (!Array.isArray(value) || value.some((flag) => typeof flag !== 'string')) {
+    throw malformed(`features.${key} is not a list of strings`)
+  }
+  return value as string[]
+}
+
+function erofsVersionAt(value: unknown, what: string): ErofsVersion {
+  if (value !== 0 && value !== 1 && value !== 2) throw malformed(`${what} must be 0, 1 or 2`)
+  return value
+}
+
+function erofsFormatsAt(value: unknown): ErofsFormats {
+  const formats = objectAt(value, 'erofs_formats')
+  const primary = erofsVersionAt(formats['default'], 'erofs_formats.default')
+  const listed = formats['extra'] ?? []
+  if (!Array.isArray(listed)) throw malformed('erofs_formats.extra is not a list')
+  const extra = new Set(listed.map((version) => erofsVersionAt(version, 'erofs_formats.extra')))
+  extra.delete(primary)
+  return { default: primary, extra: [...extra].sort((a, b) => a - b) }
+}
+
+/**
+ * Parses meta.json.
+ *
+ * @throws SluiceError `SLUICE_FORMAT`; `SLUICE_REPOSITORY` if it asks for what this tool does not know.
+ */
+export function parseMetadata(text: string): Metadata {
+  const document = objectAt(parseStrictJson(text), 'the document')
+  const version = unsignedAt(document['version'], 'version')
+  if (typeof document['algorithm'] !== 'string') throw malformed('algorithm is not a string')
+  const algorithm = parseAlgorithmName(document['algorithm'])
+  const features = 'features' in document ? objectAt(document['features'], 'features') : {}
+  const metadata: Metadata = {
+    version,
+    algorithm,
+    compatible: flagsAt(features, 'compatible'),
+    readOnlyCompatible: flagsAt(features, 'read-only-compatible'),
+    incompatible: flagsAt(features, 'incompatible'),
+    erofsFormats:
+      (document['erofs_formats'] ?? undefined) === undefined ? undefined : erofsFormatsAt(document['erofs_formats']),
+  }
+  if (version > LAYOUT_VERSION) {
+    throw new SluiceError(
+      'SLUICE_REPOSITORY',
+      `unsupported repository format version ${version} (this tool supports up to ${LAYOUT_VERSION})`,
+    )
+  }
+  if (metadata.incompatible.length > 0) {
+    throw new SluiceError(
+      'SLUICE_REPOSITORY',
+      `repository requires unknown incompatible features: ${JSON.stringify(metadata.incompatible)}`,
+    )
+  }
+  return metadata
+}
+
+/** Read-only-compatible flags this tool does not know: with one, the repository may be read but not written. */
+export function unknownReadOnlyFlags(metadata: Metadata): string[] {
+  return metadata.readOnlyCompatible.filter((flag) => flag !== V1_EROFS)
+}
+
+/** The EROFS versions in force: an absent or plain-V2 field yields to the flag (§2.1). */
+export function effectiveErofsFormats(metadata: Metadata): ErofsFormats {
+  const written = metadata.erofsFormats
+  if (written === undefined || (written.default === 2 && written.extra.length === 0)) {
+    return { default: metadata.readOnlyCompatible.includes(V1_EROFS) ? 1 : 2, extra: [] }
+  }
+  return written
+}

@@ -1,0 +1,212 @@
+/** An open composefs repository: its metadata, its lock, and the stores inside (repository.md §2). */
+import { accessSync, closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs'
+import { ioError, SluiceError } from '../errors.js'
+import type { HashAlgorithm, ObjectId } from '../formats/digest.js'
+import type { ByteString } from '../formats/bytes.js'
+import { readSplitstream, type Splitstream } from '../formats/splitstream/read.js'
+import { syncfs } from '../native/durability.js'
+import { lock, lockingAvailable } from '../native/lock.js'
+import { LinkCategory } from './category.js'
+import { loadMetadata, METADATA_FILE, upgradeOldRepository } from './init.js'
+import {
+  effectiveErofsFormats,
+  unknownReadOnlyFlags,
+  type ErofsFormats,
+  type ErofsVersion,
+  type Metadata,
+} from './metadata.js'
+import { checkName } from './names.js'
+import { ObjectStore } from './objects.js'
+import { isSecure, VerityPolicy } from './verity-policy.js'
+
+export interface OpenOptions {
+  /** Treat the repository as insecure even if its meta.json has fs-verity. */
+  readonly insecure?: boolean
+  /** Fail on an insecure repository. */
+  readonly requireVerity?: boolean
+  /** Write a meta.json into a repository of an old version; default true. */
+  readonly upgrade?: boolean
+  /** The algorithm the caller expects; another one is an error. */
+  readonly algorithm?: HashAlgorithm
+  /** EROFS version of new images instead of the repository's own. */
+  readonly erofsVersion?: ErofsVersion
+  readonly signal?: AbortSignal
+  /** Called if the lock is held by a collection, before waiting for it. */
+  readonly onWait?: () => void
+}
+
+/** A splitstream with its open file; close it. */
+export interface OpenStream extends Splitstream {
+  readonly id: ObjectId
+  /** Reads up to `buffer.length` bytes at `offset` of the file. */
+  readAt(buffer: Uint8Array, offset: number): number
+  close(): void
+}
+
+export class Repository implements Disposable {
+  readonly path: string
+  readonly metadata: Metadata
+  readonly objects: ObjectStore
+  readonly streams: LinkCategory
+  readonly images: LinkCategory
+  readonly erofsFormats: ErofsFormats
+  /** Whether every object must have fs-verity. */
+  readonly secure: boolean
+  /** The descriptor that holds the lock; -1 once closed. */
+  #directory: number
+
+  private constructor(path: string, directory: number, metadata: Metadata, options: OpenOptions, secure: boolean) {
+    this.path = path
+    this.#directory = directory
+    this.metadata = metadata
+    this.secure = secure
+    this.erofsFormats =
+      options.erofsVersion === undefined
+        ? effectiveErofsFormats(metadata)
+        : { default: options.erofsVersion, extra: [] }
+    this.objects = new ObjectStore(
+      `${path}/objects`,
+      metadata.algorithm,
+      new VerityPolicy(metadata.algorithm, secure ? 'required' : 'attempted'),
+    )
+    this.streams = new LinkCategory(path, 'streams', metadata.algorithm)
+    this.images = new LinkCategory(path, 'images', metadata.algorithm)
+  }
+
+  /** Opens a repository and holds its shared lock until `close`. Waits while another process collects garbage. */
+  static async open(path: string, options: OpenOptions = {}): Promise<Repository> {
+    const directory = openDirectory(path)
+    try {
+      if (lockingAvailable()) await lock(directory, 'shared', options)
+      const metadata = loadMetadata(path) ?? upgradeOldRepository(path, options.upgrade ?? true)
+      if (options.algorithm !== undefined && options.algorithm !== metadata.algorithm) {
+        throw new SluiceError(
+          'SLUICE_REPOSITORY',
+          `repository ${path} uses ${metadata.algorithm}, not ${options.algorithm}`,
+        )
+      }
+      const secure = options.insecure !== true && isSecure(`${path}/${METADATA_FILE}`)
+      if (options.requireVerity === true && !secure) {
+        throw new SluiceError('SLUICE_REPOSITORY', `repository ${path} is insecure, but fs-verity is required`)
+      }
+      return new Repository(path, directory, metadata, options, secure)
+    } catch (error) {
+      closeSync(directory)
+      throw error
+    }
+  }
+
+  get algorithm(): HashAlgorithm {
+    return this.metadata.algorithm
+  }
+
+  /** Gives the lock up. May be called again. */
+  close(): void {
+    if (this.#directory >= 0) closeSync(this.#directory)
+    this.#directory = -1
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  /**
+   * Refuses to go on if the repository cannot be written; called before any other work, so that a pull does not fetch first.
+   *
+   * @throws SluiceError `SLUICE_READ_ONLY`
+   */
+  ensureWritable(): void {
+    const unknown = unknownReadOnlyFlags(this.metadata)
+    if (unknown.length > 0) {
+      throw new SluiceError(
+        'SLUICE_READ_ONLY',
+        `repository ${this.path} has features this version cannot write: ${unknown.join(', ')}`,
+      )
+    }
+    try {
+      accessSync(this.path, constants.W_OK)
+    } catch (error) {
+      throw new SluiceError('SLUICE_READ_ONLY', `repository ${this.path} cannot be written`, { cause: error })
+    }
+  }
+
+  /** Makes everything written so far durable: the barrier before a stream becomes visible (§2.9). */
+  async sync(): Promise<void> {
+    await syncfs(this.#directory)
+  }
+
+  /** Runs `work` under the exclusive lock: nobody else has the repository open. */
+  async exclusively<T>(work: () => Promise<T> | T, signal?: AbortSignal): Promise<T> {
+    if (!lockingAvailable()) {
+      throw new SluiceError('SLUICE_NATIVE', 'the repository cannot be locked: native code is off or missing', {
+        hint: 'unset SLUICE_NATIVE, or run this where ffi-rs has a binary for the platform',
+      })
+    }
+    await lock(this.#directory, 'exclusive', signal === undefined ? {} : { signal })
+    try {
+      return await work()
+    } finally {
+      // A downgrade never waits: nobody else holds the lock.
+      await lock(this.#directory, 'shared')
+    }
+  }
+
+  /**
+   * Opens the stream `name` (a content id, or `refs/…`).
+   *
+   * @throws SluiceError `SLUICE_NOT_FOUND`, `SLUICE_CORRUPT` or `SLUICE_FORMAT`, naming the stream.
+   */
+  openStream(name: string, expectedType?: ByteString): OpenStream {
+    const id = this.streams.objectOf(name)
+    if (id === undefined) throw new SluiceError('SLUICE_NOT_FOUND', `stream ${name} not found in ${this.path}`)
+    return this.openStreamObject(id, `stream ${name}`, expectedType)
+  }
+
+  /** Opens a splitstream by its object. @param what names it in errors. */
+  openStreamObject(id: ObjectId, what: string, expectedType?: ByteString): OpenStream {
+    const fd = this.objects.open(id)
+    const readAt = (buffer: Uint8Array, offset: number) => readSync(fd, buffer, 0, buffer.length, offset)
+    try {
+      const read = (offset: number, length: number) => {
+        const buffer = Buffer.allocUnsafe(length)
+        for (let at = 0; at < length;) {
+          const count = readAt(buffer.subarray(at), offset + at)
+          if (count === 0) throw new SluiceError('SLUICE_CORRUPT', 'the file shrank while it was read')
+          at += count
+        }
+        return buffer
+      }
+      const stream = readSplitstream({ size: fstatSync(fd).size, read }, this.algorithm, expectedType)
+      return { ...stream, id, readAt, close: () => closeSync(fd) }
+    } catch (error) {
+      closeSync(fd)
+      if (error instanceof SluiceError) throw new SluiceError(error.code, `${what}: ${error.message}`, { cause: error })
+      throw ioError(error, what)
+    }
+  }
+
+  /**
+   * Finds an image: `images/NAME`, else for a NAME without `/` `images/refs/NAME` (§2.6).
+   *
+   * @throws SluiceError `SLUICE_NOT_FOUND`
+   */
+  findImage(name: string): ObjectId {
+    checkName(name, 'image name')
+    const id = this.images.objectOf(name) ?? (name.includes('/') ? undefined : this.images.objectOf(`refs/${name}`))
+    if (id === undefined) throw new SluiceError('SLUICE_NOT_FOUND', `image not found: ${name}`)
+    return id
+  }
+}
+
+function openDirectory(path: string): number {
+  try {
+    if (!statSync(path).isDirectory()) throw new SluiceError('SLUICE_REPOSITORY', `${path} is not a directory`)
+    return openSync(path, 'r')
+  } catch (error) {
+    if (error instanceof SluiceError) throw error
+    throw new SluiceError('SLUICE_REPOSITORY', `cannot open repository ${path}: ${(error as Error).message}`, {
+      cause: error,
+      hint: `make one with "sluice --repo ${path} init"`,
+    })
+  }
+}

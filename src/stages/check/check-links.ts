@@ -1,0 +1,73 @@
+/** The links of a category: first-level entries with what they lead to, then refs (repository.md §6). */
+import type { Stats } from 'node:fs'
+import { displayByteString } from '../../formats/bytes.js'
+import { objectIdFromPath, type ObjectId } from '../../formats/digest.js'
+import type { Breather } from '../../flow/breather.js'
+import { followLink, listLinks, listRefs, type LinkEntry } from '../../repository/link-listing.js'
+import type { Category } from '../../repository/names.js'
+import type { Repository } from '../../repository/repository.js'
+import { reasonOf, type Findings } from './findings.js'
+
+/**
+ * Checks what an entry leads to.
+ *
+ * @param path the entry, as error lines have it.
+ * @param id undefined if it leads to something that cannot be an object.
+ */
+export type ContentCheck = (path: string, id: ObjectId | undefined, findings: Findings) => Promise<void>
+
+/** @param onEntry called after each first-level entry. */
+export async function checkCategory(
+  repository: Repository,
+  category: Category,
+  checkContent: ContentCheck,
+  findings: Findings,
+  breather: Breather,
+  onEntry: (done: number, total: number) => void,
+): Promise<void> {
+  const entries = listLinks(repository.path, category)
+  for (const entry of entries) {
+    await breather.breathe()
+    await checkEntry(repository, entry, checkContent, findings)
+    onEntry(++findings.checked, entries.length)
+  }
+  for (const ref of listRefs(repository.path, category)) {
+    await breather.breathe()
+    const path = displayByteString(ref.path)
+    if (ref.target === undefined) findings.error('unexpected-file-type', path, ref.fileType)
+    else follow(repository, ref, findings)
+  }
+}
+
+async function checkEntry(
+  repository: Repository,
+  entry: LinkEntry,
+  checkContent: ContentCheck,
+  findings: Findings,
+): Promise<void> {
+  const path = displayByteString(entry.path)
+  if (entry.target === undefined) {
+    findings.corrupted++
+    findings.error('entry-not-symlink', path)
+    return
+  }
+  const end = follow(repository, entry, findings)
+  if (end === 'broken') findings.corrupted++
+  if (typeof end === 'string') return
+  const id = end.isFile() ? objectIdFromPath(repository.algorithm, entry.target) : undefined
+  await checkContent(path, id, findings)
+}
+
+/** What a link leads to; anything else has been reported. */
+function follow(repository: Repository, { path }: LinkEntry, findings: Findings): Stats | 'broken' | 'unknown' {
+  try {
+    const stats = followLink(repository.path, path)
+    if (stats !== undefined) return stats
+    findings.brokenLinks++
+    findings.error('broken-symlink', displayByteString(path))
+    return 'broken'
+  } catch (error) {
+    findings.error('stat-failed', displayByteString(path), reasonOf(error))
+    return 'unknown'
+  }
+}

@@ -1,0 +1,88 @@
+/** The blocks of one frame, decoded one after the other (RFC 8878 §3.1.1.2). */
+import type { FrameHeader } from './frame-header.js'
+import { damaged } from './damaged.js'
+import { LiteralsDecoder } from './literals.js'
+import { SequenceDecoder, type SequenceSink } from './sequences.js'
+import { Window } from './window.js'
+import { Xxh64 } from './xxh64.js'
+
+/** No block holds more, compressed or not. */
+export const MAX_BLOCK_BYTES = 128 * 1024
+
+export interface BlockHeader {
+  readonly last: boolean
+  readonly type: 'raw' | 'repeat' | 'compressed'
+  /** Bytes of the block's content in the input. */
+  readonly length: number
+  /** For a repeated byte, how often it comes out. */
+  readonly size: number
+}
+
+export class FrameDecoder {
+  readonly #header: FrameHeader
+  readonly #window: Window
+  readonly #literals: LiteralsDecoder
+  readonly #sequences = new SequenceDecoder()
+  readonly #checksum = new Xxh64()
+  readonly #maxBlock: number
+  #total = 0
+
+  constructor(header: FrameHeader, literalsBuffer: Uint8Array) {
+    this.#header = header
+    this.#window = new Window(header.windowSize)
+    this.#maxBlock = Math.min(MAX_BLOCK_BYTES, header.windowSize)
+    this.#literals = new LiteralsDecoder(literalsBuffer, this.#maxBlock)
+  }
+
+  /** Reads the three bytes before each block. */
+  parseBlockHeader(bytes: Uint8Array): BlockHeader {
+    const value = bytes[0]! | (bytes[1]! << 8) | (bytes[2]! << 16)
+    const size = value >> 3
+    const type = (['raw', 'repeat', 'compressed'] as const)[(value >> 1) & 3]
+    if (type === undefined) throw damaged('a block has a reserved type')
+    if (size > this.#maxBlock) throw damaged('a block is larger than the window or 128 KiB')
+    return { last: (value & 1) === 1, type, size, length: type === 'repeat' ? 1 : size }
+  }
+
+  /** Decodes a block; `content` holds `header.length` bytes and at least four more. The result is the caller's. */
+  decodeBlock({ type, size, length }: BlockHeader, content: Uint8Array): Uint8Array {
+    const window = this.#window
+    window.beginBlock(this.#maxBlock)
+    if (type === 'raw') window.append(content, 0, length)
+    else if (type === 'repeat') window.repeat(content[0]!, size)
+    else this.#decodeCompressed(content, length)
+    const output = window.takeBlock()
+    this.#total += output.length
+    if (this.#header.checksum) this.#checksum.update(output)
+    const { contentSize } = this.#header
+    if (contentSize !== undefined && this.#total > contentSize) throw damaged('a frame gives more than it states')
+    return output
+  }
+
+  /** After the last block: checks the size, and `checksum` if the frame has one. */
+  finish(checksum: number | undefined): void {
+    const { contentSize } = this.#header
+    if (contentSize !== undefined && this.#total !== contentSize) throw damaged('a frame gives less than it states')
+    if (checksum !== undefined && checksum !== this.#checksum.digest32()) {
+      throw damaged('the checksum of a frame is wrong')
+    }
+  }
+
+  #decodeCompressed(content: Uint8Array, length: number): void {
+    if (length < 2) throw damaged('a compressed block is too short')
+    const window = this.#window
+    const literals = this.#literals.decode(content, length)
+    let used = 0
+    const sink: SequenceSink = {
+      sequence(literalLength, offset, match) {
+        const next = used + literalLength
+        if (next > literals.bytes.length) throw damaged('a sequence wants more literals than there are')
+        window.append(literals.bytes, used, next)
+        window.copyMatch(offset, match)
+        used = next
+      },
+    }
+    this.#sequences.decode(content, literals.end, length, sink)
+    window.append(literals.bytes, used, literals.bytes.length)
+  }
+}

@@ -1,0 +1,62 @@
+/** The header of a zstd frame (RFC 8878 §3.1.1.1). */
+import { compressionError } from '../compression-error.js'
+import { damaged } from './damaged.js'
+
+/** Larger windows are refused, as by the reference's decoder: the memory would have to be at hand. */
+export const MAX_WINDOW_BYTES = 128 * 1024 * 1024
+const MIN_WINDOW_BYTES = 1024
+
+/** The longest header: descriptor, window, dictionary id, content size. */
+export const MAX_HEADER_BYTES = 14
+
+export interface FrameHeader {
+  readonly windowSize: number
+  /** What comes out in all, if the frame states it. */
+  readonly contentSize: number | undefined
+  readonly checksum: boolean
+}
+
+/** Bytes of the header, its first one included; told by the first one. */
+export function frameHeaderLength(descriptor: number): number {
+  const { singleSegment, dictionaryBytes, sizeBytes } = fieldLengths(descriptor)
+  return 1 + (singleSegment ? 0 : 1) + dictionaryBytes + sizeBytes
+}
+
+/** `bytes` begin after the magic and hold the whole header. */
+export function parseFrameHeader(bytes: Buffer): FrameHeader {
+  const descriptor = bytes[0]!
+  if ((descriptor & 0x08) !== 0) throw damaged('a reserved bit is set in a frame header')
+  const { singleSegment, dictionaryBytes, sizeBytes } = fieldLengths(descriptor)
+  const dictionaryAt = singleSegment ? 1 : 2
+  const sizeAt = dictionaryAt + dictionaryBytes
+  if (bytes.subarray(dictionaryAt, sizeAt).some((byte) => byte !== 0)) {
+    throw compressionError('zstd', 'a frame needs a dictionary')
+  }
+  const contentSize = readSize(bytes, sizeAt, sizeBytes)
+  const windowSize = singleSegment ? contentSize! : windowFromDescriptor(bytes[1]!)
+  if (windowSize > MAX_WINDOW_BYTES) {
+    throw compressionError('zstd', `a frame wants a window of ${windowSize} bytes; the limit is ${MAX_WINDOW_BYTES}`)
+  }
+  return { windowSize: Math.max(windowSize, MIN_WINDOW_BYTES), contentSize, checksum: (descriptor & 4) !== 0 }
+}
+
+function fieldLengths(descriptor: number): { singleSegment: boolean; dictionaryBytes: number; sizeBytes: number } {
+  const singleSegment = (descriptor & 0x20) !== 0
+  const sizeFlag = descriptor >> 6
+  return {
+    singleSegment,
+    dictionaryBytes: [0, 1, 2, 4][descriptor & 3]!,
+    sizeBytes: sizeFlag === 0 ? (singleSegment ? 1 : 0) : 1 << sizeFlag,
+  }
+}
+
+function windowFromDescriptor(byte: number): number {
+  const base = 2 ** (10 + (byte >> 3))
+  return base + (base / 8) * (byte & 7)
+}
+
+function readSize(bytes: Buffer, at: number, length: number): number | undefined {
+  if (length === 0) return undefined
+  if (length === 8) return Number(bytes.readBigUInt64LE(at))
+  return bytes.readUIntLE(at, length) + (length === 2 ? 256 : 0)
+}

@@ -1,0 +1,36 @@
+/** EROFS images of a tree, stored as objects and linked below `images/` (oci.md §4.3). */
+import type { ObjectId } from '../../formats/digest.js'
+import { writeErofs } from '../../formats/erofs/write.js'
+import type { Directory } from '../../formats/tree/tree.js'
+import { verityDigest } from '../../formats/verity/digest.js'
+import type { ErofsVersion } from '../../repository/metadata.js'
+import type { Repository } from '../../repository/repository.js'
+
+/** The named ref under which a config stream refers to its image; V0 and V1 share one (oci.md §3.2). */
+export function imageRefName(version: ErofsVersion): string {
+  return version === 2 ? 'composefs.image' : 'composefs.image.v1'
+}
+
+/** Stores one image per version; gives their ids by version. */
+export function commitImages(
+  repository: Repository,
+  root: Directory,
+  versions: readonly ErofsVersion[],
+): Map<ErofsVersion, ObjectId> {
+  const ids = new Map<ErofsVersion, ObjectId>()
+  for (const version of versions) {
+    const { id } = repository.objects.store(writeErofs(root, { version, dialect: 'rust' }))
+    repository.images.link(id, id)
+    ids.set(version, id)
+  }
+  return ids
+}
+
+/** The id an image of `root` has, without storing it. */
+export function computeImageId(
+  repository: Pick<Repository, 'algorithm'>,
+  root: Directory,
+  version: ErofsVersion,
+): ObjectId {
+  return verityDigest(repository.algorithm, writeErofs(root, { version, dialect: 'rust' }))
+}

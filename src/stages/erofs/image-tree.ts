@@ -1,0 +1,79 @@
+/** The file tree of an image from its stored layers (oci.md §4). */
+import { statSync } from 'node:fs'
+import { SluiceError, withContext } from '../../errors.js'
+import type { Digest, ObjectId } from '../../formats/digest.js'
+import { contentType } from '../../formats/splitstream/format.js'
+import { TarEntryReader, type TarEntry } from '../../formats/tar/entries.js'
+import { LayerMerger } from '../../formats/tree/merge.js'
+import { finishTree, type XattrMode } from '../../formats/tree/transform.js'
+import type { Directory } from '../../formats/tree/tree.js'
+import type { OpenStream, Repository } from '../../repository/repository.js'
+import { streamParts } from '../splitstream/read.js'
+
+export interface StoredLayer {
+  readonly diffId: Digest
+  /** Its splitstream. */
+  readonly stream: ObjectId
+}
+
+export interface TreeOptions {
+  /** Which xattrs stay; the reference's default keeps `security.capability` only. */
+  readonly xattrs: XattrMode
+  /** Refuse what the reference refuses (oci.md §4.0). */
+  readonly parity: boolean
+}
+
+/** The entries of a stored layer, in order; before an error, those that precede it. */
+export async function* readLayerEntries(
+  repository: Repository,
+  stream: OpenStream,
+  signal?: AbortSignal,
+): AsyncGenerator<TarEntry> {
+  let entries: TarEntry[] = []
+  const reader = new TarEntryReader((entry) => entries.push(entry))
+  const take = () => {
+    const batch = entries
+    entries = []
+    return batch
+  }
+  try {
+    for await (const parts of streamParts(stream, signal)) {
+      for (const part of parts) {
+        if (typeof part !== 'number') reader.inline(part)
+        else reader.external(stream.objectRefs.at(part), objectSize(repository, stream.objectRefs.at(part)))
+      }
+      yield* take()
+    }
+    reader.end()
+  } finally {
+    yield* take()
+  }
+}
+
+function objectSize(repository: Repository, id: ObjectId): number {
+  const stats = statSync(repository.objects.path(id), { throwIfNoEntry: false })
+  if (stats !== undefined) return stats.size
+  throw new SluiceError('SLUICE_CORRUPT', `object ${id} is missing`, { details: { object: id } })
+}
+
+/** Merges the layers, in config order, and applies the final transform. */
+export async function buildImageTree(
+  repository: Repository,
+  layers: readonly StoredLayer[],
+  options: TreeOptions,
+  signal?: AbortSignal,
+): Promise<Directory> {
+  const merger = new LayerMerger({ parity: options.parity })
+  for (const { diffId, stream } of layers) {
+    const open = repository.openStreamObject(stream, `layer ${diffId}`, contentType.layer)
+    try {
+      for await (const entry of readLayerEntries(repository, open, signal)) merger.apply(entry)
+    } catch (error) {
+      throw withContext(error, `layer ${diffId}`)
+    } finally {
+      open.close()
+    }
+  }
+  finishTree(merger.root, options)
+  return merger.root
+}

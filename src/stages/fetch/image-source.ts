@@ -1,0 +1,57 @@
+/** Where images come from: one interface for registries, OCI layouts and archives. */
+import type { Digest } from '../../formats/digest.js'
+import type { Descriptor } from '../../formats/oci/descriptor.js'
+import type { Manifest } from '../../formats/oci/manifest.js'
+import type { Platform } from '../../formats/oci/platform.js'
+
+export interface ResolvedManifest {
+  /** Exactly the bytes that `digest` is of. */
+  readonly bytes: Buffer
+  readonly digest: Digest
+  readonly mediaType: string
+  readonly manifest: Manifest
+  /** Digest of the Docker manifest that this OCI manifest was converted from (oci.md §1.8). */
+  readonly convertedFrom?: Digest
+}
+
+export interface BlobOptions {
+  readonly signal: AbortSignal
+  /** Called with the number of bytes of each piece that arrives, before decompression. */
+  readonly onProgress?: (bytes: number) => void
+  /**
+   * What an earlier run received: yielded first and checked with the rest, of which only what is missing is fetched.
+   * It must be the beginning of the blob; if it is not, the digest will not fit.
+   */
+  readonly partial?: AsyncIterable<Uint8Array>
+}
+
+export interface DocumentOptions {
+  readonly signal: AbortSignal
+  /** Refuse larger ones; at most and by default 4 MiB. */
+  readonly maxBytes?: number
+}
+
+export interface ManifestOptions {
+  readonly signal: AbortSignal
+  /** Default: the platform of this host. */
+  readonly platform?: Platform
+}
+
+/**
+ * Every method rejects with `SLUICE_CANCELLED` soon after its signal is aborted, and names the reference and the digest
+ * concerned in its errors.
+ */
+export interface ImageSource {
+  /** The reference, without secrets. */
+  readonly description: string
+  /** The manifest for a platform: instances of an index are chosen, Docker manifests converted. */
+  manifest(options: ManifestOptions): Promise<ResolvedManifest>
+  /**
+   * The bytes of a blob. Iteration completes only after size and digest were found right; it fails as soon as more
+   * bytes than the descriptor states arrive.
+   */
+  blob(descriptor: Descriptor, options: BlobOptions): AsyncIterable<Uint8Array>
+  /** A small blob in one piece, verified. */
+  document(descriptor: Descriptor, options: DocumentOptions): Promise<Buffer>
+  close(): Promise<void>
+}

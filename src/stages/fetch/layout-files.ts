@@ -1,0 +1,70 @@
+/** The files of an OCI layout, wherever they are: in a directory or inside an archive. */
+import { open, type FileHandle } from 'node:fs/promises'
+import { join } from 'node:path'
+import { cancelled, errnoOf, ioError } from '../../errors.js'
+
+/** Bytes read at a time. */
+const READ_BYTES = 512 * 1024
+
+export interface LayoutFile {
+  readonly size: number
+  /** The content; may be iterated once. */
+  read(signal: AbortSignal): AsyncIterable<Uint8Array>
+  close(): Promise<void>
+}
+
+export interface LayoutFiles {
+  /** The file of this path relative to the layout, or undefined if there is none. */
+  open(name: string): Promise<LayoutFile | undefined>
+  close(): Promise<void>
+}
+
+/** A layout in a directory. */
+export function directoryLayoutFiles(directory: string): LayoutFiles {
+  return {
+    async open(name) {
+      const path = join(directory, name)
+      try {
+        return await openFile(path)
+      } catch (error) {
+        const errno = errnoOf(error)
+        if (errno === 'ENOENT' || errno === 'ENOTDIR') return undefined
+        throw ioError(error, path)
+      }
+    },
+    close: () => Promise.resolve(),
+  }
+}
+
+async function openFile(path: string): Promise<LayoutFile> {
+  const handle = await open(path, 'r')
+  try {
+    const { size } = await handle.stat()
+    return { size, read: (signal) => readExtent(handle, 0, size, path, signal), close: () => handle.close() }
+  } catch (error) {
+    await handle.close()
+    throw error
+  }
+}
+
+/** `size` bytes of a file from `start`; fewer if the file ends before. */
+export async function* readExtent(
+  handle: FileHandle,
+  start: number,
+  size: number,
+  path: string,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  const end = start + size
+  for (let at = start; at < end; ) {
+    if (signal.aborted) throw cancelled(signal)
+    // A new buffer each time: whoever gets it may keep it.
+    const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, end - at))
+    const { bytesRead } = await handle.read(buffer, 0, buffer.length, at).catch((error: unknown) => {
+      throw ioError(error, `cannot read ${path}`)
+    })
+    if (bytesRead === 0) return
+    at += bytesRead
+    yield buffer.subarray(0, bytesRead)
+  }
+}

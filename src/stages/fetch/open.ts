@@ -1,0 +1,127 @@
+/** Opens the source that an image reference names. */
+import { realpath } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { SluiceError } from '../../errors.js'
+import { defaultRetryPolicy, type RetryPolicy } from '../../flow/retry.js'
+import { parseReference, parseReferenceOrName, type BareName, type ImageReference } from '../../formats/oci/reference.js'
+import type { ImageSource } from './image-source.js'
+import { directoryLayoutFiles } from './layout-files.js'
+import { openArchiveFiles } from './oci-archive.js'
+import { OciLayoutSource } from './oci-layout.js'
+import { enforcePolicy, loadPolicy, pathScopes, policyPaths, registryScopes } from './policy.js'
+import { loadRegistriesConf, userConfigFolder, type ConfigPlaces } from './registry/load-registries-conf.js'
+
+/** Every option has a default, so `{}` behaves as other container tools on the host do. */
+export interface ImageSourceOptions {
+  readonly signal?: AbortSignal
+  /** Default: that of the process. */
+  readonly env?: Readonly<Record<string, string | undefined>>
+  /** Default: the home directory of the user. */
+  readonly home?: string
+  /** Default: `/etc`. */
+  readonly etc?: string
+  /** Take names without a transport, and look in registries.conf for what they mean. */
+  readonly bareNames?: boolean
+  /** Refuse in layouts what the reference refuses (oci.md §1.3). */
+  readonly parity?: boolean
+  /** False: accept any certificate and plain http; true: never; default: as registries.conf says. */
+  readonly tlsVerify?: boolean
+  /** Empty ones count as none. */
+  readonly credentials?: { readonly username: string; readonly password: string }
+  /** Looked at before the usual files. */
+  readonly authFile?: string
+  /** In place of the usual `certs.d` folders. */
+  readonly certDir?: string
+  /** In place of the usual `policy.json` files. */
+  readonly policyFile?: string
+  /** Milliseconds without a byte after which a transfer counts as broken; default 60,000. */
+  readonly stallTimeoutMs?: number
+  /** Default 30,000. */
+  readonly connectTimeoutMs?: number
+  readonly retry?: Partial<RetryPolicy>
+  readonly userAgent?: string
+}
+
+const defaults = { stallTimeoutMs: 60_000, connectTimeoutMs: 30_000, userAgent: 'sluice' } as const
+
+/**
+ * Opens the source of `text`. Nothing is fetched yet, but an archive is indexed.
+ *
+ * @throws SluiceError `SLUICE_USAGE` for what is no reference, `SLUICE_POLICY` for what policy.json or registries.conf
+ *   forbids, `SLUICE_CONFIG` for configuration files that cannot be used.
+ */
+export async function openImageSource(text: string, options: ImageSourceOptions = {}): Promise<ImageSource> {
+  const places: ConfigPlaces = {
+    environment: options.env ?? process.env,
+    home: options.home ?? homedir(),
+    etc: options.etc ?? '/etc',
+  }
+  const reference = options.bareNames === true ? parseReferenceOrName(text) : parseReference(text)
+  switch (reference.transport) {
+    case 'oci':
+    case 'oci-archive':
+      return openLayout(reference, places, options)
+    case 'docker':
+    case 'bare':
+      return openRegistryImage(reference, places, options)
+    case 'containers-storage':
+      throw new SluiceError('SLUICE_UNSUPPORTED', `${text}: images of containers-storage are imported, not fetched`)
+  }
+}
+
+async function openLayout(
+  { transport, path, tag }: Extract<ImageReference, { transport: 'oci' | 'oci-archive' }>,
+  places: ConfigPlaces,
+  options: ImageSourceOptions,
+): Promise<ImageSource> {
+  const description = `${transport}:${path}${tag === undefined ? '' : `:${tag}`}`
+  const policy = await findPolicy(places, options)
+  if (policy !== undefined) {
+    const resolved = await realpath(path).catch(() => path)
+    enforcePolicy(policy, transport, pathScopes(resolved, tag), description)
+  }
+  const signal = options.signal ?? new AbortController().signal
+  const files = transport === 'oci' ? directoryLayoutFiles(path) : await openArchiveFiles(path, signal)
+  return new OciLayoutSource(files, description, { ...(tag !== undefined && { tag }), parity: options.parity ?? false })
+}
+
+async function openRegistryImage(
+  reference: Extract<ImageReference, { transport: 'docker' }> | BareName,
+  places: ConfigPlaces,
+  options: ImageSourceOptions,
+): Promise<ImageSource> {
+  // The HTTP stack takes a tenth of a second to load: only for those who need it.
+  const [{ openRegistry }, { resolveShortName }] = await Promise.all([
+    import('./registry/open-registry.js'),
+    import('./registry/endpoints.js'),
+  ])
+  const conf = await loadRegistriesConf(places)
+  const names = reference.transport === 'bare' ? resolveShortName(reference.parts, conf) : [reference.name]
+  const policy = await findPolicy(places, options)
+  if (policy !== undefined) {
+    for (const name of names) enforcePolicy(policy, 'docker', registryScopes(name), reference.text)
+  }
+  return openRegistry(names, conf, {
+    ...defaults,
+    ...places,
+    ...definedOf(options),
+    retry: { ...defaultRetryPolicy, ...options.retry },
+  })
+}
+
+function findPolicy(places: ConfigPlaces, { policyFile }: ImageSourceOptions): ReturnType<typeof loadPolicy> {
+  return loadPolicy(policyFile === undefined ? policyPaths(userConfigFolder(places), places.etc) : [policyFile])
+}
+
+/** The options that are for registries, without those that are undefined. */
+function definedOf({ tlsVerify, credentials, authFile, certDir, stallTimeoutMs, connectTimeoutMs, userAgent }: ImageSourceOptions) {
+  return {
+    ...(tlsVerify !== undefined && { tlsVerify }),
+    ...(credentials !== undefined && { credentials }),
+    ...(authFile !== undefined && { authFile }),
+    ...(certDir !== undefined && { certDir }),
+    ...(stallTimeoutMs !== undefined && { stallTimeoutMs }),
+    ...(connectTimeoutMs !== undefined && { connectTimeoutMs }),
+    ...(userAgent !== undefined && { userAgent }),
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * policy.json: which images may be pulled (oci.md §11).
+ *
+ * `insecureAcceptAnything` and `reject` are honoured; a requirement for signatures cannot be evaluated here and is
+ * refused rather than ignored. A missing file allows everything: people pull with tools that need none.
+ */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { errnoOf, SluiceError } from '../../errors.js'
+import type { RegistryName } from '../../formats/oci/registry-name.js'
+
+type Requirements = readonly { readonly type: string }[]
+
+export interface Policy {
+  readonly path: string
+  readonly default: Requirements
+  /** By transport, then by scope; the scope "" is for all of a transport. */
+  readonly transports: ReadonlyMap<string, ReadonlyMap<string, Requirements>>
+}
+
+/** Reads the first of `paths` that exists; undefined if none does. */
+export async function loadPolicy(paths: readonly string[]): Promise<Policy | undefined> {
+  for (const path of paths) {
+    const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+      if (errnoOf(cause) === 'ENOENT' || errnoOf(cause) === 'ENOTDIR') return undefined
+      throw new SluiceError('SLUICE_CONFIG', `cannot read ${path}: ${errnoOf(cause) ?? ''}`, { cause })
+    })
+    if (text !== undefined) return parsePolicy(text, path)
+  }
+  return undefined
+}
+
+export function parsePolicy(text: string, path: string): Policy {
+  const refuse = (problem: string): never => {
+    throw new SluiceError('SLUICE_CONFIG', `${path}: ${problem}`)
+  }
+  let document: unknown
+  try {
+    document = JSON.parse(text)
+  } catch (cause) {
+    throw new SluiceError('SLUICE_CONFIG', `${path} is not JSON`, { cause })
+  }
+  const object = (value: unknown, what: string): Readonly<Record<string, unknown>> => {
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
+    return refuse(`${what} is not an object`)
+  }
+  const requirements = (value: unknown, what: string): Requirements => {
+    if (!Array.isArray(value) || value.length === 0) return refuse(`${what} is not a list of requirements`)
+    return value.map((entry) => {
+      const { type } = object(entry, `a requirement of ${what}`)
+      return typeof type === 'string' ? { type } : refuse(`a requirement of ${what} has no type`)
+    })
+  }
+  const policy = object(document, 'the document')
+  const transports = Object.entries(object(policy['transports'] ?? {}, 'transports')).map(([transport, scopes]) => {
+    const entries = Object.entries(object(scopes, transport))
+    return [transport, new Map(entries.map(([s, list]) => [s, requirements(list, `${transport} ${s}`)]))] as const
+  })
+  return { path, default: requirements(policy['default'], 'default'), transports: new Map(transports) }
+}
+
+/**
+ * @param scopes from the most to the least specific.
+ * @throws SluiceError `SLUICE_POLICY` unless every requirement of the first scope that the policy has is met.
+ */
+export function enforcePolicy(policy: Policy, transport: string, scopes: readonly string[], where: string): void {
+  const known = policy.transports.get(transport)
+  const scope = [...scopes, ''].find((scope) => known?.has(scope))
+  const requirements = scope === undefined ? policy.default : known!.get(scope)!
+  for (const { type } of requirements) {
+    if (type === 'insecureAcceptAnything') continue
+    const rule = scope === undefined ? 'its default' : `${transport} ${JSON.stringify(scope)}`
+    throw new SluiceError(
+      'SLUICE_POLICY',
+      type === 'reject'
+        ? `${where}: ${policy.path} rejects this image (${rule})`
+        : `${where}: ${policy.path} demands ${type} (${rule}), which cannot be checked here`,
+      type === 'reject' ? {} : { hint: 'pull with a tool that verifies signatures, or change the policy' },
+    )
+  }
+}
+
+/** Scopes of an image in a registry: itself, its repository and the namespaces above, the host, its parent domains. */
+export function registryScopes({ host, path, tag, digest }: RegistryName): string[] {
+  const repository = `${host}/${path}`
+  const components = path.split('/')
+  const namespaces = [...components.keys()].map((i) => [host, ...components.slice(0, components.length - i)].join('/'))
+  const labels = host.split('.')
+  const wildcards = [...labels.keys()].slice(1).map((i) => `*.${labels.slice(i).join('.')}`)
+  const version = digest === undefined ? `${repository}:${tag ?? 'latest'}` : `${repository}@${digest}`
+  return [version, ...namespaces, host, ...wildcards]
+}
+
+/** Scopes of a layout or archive: the path with its tag, the path, and the directories above. */
+export function pathScopes(path: string, tag: string | undefined): string[] {
+  const components = path.split('/').filter((component) => component !== '')
+  const directories = [...components.keys()].map((i) => `/${components.slice(0, components.length - i).join('/')}`)
+  return [`${path}:${tag ?? ''}`, ...directories, '/']
+}
+
+export function policyPaths(userFolder: string, etc: string): string[] {
+  return [join(userFolder, 'policy.json'), join(etc, 'containers/policy.json')]
+}

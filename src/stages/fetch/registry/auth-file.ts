@@ -1,0 +1,73 @@
+/** `auth.json` of containers and `config.json` of Docker: which credentials they hold for a repository (oci.md §11). */
+import { SluiceError } from '../../../errors.js'
+import { canonicalHost } from '../../../formats/oci/registry-name.js'
+import type { Credentials } from './credentials.js'
+
+export interface AuthFile {
+  /** By normalised key: `host[:port]` or `host[:port]/namespace…`. */
+  readonly entries: ReadonlyMap<string, Credentials>
+  /** Helper for a host, or namespace. */
+  readonly helpers: ReadonlyMap<string, string>
+  /** Helper for all hosts. */
+  readonly store: string | undefined
+}
+
+/**
+ * Parses a file; `legacy` is the layout of `~/.dockercfg`, entries alone. Entries without a secret are left out, so that
+ * they do not hide those of another file.
+ */
+export function parseAuthFile(text: string, path: string, legacy: boolean): AuthFile {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    // Without the cause: it quotes the text, secrets and all.
+    throw new SluiceError('SLUICE_CONFIG', `${path} is not JSON`)
+  }
+  const document = record(value)
+  const auths = record(legacy ? document : document['auths'])
+  const entries = new Map<string, Credentials>()
+  for (const [key, entry] of Object.entries(auths)) {
+    const credentials = parseEntry(record(entry), `${path}: ${key}`)
+    if (credentials !== undefined) entries.set(normaliseKey(key), credentials)
+  }
+  const helpers = Object.entries(record(legacy ? undefined : document['credHelpers'])).flatMap(([key, helper]) =>
+    typeof helper === 'string' && helper !== '' ? [[normaliseKey(key), helper] as const] : [],
+  )
+  const store = legacy ? undefined : document['credsStore']
+  return { entries, helpers: new Map(helpers), store: typeof store === 'string' && store !== '' ? store : undefined }
+}
+
+/** Keys under which credentials for a repository may lie, longest first. */
+export function lookupKeys(host: string, path: string): string[] {
+  const components = path.split('/')
+  const base = canonicalHost(host)
+  return [...components.keys()].map((i) => [base, ...components.slice(0, components.length - i)].join('/')).concat(base)
+}
+
+function record(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {}
+}
+
+function parseEntry(entry: Readonly<Record<string, unknown>>, where: string): Credentials | undefined {
+  const { auth, identitytoken: identityToken, username, password } = entry
+  if (typeof identityToken === 'string' && identityToken !== '') return { identityToken }
+  if (typeof auth === 'string' && auth !== '') {
+    const [, user, secret] = /^([^:]*):([^]*?)\0*$/.exec(Buffer.from(auth, 'base64').toString('utf8')) ?? []
+    if (user === undefined || secret === undefined) {
+      throw new SluiceError('SLUICE_CONFIG', `${where}: auth is not "user:password" in base64`)
+    }
+    return user === '' && secret === '' ? undefined : { username: user, password: secret }
+  }
+  if (typeof username === 'string' && typeof password === 'string' && username !== '') return { username, password }
+  return undefined
+}
+
+/** Docker writes keys as URLs such as `https://host/v1/`: of those, the host counts. */
+function normaliseKey(key: string): string {
+  const bare = key.replace(/^https?:\/\//, '')
+  const isUrl = bare !== key || /\/v[12]\/$/.test(key)
+  const [host = '', ...rest] = bare.split('/')
+  const path = isUrl ? '' : rest.join('/').replace(/\/+$/, '')
+  return path === '' ? canonicalHost(host) : `${canonicalHost(host)}/${path}`
+}

@@ -1,0 +1,177 @@
+/**
+ * Authorization for one repository at one registry (oci.md §11): Basic, Bearer tokens fetched with a password, an
+ * identity token or nothing, renewed before they expire and once when the registry refuses one.
+ */
+import { SluiceError } from '../../../errors.js'
+import { abortable } from '../../../flow/abortable.js'
+import { retrying, type RetryPolicy } from '../../../flow/retry.js'
+import { JsonFields, parseJsonObject } from '../../../formats/oci/json-fields.js'
+import { redactUrl } from '../../../formats/oci/redact.js'
+import { parseChallenges, type Challenge } from './challenge.js'
+import type { Credentials } from './credentials.js'
+import type { HttpClient, HttpResponse } from './http-client.js'
+
+export interface AuthOptions {
+  readonly http: HttpClient
+  readonly retry: RetryPolicy
+  /** Looked up when a registry asks for authorization, once. */
+  readonly credentials: () => Promise<Credentials | undefined>
+  /** The repository in the registry. */
+  readonly path: string
+  /** Allow tokens to be fetched over plain http. */
+  readonly insecure: boolean
+  readonly where: string
+  /** Ends with the source; token requests are shared by callers with signals of their own. */
+  readonly lifetime: AbortSignal
+}
+
+interface Token {
+  readonly header: string
+  /** By `performance.now()`. */
+  readonly renewAt: number
+}
+
+const CLIENT_ID = 'sluice'
+const MAX_TOKEN_BYTES = 1024 * 1024
+/** What a token lives when its server does not say (seconds). */
+const DEFAULT_LIFETIME = 60
+/** A token is renewed this long before it expires, or after three quarters of a short life. */
+const RENEWAL_MARGIN_MS = 10_000
+
+export class Authenticator {
+  readonly #options: AuthOptions
+  #challenge: Challenge | undefined
+  #credentials: Promise<Credentials | undefined> | undefined
+  #token: Promise<Token> | undefined
+  /** The header of a token that the registry did not take. */
+  #refusedHeader: string | undefined
+  /** Asked for in a challenge, beyond what a pull asks for by itself. */
+  #extraScope: string | undefined
+
+  constructor(options: AuthOptions) {
+    this.#options = options
+  }
+
+  /** The Authorization header to send; undefined as long as the registry asks for none. */
+  async header(signal: AbortSignal): Promise<string | undefined> {
+    if (this.#challenge === undefined) return undefined
+    if (this.#challenge.scheme === 'basic') return this.#basicHeader(signal)
+    return (await this.#freshToken(signal)).header
+  }
+
+  /**
+   * Takes note of what an answer with status 401 asks for. What was sent with it is not used again.
+   *
+   * @throws SluiceError `SLUICE_AUTH` if no scheme it offers is known.
+   */
+  refused(response: HttpResponse, sent: string | undefined): void {
+    const challenges = parseChallenges(response.headerLines('www-authenticate'))
+    const challenge = ['bearer', 'basic'].map((scheme) => challenges.find((c) => c.scheme === scheme)).find(Boolean)
+    if (challenge === undefined) {
+      const offered = challenges.map(({ scheme }) => scheme).join(', ') || 'none'
+      throw this.#error(`the registry wants authorization, but by no known scheme (offered: ${offered})`)
+    }
+    this.#challenge = challenge
+    const scope = challenge.parameters.get('scope')
+    if (scope !== undefined && scope !== this.#ownScope) this.#extraScope = scope
+    this.#refusedHeader = sent
+  }
+
+  get #ownScope(): string {
+    return `repository:${this.#options.path}:pull`
+  }
+
+  #lookUpCredentials(): Promise<Credentials | undefined> {
+    return (this.#credentials ??= this.#options.credentials())
+  }
+
+  async #basicHeader(signal: AbortSignal): Promise<string> {
+    const credentials = await abortable(this.#lookUpCredentials(), signal)
+    if (credentials === undefined) throw this.#error('the registry wants a user name and a password')
+    if ('identityToken' in credentials) throw this.#error('the registry takes no identity tokens')
+    return basic(credentials)
+  }
+
+  /** One request for all who need a token at the same time. */
+  async #freshToken(signal: AbortSignal): Promise<Token> {
+    const present = this.#token
+    if (present !== undefined) {
+      const token = await abortable(present, signal)
+      if (performance.now() < token.renewAt && token.header !== this.#refusedHeader) return token
+    }
+    if (this.#token === present) {
+      const { retry, lifetime } = this.#options
+      this.#refusedHeader = undefined
+      const fetching = retrying(retry, lifetime, () => this.#fetchToken())
+      this.#token = fetching
+      fetching.catch(() => {
+        if (this.#token === fetching) this.#token = undefined
+      })
+    }
+    return abortable(this.#token!, signal)
+  }
+
+  async #fetchToken(): Promise<Token> {
+    const { http, lifetime, where } = this.#options
+    const credentials = await this.#lookUpCredentials()
+    const parameters = this.#challenge!.parameters
+    const realm = this.#realm(parameters.get('realm'))
+    const query = new URLSearchParams()
+    const service = parameters.get('service')
+    if (service !== undefined) query.set('service', service)
+    const scopes = [this.#ownScope, ...(this.#extraScope === undefined ? [] : [this.#extraScope])]
+    const request = { signal: lifetime, where: `${where}: token` }
+    let response: HttpResponse
+    if (credentials !== undefined && 'identityToken' in credentials) {
+      query.set('grant_type', 'refresh_token')
+      query.set('refresh_token', credentials.identityToken)
+      query.set('scope', scopes.join(' '))
+      query.set('client_id', CLIENT_ID)
+      response = await http.send({ ...request, url: realm, form: query })
+    } else {
+      for (const scope of scopes) query.append('scope', scope)
+      if (credentials !== undefined) query.set('account', credentials.username)
+      for (const [name, value] of query) realm.searchParams.append(name, value)
+      const headers = credentials === undefined ? {} : { authorization: basic(credentials) }
+      response = await http.send({ ...request, url: realm, headers })
+    }
+    if (response.status !== 200) throw await response.toError()
+    return this.#readToken(await response.bytes(MAX_TOKEN_BYTES), response.url)
+  }
+
+  #readToken(bytes: Buffer, url: URL): Token {
+    const document = `${this.#options.where}: token of ${redactUrl(url)}`
+    let fields: JsonFields
+    try {
+      fields = parseJsonObject(bytes, document)
+    } catch (cause) {
+      // The cause would quote the document, and the token with it.
+      const message = cause instanceof SluiceError ? cause.message : 'unreadable'
+      throw new SluiceError('SLUICE_HTTP', message)
+    }
+    const token = fields.optionalString('token') ?? fields.optionalString('access_token')
+    if (token === undefined || token === '') throw this.#error(`${redactUrl(url)} answered without a token`)
+    // From now and not from `issued_at`: the clock of the server may be another.
+    const lifetime = (fields.has('expires_in') ? fields.integer('expires_in') : DEFAULT_LIFETIME) * 1000
+    const margin = Math.min(RENEWAL_MARGIN_MS, lifetime / 4)
+    return { header: `Bearer ${token}`, renewAt: performance.now() + lifetime - margin }
+  }
+
+  #realm(text: string | undefined): URL {
+    if (text === undefined || !URL.canParse(text)) throw this.#error('the registry names no token server')
+    const realm = new URL(text)
+    const allowed = realm.protocol === 'https:' || (realm.protocol === 'http:' && this.#options.insecure)
+    if (!allowed) throw this.#error(`the token server ${redactUrl(realm)} is not reached by https`)
+    return realm
+  }
+
+  #error(message: string): SluiceError {
+    return new SluiceError('SLUICE_AUTH', `${this.#options.where}: ${message}`, {
+      hint: 'log in, for instance with `podman login`, or set REGISTRY_AUTH_FILE',
+    })
+  }
+}
+
+function basic({ username, password }: { username: string; password: string }): string {
+  return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`
+}

@@ -1,0 +1,88 @@
+/** Certificates: those of the system, and those of `certs.d/<host:port>/` (oci.md §11). */
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls'
+import { errnoOf, SluiceError } from '../../../errors.js'
+import type { Environment } from './proxy.js'
+
+/** Where distributions keep the certificates that the machine trusts, in one file. */
+const systemBundles = [
+  '/etc/ssl/certs/ca-certificates.crt',
+  '/etc/pki/tls/certs/ca-bundle.crt',
+  '/etc/ssl/ca-bundle.pem',
+  '/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem',
+  '/etc/ssl/cert.pem',
+]
+
+export interface HostCertificates {
+  /** Additional authorities. */
+  readonly authorities: readonly Buffer[]
+  readonly client?: { readonly certificate: Buffer; readonly key: Buffer }
+}
+
+/**
+ * Reads the first of `directories` that has a folder for `host`: `*.crt` are authorities, `*.cert` with `*.key` of the
+ * same name a client certificate.
+ */
+export async function readHostCertificates(directories: readonly string[], host: string): Promise<HostCertificates> {
+  for (const directory of directories) {
+    const folder = join(directory, host)
+    const names = await readdir(folder).catch((error: unknown) => {
+      const errno = errnoOf(error)
+      if (errno === 'ENOENT' || errno === 'ENOTDIR' || errno === 'EACCES') return undefined
+      throw unreadable(folder, error)
+    })
+    if (names !== undefined) return readFolder(folder, names.sort())
+  }
+  return { authorities: [] }
+}
+
+async function readFolder(folder: string, names: readonly string[]): Promise<HostCertificates> {
+  const read = (name: string) =>
+    readFile(join(folder, name)).catch((error: unknown) => {
+      throw unreadable(join(folder, name), error)
+    })
+  const authorities = await Promise.all(names.filter((name) => name.endsWith('.crt')).map(read))
+  const certificate = names.find((name) => name.endsWith('.cert'))
+  if (certificate === undefined) return { authorities }
+  const key = certificate.replace(/\.cert$/, '.key')
+  if (!names.includes(key)) {
+    throw new SluiceError('SLUICE_CONFIG', `${join(folder, certificate)} has no key beside it: ${key} is missing`)
+  }
+  return { authorities, client: { certificate: await read(certificate), key: await read(key) } }
+}
+
+/** A TLS context that trusts the system, and what is given besides. */
+export async function makeSecureContext(
+  environment: Environment,
+  { authorities, client }: HostCertificates,
+): Promise<SecureContext> {
+  const ca = [...(await systemAuthorities(environment)), ...authorities]
+  try {
+    return createSecureContext({ ca, ...(client && { cert: client.certificate, key: client.key }) })
+  } catch (cause) {
+    throw new SluiceError('SLUICE_CONFIG', `unusable certificates: ${cause instanceof Error ? cause.message : ''}`, {
+      cause,
+    })
+  }
+}
+
+async function systemAuthorities(environment: Environment): Promise<(string | Buffer)[]> {
+  const stated = environment['SSL_CERT_FILE']
+  const extra = environment['NODE_EXTRA_CA_CERTS']
+  const bundle = await firstReadable(stated === undefined || stated === '' ? systemBundles : [stated])
+  const more = extra === undefined || extra === '' ? undefined : await firstReadable([extra])
+  return [...(bundle === undefined ? rootCertificates : [bundle]), ...(more === undefined ? [] : [more])]
+}
+
+async function firstReadable(paths: readonly string[]): Promise<Buffer | undefined> {
+  for (const path of paths) {
+    const bytes = await readFile(path).catch(() => undefined)
+    if (bytes !== undefined) return bytes
+  }
+  return undefined
+}
+
+function unreadable(path: string, cause: unknown): SluiceError {
+  return new SluiceError('SLUICE_CONFIG', `cannot read certificates in ${path}`, { cause })
+}

@@ -1,0 +1,59 @@
+/** The connections of one run: pooled, through proxies, with the TLS settings of each host. */
+import { Agent, ProxyAgent, type Dispatcher } from 'undici'
+import { makeSecureContext, readHostCertificates } from './certs.js'
+import { proxyFor, type Environment } from './proxy.js'
+
+export interface ConnectionOptions {
+  readonly environment: Environment
+  /** Folders like `/etc/containers/certs.d`, the first with a folder for the host counts. */
+  readonly certificateDirectories: readonly string[]
+  readonly connectTimeoutMs: number
+}
+
+export class Connections {
+  readonly #options: ConnectionOptions
+  readonly #dispatchers = new Map<string, Promise<Dispatcher>>()
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options
+  }
+
+  /** The pool to use for `url`; `insecure` accepts any certificate. */
+  for(url: URL, insecure: boolean): Promise<Dispatcher> {
+    const proxy = proxyFor(url, this.#options.environment)
+    const key = JSON.stringify([proxy, url.protocol === 'https:' ? [url.host, insecure] : undefined])
+    let dispatcher = this.#dispatchers.get(key)
+    if (dispatcher === undefined) {
+      dispatcher = this.#make(url, insecure, proxy)
+      this.#dispatchers.set(key, dispatcher)
+    }
+    return dispatcher
+  }
+
+  /** Closes every socket at once, also those in use. */
+  async destroy(): Promise<void> {
+    const dispatchers = await Promise.allSettled(this.#dispatchers.values())
+    this.#dispatchers.clear()
+    await Promise.all(
+      dispatchers.map((dispatcher) => (dispatcher.status === 'fulfilled' ? dispatcher.value.destroy() : undefined)),
+    )
+  }
+
+  async #make(url: URL, insecure: boolean, proxy: string | undefined): Promise<Dispatcher> {
+    const { environment, certificateDirectories, connectTimeoutMs } = this.#options
+    const tls =
+      url.protocol === 'https:'
+        ? {
+            secureContext: await makeSecureContext(
+              environment,
+              await readHostCertificates(certificateDirectories, url.host),
+            ),
+            rejectUnauthorized: !insecure,
+          }
+        : {}
+    const timeout = { timeout: connectTimeoutMs }
+    if (proxy === undefined) return new Agent({ connect: { ...tls, ...timeout } })
+    // Without a tunnel for plain http: many proxies refuse CONNECT to other ports than 443.
+    return new ProxyAgent({ uri: proxy, proxyTunnel: false, requestTls: { ...tls, ...timeout }, proxyTls: timeout })
+  }
+}

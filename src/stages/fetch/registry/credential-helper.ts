@@ -1,0 +1,76 @@
+/** Credential helpers: programs named `docker-credential-NAME` that speak a one-line protocol. */
+import { spawn } from 'node:child_process'
+import { SluiceError } from '../../../errors.js'
+import { redactText } from '../../../formats/oci/redact.js'
+import type { Credentials } from './credentials.js'
+import type { Environment } from './proxy.js'
+
+const TIMEOUT_MS = 60_000
+const MAX_OUTPUT_BYTES = 1024 * 1024
+const NOT_FOUND = 'credentials not found in native keychain'
+/** User name that marks the secret as an identity token. */
+const IDENTITY_TOKEN_USER = '<token>'
+
+/** Runs `docker-credential-<name> get` for `server`; undefined if it has none. Nothing it prints gets into an error but its refusal. */
+export async function askCredentialHelper(
+  name: string,
+  server: string,
+  environment: Environment,
+): Promise<Credentials | undefined> {
+  if (!/^[\w.-]+$/.test(name)) {
+    throw new SluiceError('SLUICE_CONFIG', `not the name of a credential helper: ${JSON.stringify(name)}`)
+  }
+  const program = `docker-credential-${name}`
+  const { status, output } = await run(program, server, environment)
+  if (status !== 0) {
+    const said = output.trim().split('\n')[0]!
+    if (said.toLowerCase().includes(NOT_FOUND)) return undefined
+    const reason = said === '' ? `exit status ${status}` : redactText(said.slice(0, 300))
+    throw new SluiceError('SLUICE_AUTH', `${program} failed for ${server}: ${reason}`)
+  }
+  return parseAnswer(output, program)
+}
+
+function parseAnswer(output: string, program: string): Credentials | undefined {
+  let answer: { Username?: unknown; Secret?: unknown }
+  try {
+    answer = JSON.parse(output) as typeof answer
+  } catch {
+    throw new SluiceError('SLUICE_AUTH', `${program} printed something that is not JSON`)
+  }
+  const { Username: username, Secret: secret } = answer
+  if (typeof username !== 'string' || typeof secret !== 'string') {
+    throw new SluiceError('SLUICE_AUTH', `${program} printed no Username and Secret`)
+  }
+  if (username === '' && secret === '') return undefined
+  return username === IDENTITY_TOKEN_USER ? { identityToken: secret } : { username, password: secret }
+}
+
+function run(
+  program: string,
+  input: string,
+  environment: Environment,
+): Promise<{ status: number | null; output: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, ['get'], {
+      env: { ...environment },
+      stdio: ['pipe', 'pipe', 'ignore'],
+      timeout: TIMEOUT_MS,
+      killSignal: 'SIGKILL',
+    })
+    const pieces: Buffer[] = []
+    let total = 0
+    child.stdout.on('data', (piece: Buffer) => {
+      total += piece.length
+      if (total <= MAX_OUTPUT_BYTES) pieces.push(piece)
+      else child.kill('SIGKILL')
+    })
+    // A helper may end without reading its input.
+    child.stdin.on('error', () => {})
+    child.on('error', (cause) => {
+      reject(new SluiceError('SLUICE_CONFIG', `cannot run the credential helper ${program}: ${cause.message}`, { cause }))
+    })
+    child.on('close', (status) => resolve({ status, output: Buffer.concat(pieces).toString('utf8') }))
+    child.stdin.end(input)
+  })
+}

@@ -1,0 +1,89 @@
+/** HTTP answers and connection failures as errors of Sluice. */
+import { cancelled, errnoOf, SluiceError, type SluiceErrorOptions } from '../../../errors.js'
+import { looksLikeHtml } from '../../../formats/oci/json-fields.js'
+import { redactText, redactUrl } from '../../../formats/oci/redact.js'
+import { RETRY_AFTER_DETAIL } from '../../../flow/retry.js'
+import type { HttpResponse } from './http-client.js'
+
+/** The error for an answer that is not the wanted one. `body` is the beginning of what came with it. */
+export function statusError(response: HttpResponse, body: Uint8Array, where: string): SluiceError {
+  const { status, url } = response
+  const message = `${where}: ${redactUrl(url)} answered ${status}${explain(body)}`
+  const options = (more: SluiceErrorOptions): SluiceErrorOptions => ({ ...more, details: { status, ...more.details } })
+  const retryAfter = parseRetryAfter(response.header('retry-after'), Date.now())
+  const details: Record<string, number> = retryAfter === undefined ? {} : { [RETRY_AFTER_DETAIL]: retryAfter }
+  if ((status === 401 || status === 403) && response.elsewhere) {
+    // A blob store refuses addresses that have expired; the registry gives a new one.
+    return new SluiceError('SLUICE_HTTP', message, options({ retryable: true }))
+  }
+  if (status === 401 || status === 403) {
+    return new SluiceError('SLUICE_AUTH', message, options({ hint: 'log in, for instance with `podman login`' }))
+  }
+  if (status === 404 || status === 410) return new SluiceError('SLUICE_NOT_FOUND', message, options({}))
+  if (status === 429) {
+    return new SluiceError(
+      'SLUICE_RATE_LIMIT',
+      message,
+      options({ retryable: true, details, hint: 'wait, log in for a higher limit, or use a mirror' }),
+    )
+  }
+  const retryable = status === 408 || status >= 500
+  return new SluiceError('SLUICE_HTTP', message, options({ retryable, details }))
+}
+
+/** What the registry says in its error document, or that it is no such document. */
+function explain(body: Uint8Array): string {
+  if (looksLikeHtml(body)) return ' with an HTML page: this may not be a registry'
+  try {
+    const document = JSON.parse(Buffer.from(body).toString('utf8')) as { errors?: unknown; details?: unknown }
+    const [first] = Array.isArray(document.errors) ? (document.errors as { code?: unknown; message?: unknown }[]) : []
+    const parts = [first?.code, first?.message].filter((part) => typeof part === 'string' && part !== '')
+    return parts.length === 0 ? '' : `: ${redactText(parts.join(': ').slice(0, 400))}`
+  } catch {
+    return ''
+  }
+}
+
+/** Retry-After in milliseconds: seconds or a date; undefined if absent or neither. */
+export function parseRetryAfter(value: string | undefined, now: number): number | undefined {
+  if (value === undefined) return undefined
+  if (/^\s*\d+\s*$/.test(value)) return Number(value) * 1000
+  const date = Date.parse(value)
+  return Number.isNaN(date) ? undefined : Math.max(0, date - now)
+}
+
+const certificateProblems = /^(?:CERT_|ERR_TLS_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO_|HOSTNAME_MISMATCH|INVALID_CA)/
+const timeouts: Readonly<Record<string, string>> = {
+  UND_ERR_CONNECT_TIMEOUT: 'no connection in time',
+  UND_ERR_HEADERS_TIMEOUT: 'no answer in time',
+  UND_ERR_BODY_TIMEOUT: 'the transfer stalled',
+}
+
+/** The error for a request that got no answer or lost its connection. */
+export function connectionError(cause: unknown, url: URL, where: string, signal: AbortSignal): SluiceError {
+  if (signal.aborted) return cancelled(signal)
+  if (cause instanceof SluiceError) return cause
+  const code = errnoOf(cause) ?? ''
+  const message = `${where}: ${redactUrl(url)}: ${timeouts[code] ?? reasonOf(cause, code)}`
+  if (certificateProblems.test(code)) {
+    return new SluiceError('SLUICE_NETWORK', message, {
+      cause,
+      hint: `the certificate is not trusted: add its authority to certs.d/${url.host}/, or mark the registry insecure`,
+    })
+  }
+  if (code.startsWith('ERR_SSL_') || code === 'EPROTO') {
+    return new SluiceError('SLUICE_NETWORK', message, {
+      cause,
+      hint: 'the server may speak plain http; if so, mark the registry insecure',
+    })
+  }
+  return new SluiceError('SLUICE_NETWORK', message, { cause, retryable: code !== 'ENOTFOUND', details: { errno: code } })
+}
+
+/** OpenSSL's messages are of several lines and begin with numbers; it also gives a reason in words. */
+function reasonOf(cause: unknown, code: string): string {
+  if (!(cause instanceof Error)) return String(cause)
+  const { reason } = cause as { reason?: unknown }
+  const text = typeof reason === 'string' && reason !== '' ? reason : cause.message.split('\n')[0]!
+  return redactText(text) || code
+}

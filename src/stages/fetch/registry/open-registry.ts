@@ -1,0 +1,80 @@
+/** Puts a registry source together from a name and the configuration of the host. */
+import { join } from 'node:path'
+import { formatRegistryName, type RegistryName } from '../../../formats/oci/registry-name.js'
+import type { RetryPolicy } from '../../../flow/retry.js'
+import { Connections } from './connections.js'
+import { CredentialStore } from './credentials.js'
+import { endpointsOf, type Endpoint } from './endpoints.js'
+import { HttpClient, type HttpOptions } from './http-client.js'
+import { userConfigFolder, type ConfigPlaces } from './load-registries-conf.js'
+import type { RegistriesConf } from './registries-conf.js'
+import { RegistryClient } from './registry-client.js'
+import { RegistrySource } from './registry-source.js'
+
+export interface RegistryOptions extends ConfigPlaces {
+  /** False: accept any certificate and plain http, whatever registries.conf says; true: never. */
+  readonly tlsVerify?: boolean
+  readonly credentials?: { readonly username: string; readonly password: string }
+  readonly authFile?: string
+  /** A folder like `/etc/containers/certs.d`, in place of the usual ones. */
+  readonly certDir?: string
+  /** Milliseconds without a byte after which a transfer counts as broken. */
+  readonly stallTimeoutMs: number
+  readonly connectTimeoutMs: number
+  readonly retry: RetryPolicy
+  readonly userAgent: string
+}
+
+/** While another place may have the image, a mirror gets no more than this many attempts. */
+const MIRROR_TRIES = 2
+
+/** @param names what the reference may mean, in the order in which to look; all have one tag or digest. */
+export function openRegistry(names: readonly RegistryName[], conf: RegistriesConf, options: RegistryOptions): RegistrySource {
+  const { environment, home, etc, certDir, connectTimeoutMs, stallTimeoutMs, userAgent, retry, tlsVerify } = options
+  const [name] = names as readonly [RegistryName]
+  const where = `docker://${formatRegistryName(name)}`
+  const user = userConfigFolder(options)
+  const connections = new Connections({
+    environment,
+    connectTimeoutMs,
+    certificateDirectories:
+      certDir === undefined
+        ? [join(user, 'certs.d'), join(etc, 'containers/certs.d'), join(etc, 'docker/certs.d')]
+        : [certDir],
+  })
+  const store = new CredentialStore({
+    environment,
+    home,
+    uid: process.getuid?.() ?? 0,
+    ...(options.credentials && { explicit: options.credentials }),
+    ...(options.authFile !== undefined && { authFile: options.authFile }),
+    ...(conf.credentialHelpers && { helpers: conf.credentialHelpers }),
+  })
+  const closing = new AbortController()
+  const http = (insecure: boolean): HttpClient => {
+    const settings: HttpOptions = { connections, insecure, stallTimeoutMs, userAgent }
+    return new HttpClient(settings)
+  }
+  const endpoints = names.flatMap((name) => endpointsOf(name, conf))
+  const clients = endpoints.map((endpoint: Endpoint, i) => {
+    const insecure = tlsVerify === undefined ? endpoint.insecure : !tlsVerify
+    return new RegistryClient({
+      endpoint: { ...endpoint, insecure },
+      http: http(insecure),
+      retry: i === endpoints.length - 1 ? retry : { ...retry, tries: Math.min(MIRROR_TRIES, retry.tries) },
+      credentials: () => store.find(endpoint.host, endpoint.path),
+      where,
+      lifetime: closing.signal,
+    })
+  })
+  return new RegistrySource({
+    description: where,
+    version: name.digest === undefined ? { tag: name.tag! } : { digest: name.digest },
+    clients,
+    anonymous: http(false),
+    close: async () => {
+      closing.abort()
+      await connections.destroy()
+    },
+  })
+}

@@ -1,0 +1,109 @@
+/** One repository at one registry: finds the scheme, sends authorized requests (oci.md §11). */
+import { SluiceError } from '../../../errors.js'
+import { abortable } from '../../../flow/abortable.js'
+import { retrying, type RetryPolicy } from '../../../flow/retry.js'
+import { serverHost } from '../../../formats/oci/registry-name.js'
+import { Authenticator } from './auth.js'
+import type { Credentials } from './credentials.js'
+import type { Endpoint } from './endpoints.js'
+import type { HttpClient, HttpResponse } from './http-client.js'
+
+export interface RegistryClientOptions {
+  readonly endpoint: Endpoint
+  readonly http: HttpClient
+  readonly retry: RetryPolicy
+  readonly credentials: () => Promise<Credentials | undefined>
+  /** The reference, for errors. */
+  readonly where: string
+  /** Ends with the source. */
+  readonly lifetime: AbortSignal
+}
+
+export interface FetchedDocument {
+  readonly bytes: Buffer
+  readonly mediaType: string | undefined
+}
+
+/** Answers with 401 to requests that had an authorization, before the registry's word is taken. */
+const MAX_AUTHORIZATIONS = 2
+
+export class RegistryClient {
+  readonly #options: RegistryClientOptions
+  readonly #authenticator: Authenticator
+  #base: Promise<string> | undefined
+
+  constructor(options: RegistryClientOptions) {
+    const { endpoint, http, retry, credentials, where, lifetime } = options
+    this.#options = options
+    const { path, insecure } = endpoint
+    this.#authenticator = new Authenticator({ http, retry, credentials, path, insecure, where, lifetime })
+  }
+
+  get endpoint(): Endpoint {
+    return this.#options.endpoint
+  }
+
+  get retry(): RetryPolicy {
+    return this.#options.retry
+  }
+
+  /** The answer for a resource of the repository, such as `blobs/sha256:…`, whatever its status. One attempt. */
+  async get(resource: string, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<HttpResponse> {
+    const { http, endpoint, where } = this.#options
+    const url = new URL(`/v2/${endpoint.path}/${resource}`, await this.#serverBase(signal))
+    for (let attempt = 0; ; attempt++) {
+      const authorization = await this.#authenticator.header(signal)
+      const authorized = authorization === undefined ? headers : { ...headers, authorization }
+      const response = await http.send({ url, headers: authorized, signal, where })
+      if (response.status !== 401 || response.elsewhere || attempt === MAX_AUTHORIZATIONS) return response
+      response.drain()
+      this.#authenticator.refused(response, authorization)
+    }
+  }
+
+  /** A document of at most `limit` bytes, with retries; any status but 200 is an error. */
+  async document(resource: string, accept: string, limit: number, signal: AbortSignal): Promise<FetchedDocument> {
+    return retrying(this.retry, signal, async () => {
+      const response = await this.get(resource, { accept }, signal)
+      if (response.status !== 200) throw await response.toError()
+      const { mediaType } = response
+      return { bytes: await response.bytes(limit), mediaType }
+    })
+  }
+
+  /** `https://host`, or `http://host` if the registry is marked insecure and speaks nothing else. */
+  async #serverBase(signal: AbortSignal): Promise<string> {
+    if (this.#base === undefined) {
+      const base = this.#ping()
+      this.#base = base
+      base.catch(() => {
+        if (this.#base === base) this.#base = undefined
+      })
+    }
+    return abortable(this.#base, signal)
+  }
+
+  /** Also learns what authorization the registry wants. */
+  async #ping(): Promise<string> {
+    const { http, endpoint, lifetime, where } = this.#options
+    const host = serverHost(endpoint.host)
+    let failure: unknown
+    for (const scheme of endpoint.insecure ? ['https', 'http'] : ['https']) {
+      const base = `${scheme}://${host}`
+      let response: HttpResponse
+      try {
+        response = await http.send({ url: new URL('/v2/', base), signal: lifetime, where })
+      } catch (error) {
+        failure ??= error
+        if (error instanceof SluiceError && error.code === 'SLUICE_NETWORK') continue
+        throw error
+      }
+      // Some registries do not answer here, but serve images all the same: then the request itself will tell.
+      if (response.status === 429 || response.status >= 500) throw await response.toError()
+      response.drain()
+      if (response.status === 401) this.#authenticator.refused(response, undefined)
+      return base
+    }
+    throw failure
+  }
+}

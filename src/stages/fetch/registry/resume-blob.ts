@@ -1,0 +1,101 @@
+/** The body of a blob, over as many transfers as it takes (practice.md trap 1). */
+import { SluiceError } from '../../../errors.js'
+import { RetryBudget, type RetryPolicy } from '../../../flow/retry.js'
+import type { Descriptor } from '../../../formats/oci/descriptor.js'
+import { redactUrl } from '../../../formats/oci/redact.js'
+import { sizeMismatch } from '../verify-blob.js'
+import type { HttpResponse } from './http-client.js'
+
+export interface ResumeOptions {
+  /** Sends one request for the blob with these headers. */
+  readonly request: (headers: Readonly<Record<string, string>>) => Promise<HttpResponse>
+  readonly retry: RetryPolicy
+  readonly where: string
+  readonly signal: AbortSignal
+}
+
+/**
+ * The bytes of a blob from `offset` to its end. A transfer that breaks goes on with a range request; where the server
+ * has no ranges, it starts again and what is known already is passed over. Nothing is verified but sizes.
+ */
+export async function* resumeBlob(
+  descriptor: Pick<Descriptor, 'digest' | 'size'>,
+  offset: number,
+  { request, retry, where, signal }: ResumeOptions,
+): AsyncGenerator<Uint8Array> {
+  const { digest, size } = descriptor
+  const budget = new RetryBudget(retry)
+  let received = offset
+  let validator: string | undefined
+  let useRanges = true
+  while (received < size) {
+    const ranged = useRanges && received > 0
+    try {
+      const response = await request(ranged ? rangeHeaders(received, validator) : {})
+      const start = await bodyStart(response, received, ranged, descriptor, where)
+      if (start === undefined) {
+        response.discard()
+        useRanges = false
+        continue
+      }
+      validator = strongValidator(response.header('etag')) ?? validator
+      let known = received - start
+      for await (const chunk of response.body()) {
+        const fresh = chunk.subarray(Math.min(known, chunk.length))
+        known -= chunk.length - fresh.length
+        if (fresh.length === 0) continue
+        received += fresh.length
+        budget.reset()
+        yield fresh
+      }
+      if (received < size) throw brokenOff(response, received, size, `${where}: blob ${digest}`)
+    } catch (error) {
+      if (received >= size && !signal.aborted) return
+      await budget.spend(error, signal)
+    }
+  }
+}
+
+function rangeHeaders(received: number, validator: string | undefined): Record<string, string> {
+  return { range: `bytes=${received}-`, ...(validator === undefined ? {} : { 'if-range': validator }) }
+}
+
+/** A weak validator does not promise equal bytes, and is not allowed in If-Range. */
+function strongValidator(etag: string | undefined): string | undefined {
+  return etag?.startsWith('"') === true ? etag : undefined
+}
+
+/** The position in the blob of the first byte of the body; undefined if the server cannot be trusted with ranges. */
+async function bodyStart(
+  response: HttpResponse,
+  received: number,
+  ranged: boolean,
+  { digest, size }: Pick<Descriptor, 'digest' | 'size'>,
+  where: string,
+): Promise<number | undefined> {
+  const { status } = response
+  const checkTotal = (total: string | undefined): void => {
+    if (total === undefined || Number(total) === size) return
+    response.discard()
+    throw sizeMismatch(where, digest, size, total)
+  }
+  if (status === 200) {
+    checkTotal(response.header('content-length'))
+    return 0
+  }
+  if (ranged && (status === 206 || status === 416)) {
+    const pattern = status === 206 ? /^bytes (\d+)-\d+\/(?:(\d+)|\*)$/ : /^bytes \*()\/(\d+)$/
+    const [, start, total] = pattern.exec(response.header('content-range') ?? '') ?? []
+    checkTotal(total)
+    return status === 206 && start !== undefined && Number(start) === received ? received : undefined
+  }
+  throw await response.toError()
+}
+
+function brokenOff(response: HttpResponse, received: number, size: number, where: string): SluiceError {
+  return new SluiceError(
+    'SLUICE_NETWORK',
+    `${where}: ${redactUrl(response.url)} ended after ${received} of ${size} bytes`,
+    { retryable: true, details: { received } },
+  )
+}

@@ -1,0 +1,78 @@
+/** The check that every blob passes, whatever source it comes from: size and digest, while it streams. */
+import { createHash } from 'node:crypto'
+import { SluiceError } from '../../errors.js'
+import { digestHashName, type Digest } from '../../formats/digest.js'
+import type { Descriptor } from '../../formats/oci/descriptor.js'
+import { MAX_DOCUMENT_BYTES } from '../../formats/oci/json-fields.js'
+
+/**
+ * Passes `chunks` on and completes only if together they have the size and digest of `descriptor`. Stops reading as
+ * soon as there are too many bytes; the excess is not passed on.
+ *
+ * @param where the reference, for errors.
+ * @throws SluiceError `SLUICE_SIZE_MISMATCH`, `SLUICE_DIGEST_MISMATCH`.
+ */
+export async function* verifyBlob(
+  chunks: AsyncIterable<Uint8Array>,
+  { digest, size }: Pick<Descriptor, 'digest' | 'size'>,
+  where: string,
+): AsyncGenerator<Uint8Array> {
+  const hash = createHash(digestHashName(digest))
+  let received = 0
+  for await (const chunk of chunks) {
+    received += chunk.length
+    if (received > size) throw sizeMismatch(where, digest, size, `at least ${received}`)
+    hash.update(chunk)
+    yield chunk
+  }
+  if (received !== size) throw sizeMismatch(where, digest, size, String(received))
+  checkDigest(digest, hash.digest('hex'), where)
+}
+
+/** Checks bytes that are in memory. */
+export function verifyBytes(bytes: Uint8Array, { digest, size }: Pick<Descriptor, 'digest' | 'size'>, where: string): void {
+  if (bytes.length !== size) throw sizeMismatch(where, digest, size, String(bytes.length))
+  verifyDigest(bytes, digest, where)
+}
+
+export function verifyDigest(bytes: Uint8Array, digest: Digest, where: string): void {
+  checkDigest(digest, createHash(digestHashName(digest)).update(bytes).digest('hex'), where)
+}
+
+export function sizeMismatch(where: string, digest: Digest, expected: number, found: string): SluiceError {
+  return new SluiceError('SLUICE_SIZE_MISMATCH', `${where}: blob ${digest}: Expected size ${expected} but found ${found}`, {
+    details: { digest, expected },
+  })
+}
+
+function checkDigest(digest: Digest, hex: string, where: string): void {
+  const actual = `${digest.slice(0, digest.indexOf(':'))}:${hex}`
+  if (actual === digest) return
+  throw new SluiceError('SLUICE_DIGEST_MISMATCH', `${where}: blob ${digest} has the digest ${actual}`, {
+    hint: 'the blob is damaged at its source or on the way',
+    details: { digest, actual },
+  })
+}
+
+/** Refuses documents that are larger than any document is, before a byte of them is fetched. */
+export function checkDocumentSize({ digest, size }: Descriptor, maxBytes: number | undefined, where: string): void {
+  const limit = Math.min(maxBytes ?? MAX_DOCUMENT_BYTES, MAX_DOCUMENT_BYTES)
+  if (size <= limit) return
+  throw new SluiceError('SLUICE_FORMAT', `${where}: document ${digest} has ${size} bytes, more than the limit of ${limit}`)
+}
+
+/** The blob out of its own descriptor, if it is there and right (descriptors with a `data` field). */
+export function embeddedData({ data, digest, size }: Descriptor): Buffer | undefined {
+  if (data === undefined || data.length > 4 * Math.ceil(size / 3)) return undefined
+  const bytes = Buffer.from(data, 'base64')
+  if (bytes.length !== size) return undefined
+  const hex = createHash(digestHashName(digest)).update(bytes).digest('hex')
+  return digest.endsWith(`:${hex}`) ? bytes : undefined
+}
+
+/** All chunks in one buffer; their number of bytes must have been limited before. */
+export async function collect(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const pieces: Uint8Array[] = []
+  for await (const chunk of chunks) pieces.push(chunk)
+  return Buffer.concat(pieces)
+}

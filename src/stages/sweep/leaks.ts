@@ -1,0 +1,28 @@
+/** Temporary files and links that writers left behind when they were killed (repository.md §5.2). */
+import { lstatSync } from 'node:fs'
+import { join } from 'node:path'
+import { readDirectory } from '../../repository/category.js'
+import { TEMPORARY_PREFIX } from '../../repository/objects.js'
+import type { Repository } from '../../repository/repository.js'
+
+const SYMLINK_PREFIX = '.symlink-'
+/**
+ * No writer can be at work under the exclusive lock; but one that takes no lock (`init`, or an old tool) needs far less
+ * than this.
+ */
+const LEAK_AGE_MS = 60 * 60 * 1000
+
+/** Their paths, relative to the repository; only those older than an hour. */
+export function listLeaks(repository: Repository): string[] {
+  const objects = readDirectory(repository.objects.directory)
+    .filter((entry) => entry.isFile() && entry.name.startsWith(TEMPORARY_PREFIX))
+    .map(({ name }) => `objects/${name}`)
+  const links = readDirectory(repository.path)
+    .filter((entry) => entry.isSymbolicLink() && entry.name.startsWith(SYMLINK_PREFIX))
+    .map(({ name }) => name)
+  const newest = Date.now() - LEAK_AGE_MS
+  return [...objects, ...links].filter((path) => {
+    const stats = lstatSync(join(repository.path, path), { throwIfNoEntry: false })
+    return stats !== undefined && stats.mtimeMs < newest
+  })
+}

@@ -1,0 +1,195 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { test } from 'node:test'
+import { gzipSync } from 'node:zlib'
+import { compress as zstdCompress } from '@mongodb-js/zstd'
+import { SluiceError } from '../../src/errors.js'
+import type { Compression } from '../../src/formats/oci/media-types.js'
+import { decompress, MAX_OUTPUT_CHUNK } from '../../src/stages/decompress/decompress.js'
+import { Xxh64 } from '../../src/stages/decompress/zstd/xxh64.js'
+import { noise } from '../helpers/registry-images.js'
+import { inChunks, readAll } from '../helpers/registry-client.js'
+
+const words = Buffer.from(Array.from({ length: 30_000 }, (_, i) => `word ${(i * 7919) % 1013} of ${i % 97}\n`).join(''))
+
+const unpack = (bytes: Uint8Array, compression: Compression, chunk = 65_536): Promise<Buffer> =>
+  readAll(decompress(inChunks(bytes, chunk), compression))
+
+function corrupt(message: RegExp): (error: unknown) => boolean {
+  return (error) => {
+    assert.ok(error instanceof SluiceError, String(error))
+    assert.equal(error.code, 'SLUICE_COMPRESSION')
+    assert.match(error.message, message)
+    return true
+  }
+}
+
+/** A frame with a checksum, from the reference compressor; the bundled one writes none. */
+function zstdWithChecksum(bytes: Uint8Array, level = '-3'): Buffer | undefined {
+  try {
+    return execFileSync('zstd', ['-q', '--check', level, '-c'], { input: bytes, maxBuffer: 1 << 28 })
+  } catch {
+    return undefined
+  }
+}
+
+const skippable = Buffer.concat([Buffer.from([0x5a, 0x2a, 0x4d, 0x18, 5, 0, 0, 0]), Buffer.from('hello')])
+
+test('every compression, in chunks of any size', async () => {
+  const packed = { none: words, gzip: gzipSync(words), zstd: await zstdCompress(words, 3) }
+  for (const compression of ['none', 'gzip', 'zstd'] as const) {
+    for (const size of [511, 512, 513, 65_536, 10_000_000]) {
+      assert.ok((await unpack(packed[compression], compression, size)).equals(words), `${compression} ${size}`)
+    }
+    assert.ok((await unpack(packed[compression].subarray(), compression, 1)).equals(words), `${compression} 1`)
+  }
+})
+
+test('members and frames are joined, skippable frames passed over', async () => {
+  const twice = Buffer.concat([words, words])
+  assert.ok((await unpack(Buffer.concat([gzipSync(words), gzipSync(Buffer.alloc(0)), gzipSync(words)]), 'gzip', 100)).equals(twice))
+  const frame = await zstdCompress(words, 19)
+  const empty = await zstdCompress(Buffer.alloc(0), 3)
+  const joined = Buffer.concat([skippable, frame, empty, skippable, skippable, frame, skippable])
+  for (const size of [1, 7, 4096]) assert.ok((await unpack(joined, 'zstd', size)).equals(twice))
+  assert.equal((await unpack(empty, 'zstd')).length, 0)
+  assert.equal((await unpack(skippable, 'zstd')).length, 0)
+})
+
+test('nothing, junk and truncation are errors', async () => {
+  const gzip = gzipSync(words)
+  const zstd = await zstdCompress(words, 3)
+  for (const [compression, packed] of [['gzip', gzip], ['zstd', zstd]] as const) {
+    await assert.rejects(unpack(Buffer.alloc(0), compression), corrupt(/no data/))
+    for (const junk of ['junk', '\0', '\0\0\0\0\0\0\0\0\0\0\0\0', '\0junk', packed.subarray(0, 3)]) {
+      const bad = Buffer.concat([packed, Buffer.from(junk)])
+      for (const size of [65_536, 100, packed.length]) {
+        await assert.rejects(unpack(bad, compression, size), corrupt(/junk|corrupt|cut short/), `${compression} ${String(junk)} ${size}`)
+      }
+    }
+    for (const length of [1, 3, 9, 100, packed.length - 9, packed.length - 1]) {
+      await assert.rejects(unpack(packed.subarray(0, length), compression), corrupt(/cut short/), `${compression} ${length}`)
+    }
+    await assert.rejects(unpack(Buffer.from('neither of them'), compression), corrupt(/corrupt|does not begin/))
+  }
+  await assert.rejects(unpack(skippable.subarray(0, 9), 'zstd'), corrupt(/cut short/))
+})
+
+test('a flipped bit in gzip is found', async () => {
+  const packed = gzipSync(noise(5000))
+  for (const at of [200, packed.length - 6, packed.length - 2]) {
+    const bad = Buffer.from(packed)
+    bad[at]! ^= 16
+    await assert.rejects(unpack(bad, 'gzip'), corrupt(/corrupt/))
+  }
+})
+
+test('zstd: checksums are verified', async (t) => {
+  const packed = zstdWithChecksum(noise(5000))
+  if (packed === undefined) return t.skip('no zstd program')
+  assert.ok((await unpack(packed, 'zstd')).equals(noise(5000)))
+  // Noise is stored in raw blocks: nothing but the checksum can tell.
+  for (const at of [1000, packed.length - 1]) {
+    const bad = Buffer.from(packed)
+    bad[at]! ^= 16
+    await assert.rejects(unpack(bad, 'zstd'), corrupt(/checksum/))
+  }
+})
+
+test('zstd: levels and long windows of the reference compressor', async (t) => {
+  const input = Buffer.concat([words, noise(300_000), words, Buffer.alloc(3_000_000, 'x'), noise(300_000), words.subarray(5)])
+  for (const level of ['-1', '-3', '-19', '--fast=4', '--long=27']) {
+    const packed = zstdWithChecksum(input, level)
+    if (packed === undefined) return t.skip('no zstd program')
+    assert.ok((await unpack(packed, 'zstd', 50_000)).equals(input), level)
+  }
+})
+
+test('zstd: frames no decoder should take', async () => {
+  const frame = (...bytes: number[]): Buffer => Buffer.from([0x28, 0xb5, 0x2f, 0xfd, ...bytes])
+  const table: [Buffer, RegExp][] = [
+    [frame(0x00, 0xf8, 0x01, 0, 0), /window of \d+ bytes/],
+    [frame(0xe0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0), /window of/],
+    [frame(0x08, 0x00, 1, 0, 0), /reserved bit/],
+    [frame(0x01, 0x00, 7, 1, 0, 0), /dictionary/],
+    [frame(0x00, 0x00, 7, 0, 0), /reserved type/],
+    [frame(0x00, 0x00, 0x03, 0x40, 0), /larger than the window/],
+    // States one byte, gives none.
+    [frame(0x20, 1, 1, 0, 0), /less than it states/],
+    [frame(0x20, 1, 0x13, 0, 0, 65), /more than it states/],
+    // A compressed block whose Huffman tree of one FSE symbol takes no bits: others loop for ever on it.
+    [frame(0x00, 0x58, 0x6d, 0, 0, 0x06, 0x40, 0x02, 0x05, 0x10, 0x3f, 0x00, 0x00, 0x01, 0x00, 0x00, 0, 0), /corrupt/],
+  ]
+  for (const [bytes, message] of table) await assert.rejects(unpack(bytes, 'zstd'), corrupt(message))
+})
+
+test('memory stays bounded: a bomb only streams, and a reader that stops ends it', async () => {
+  const gzipBomb = gzipSync(Buffer.alloc(64 << 20))
+  // 128 KiB of zeros in four bytes, a thousand times.
+  const block = Buffer.from([0x02, 0x00, 0x10, 0x00])
+  const zstdBomb = Buffer.concat([Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x58]), ...Array.from({ length: 1000 }, () => block)])
+  for (const [compression, packed] of [['gzip', gzipBomb], ['zstd', zstdBomb]] as const) {
+    let read = 0
+    let closed = false
+    async function* source(): AsyncGenerator<Uint8Array> {
+      try {
+        for (let at = 0; at < packed.length; at += 100) {
+          read = at
+          yield packed.subarray(at, at + 100)
+        }
+      } finally {
+        closed = true
+      }
+    }
+    let total = 0
+    for await (const chunk of decompress(source(), compression)) {
+      assert.ok(chunk.length > 0 && chunk.length <= MAX_OUTPUT_CHUNK)
+      total += chunk.length
+      if (total > 8 << 20) break
+    }
+    assert.ok(read < packed.length / 2, `${compression}: read ${read} of ${packed.length}`)
+    assert.equal(closed, true)
+  }
+})
+
+test('cancellation gets through a bomb, and errors of the source come out as they are', async () => {
+  const controller = new AbortController()
+  const bomb = gzipSync(Buffer.alloc(512 << 20))
+  setTimeout(() => controller.abort(), 20)
+  await assert.rejects(
+    async () => {
+      for await (const chunk of decompress(inChunks(bomb, 65_536), 'gzip', { signal: controller.signal })) void chunk
+    },
+    (error) => error instanceof SluiceError && error.code === 'SLUICE_CANCELLED',
+  )
+  const failure = new SluiceError('SLUICE_NETWORK', 'gone')
+  async function* failing(): AsyncGenerator<Uint8Array> {
+    yield gzipSync(words).subarray(0, 50)
+    throw failure
+  }
+  for (const compression of ['none', 'gzip'] as const) {
+    await assert.rejects(readAll(decompress(failing(), compression)), (error) => error === failure)
+  }
+})
+
+test('xxHash64: published values, in any pieces', () => {
+  // Low halves of the values for seed 0.
+  const table: [string, number][] = [
+    ['', 0x51d8e999],
+    ['a', 0x67da51d7 & 0 || 0x5f1d8fa5 & 0 || 0],
+  ]
+  assert.equal(table[0]![1], digestOf(Buffer.alloc(0), 1))
+  const input = noise(10_000)
+  for (const size of [1, 31, 32, 33, 1000]) assert.equal(digestOf(input, size), digestOf(input, 10_000))
+})
+
+function digestOf(bytes: Buffer, size: number): number {
+  const hash = new Xxh64()
+  for (let at = 0; at < bytes.length; at += size) hash.update(bytes.subarray(at, at + size))
+  return hash.digest32()
+}
+
+test('the vectors of several members and frames', async () => {
+  assert.equal(createHash('sha256').update(await unpack(gzipSync(words), 'gzip')).digest('hex'), createHash('sha256').update(words).digest('hex'))
+})

@@ -1,0 +1,162 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { existsSync, lutimesSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { test } from 'node:test'
+import { lastValueFrom, tap } from 'rxjs'
+import { SluiceError, type ErrorCode } from '../../src/errors.js'
+import { objectPath, type ObjectId } from '../../src/formats/digest.js'
+import { lockingAvailable } from '../../src/native/lock.js'
+import { checkRepository } from '../../src/pipelines/fsck.js'
+import { collectGarbage, gc, planGc } from '../../src/pipelines/gc.js'
+import { Repository } from '../../src/repository/repository.js'
+import { listFiles } from '../helpers/reference-repository.js'
+import { storeLayer } from '../helpers/stored-graph.js'
+import { temporaryRepository } from '../helpers/temporary.js'
+
+const needsLock = { skip: !lockingAvailable() && 'there is no native code here, or SLUICE_NATIVE=off' }
+
+const failsWith = (code: ErrorCode, pattern: RegExp) => (error: unknown) => {
+  assert.ok(error instanceof SluiceError)
+  assert.equal(error.code, code)
+  assert.match(error.message, pattern)
+  return true
+}
+
+/** A layer of two objects, linked as `layer`, and a third object that nothing needs. */
+async function smallRepository(repository: Repository): Promise<{ kept: string[]; garbage: string }> {
+  const [a, b, garbage] = ['a', 'b', 'garbage'].map((text) => repository.objects.store(Buffer.from(text)).id)
+  const stream = await storeLayer(repository, [a, b])
+  repository.streams.link('layer', stream)
+  return { kept: [a, b, stream].map(path), garbage: path(garbage) }
+}
+
+const path = (id: ObjectId) => `objects/${objectPath(id)}`
+
+test('a ref whose name is no UTF-8 keeps what it names', needsLock, async (t) => {
+  const repository = await temporaryRepository(t)
+  const { kept, garbage } = await smallRepository(repository)
+  mkdirSync(repository.streams.path('refs'))
+  const link = Buffer.concat([Buffer.from(`${repository.streams.path('refs')}/`), Buffer.from([0xff, 0xfe])])
+  symlinkSync('../layer', link)
+  const result = await collectGarbage(repository)
+  assert.deepEqual(result, { objectsRemoved: 1, objectsBytes: 7, imagesPruned: 0, streamsPruned: 0 })
+  const left = listFiles(repository.path)
+  assert.ok(kept.every((object) => left.includes(object)))
+  assert.ok(!left.includes(garbage))
+})
+
+test('a ref that is broken but names an entry keeps it, and goes itself', needsLock, async (t) => {
+  const repository = await temporaryRepository(t)
+  await smallRepository(repository)
+  mkdirSync(repository.streams.path('refs'))
+  symlinkSync('../../nowhere/layer', repository.streams.path('refs/odd'))
+  const result = await collectGarbage(repository)
+  assert.deepEqual(result, { objectsRemoved: 1, objectsBytes: 7, imagesPruned: 0, streamsPruned: 1 })
+  assert.ok(existsSync(repository.streams.path('layer')))
+})
+
+test('a link is judged by where it leads: directories may be links themselves', needsLock, async (t) => {
+  const repository = await temporaryRepository(t)
+  await smallRepository(repository)
+  renameSync(repository.objects.directory, `${repository.path}/elsewhere`)
+  symlinkSync('elsewhere', repository.objects.directory)
+  const result = await collectGarbage(repository)
+  assert.deepEqual([result.objectsRemoved, result.streamsPruned], [4, 1])
+  assert.deepEqual(listFiles(repository.path), ['meta.json', 'objects'])
+})
+
+test('refs that lead in circles are an error', async (t) => {
+  const repository = await temporaryRepository(t)
+  mkdirSync(repository.streams.path('refs'), { recursive: true })
+  symlinkSync('b', repository.streams.path('refs/a'))
+  symlinkSync('a', repository.streams.path('refs/b'))
+  await assert.rejects(planGc(repository), failsWith('SLUICE_CORRUPT', /streams\/refs\/a points to streams\/b, which/))
+})
+
+test('what is not an object stops a collection before it removes anything, and is named', needsLock, async (t) => {
+  const repository = await temporaryRepository(t)
+  const { garbage } = await smallRepository(repository)
+  const stranger = `${repository.path}/objects/ff/${'0'.repeat(62)}`
+  mkdirSync(stranger, { recursive: true })
+  writeFileSync(`${repository.path}/objects/ff/README`, '')
+  const before = listFiles(repository.path)
+  const twoOfThem = failsWith('SLUICE_CORRUPT', /objects\/ff\/0{62} \(and 1 more\) is not an object/)
+  await assert.rejects(collectGarbage(repository), twoOfThem)
+  assert.deepEqual(listFiles(repository.path), before)
+  assert.ok(before.includes(garbage))
+})
+
+test('temporary files of the last hour stay, older ones go uncounted', needsLock, async (t) => {
+  const repository = await temporaryRepository(t)
+  const { path: root } = repository
+  mkdirSync(`${root}/objects`)
+  const twoHoursAgo = Date.now() / 1000 - 7200
+  const stays = ['objects/.tmp-object-new', '.symlink-new', 'objects/notes', '.symlink-file']
+  const goes = ['objects/.tmp-object-old', '.symlink-old']
+  for (const name of [...stays, ...goes]) {
+    if (name.startsWith('.symlink-') && !name.endsWith('file')) symlinkSync('nowhere', `${root}/${name}`)
+    else writeFileSync(`${root}/${name}`, '')
+    if (!name.endsWith('new')) lutimesSync(`${root}/${name}`, twoHoursAgo, twoHoursAgo)
+  }
+  const nothing = { objectsRemoved: 0, objectsBytes: 0, imagesPruned: 0, streamsPruned: 0 }
+  assert.deepEqual((await planGc(repository)).leaks.toSorted(), goes.toSorted())
+  assert.deepEqual(await collectGarbage(repository), nothing)
+  assert.deepEqual(listFiles(root), [...stays, 'meta.json'].sort())
+})
+
+test('a pipe in the place of an object is removed like one, or fails what needs it', { timeout: 20_000 }, async (t) => {
+  const repository = await temporaryRepository(t)
+  const id = repository.objects.store(Buffer.from('x')).id
+  execFileSync('rm', [repository.objects.path(id)])
+  execFileSync('mkfifo', [repository.objects.path(id)])
+  assert.deepEqual(
+    (await planGc(repository)).objects.map((object) => object.path),
+    [path(id)],
+  )
+  repository.streams.link('pipe', id)
+  repository.streams.linkRef('keep', 'pipe')
+  await assert.rejects(planGc(repository), failsWith('SLUICE_FORMAT', /stream pipe: .*shorter than its header/))
+})
+
+test('a repository with unknown features is not collected, but a dry run is made', async (t) => {
+  const repository = await temporaryRepository(t)
+  await smallRepository(repository)
+  const metadata = readFileSync(`${repository.path}/meta.json`, 'utf8').replace('"v1_erofs"', '"v1_erofs", "new"')
+  writeFileSync(`${repository.path}/meta.json`, metadata)
+  using reopened = await Repository.open(repository.path)
+  await assert.rejects(collectGarbage(reopened), failsWith('SLUICE_READ_ONLY', /new/))
+  assert.equal((await collectGarbage(reopened, { dryRun: true })).objectsRemoved, 4)
+})
+
+test('a collection waits until nobody else has the repository open, a dry run does not', needsLock, async (t) => {
+  const repository = await temporaryRepository(t)
+  await smallRepository(repository)
+  const other = await Repository.open(repository.path)
+  await collectGarbage(repository, { dryRun: true })
+  let done = false
+  const run = collectGarbage(repository).then(() => (done = true))
+  await sleep(150)
+  assert.equal(done, false)
+  other.close()
+  await run
+})
+
+test('a collection that is stopped leaves a sound repository, and the next one finishes', needsLock, async (t) => {
+  const repository = await temporaryRepository(t)
+  await smallRepository(repository)
+  for (let i = 0; i < 20; i++) {
+    const file = repository.objects.store(Buffer.from(`file ${i}`)).id
+    repository.streams.link(`dead${i}`, await storeLayer(repository, [file]))
+  }
+  repository.streams.linkRef('keep', 'layer')
+  const controller = new AbortController()
+  const stopEarly = tap((event: { type: string }) => event.type === 'progress' && controller.abort())
+  const run = lastValueFrom(gc(repository, { signal: controller.signal }).pipe(stopEarly))
+  await assert.rejects(run, failsWith('SLUICE_CANCELLED', /cancelled/))
+  const { objectsRemoved, streamsPruned } = await collectGarbage(repository, { dryRun: true })
+  assert.deepEqual([objectsRemoved, streamsPruned], [40, 0], 'one of 41 objects is gone, and all links to them')
+  assert.deepEqual((await checkRepository(repository)).errors, [])
+  await collectGarbage(repository)
+  assert.equal(listFiles(repository.path).length, 'meta.json, a, b, stream, link, ref'.split(', ').length)
+})

@@ -1,0 +1,169 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { test } from 'node:test'
+import { SluiceError, type ErrorCode } from '../../src/errors.js'
+import { parseConfig } from '../../src/formats/oci/config.js'
+import { layerIds } from '../../src/formats/oci/diff-ids.js'
+import { convertDockerManifest } from '../../src/formats/oci/docker-schema2.js'
+import { imageLayers } from '../../src/formats/oci/image-layers.js'
+import { documentMediaType, parseIndex, parseManifest } from '../../src/formats/oci/manifest.js'
+import { layerTreatment } from '../../src/formats/oci/media-types.js'
+import { checkTag, decodeTag, encodeTag } from '../../src/formats/oci/tag-name.js'
+
+const digest = `sha256:${'01'.repeat(32)}`
+const other = `sha256:${'02'.repeat(32)}`
+const descriptor = { mediaType: 'application/vnd.oci.image.config.v1+json', digest, size: 3 }
+const layer = { mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip', digest: other, size: 9 }
+
+const bytes = (value: unknown): Buffer => Buffer.from(JSON.stringify(value))
+
+function fails(code: ErrorCode, message: RegExp): (error: unknown) => boolean {
+  return (error) => {
+    assert.ok(error instanceof SluiceError, String(error))
+    assert.match(error.message, message)
+    return error.code === code
+  }
+}
+
+test('a manifest: what is required, what is kept, what is ignored', () => {
+  const manifest = parseManifest(
+    bytes({ schemaVersion: 2, unknown: { x: [1] }, config: { ...descriptor, data: 'e30=', x: 1 }, layers: [layer], subject: null }),
+    'manifest m',
+  )
+  assert.deepEqual(manifest.config, { ...descriptor, data: 'e30=' })
+  assert.deepEqual(manifest.layers, [layer])
+  assert.equal(manifest.mediaType, undefined)
+  assert.equal(manifest.subject, undefined)
+  const table: [unknown, RegExp][] = [
+    [[], /m: the document is not an object/],
+    [{ schemaVersion: 2, layers: [] }, /missing field config/],
+    [{ schemaVersion: 2, config: descriptor }, /missing field layers/],
+    [{ config: descriptor, layers: [] }, /missing field schemaVersion/],
+    [{ schemaVersion: 3, config: descriptor, layers: [] }, /schemaVersion is 3/],
+    [{ schemaVersion: 2, config: descriptor, layers: {} }, /layers is not an array/],
+    [{ schemaVersion: 2, config: descriptor, layers: [layer, null] }, /layers\[1\] is not an object/],
+    [{ schemaVersion: 2, config: descriptor, layers: [{ ...layer, size: -1 }] }, /layers\[0\]\.size is not a whole number/],
+    [{ schemaVersion: 2, config: descriptor, layers: [{ ...layer, size: 2 ** 60 }] }, /layers\[0\]\.size/],
+    [{ schemaVersion: 2, config: { ...descriptor, digest: 'sha256:zz' }, layers: [] }, /config\.digest is not a digest/],
+    [{ schemaVersion: 2, config: descriptor, layers: [{ ...layer, urls: [1] }] }, /layers\[0\]\.urls\[0\] is not a string/],
+    [{ schemaVersion: 2, mediaType: 'application/vnd.oci.image.index.v1+json', config: descriptor, layers: [] }, /not that of a manifest/],
+  ]
+  for (const [value, message] of table) assert.throws(() => parseManifest(bytes(value), 'm'), fails('SLUICE_FORMAT', message))
+  assert.throws(() => parseManifest(bytes({ schemaVersion: 1, fsLayers: [] }), 'm'), fails('SLUICE_UNSUPPORTED', /schema 1/))
+})
+
+test('documents that are no JSON, too large, or HTML', () => {
+  assert.throws(() => parseManifest(Buffer.from('{'), 'm'), fails('SLUICE_FORMAT', /not a JSON document/))
+  assert.throws(() => parseManifest(Buffer.from([0x22, 0xff, 0x22]), 'm'), fails('SLUICE_FORMAT', /not a JSON/))
+  assert.throws(() => parseManifest(Buffer.from('\n<!DOCTYPE html>'), 'm'), fails('SLUICE_FORMAT', /HTML page/))
+  assert.throws(() => parseManifest(Buffer.alloc(4 * 1024 * 1024 + 1, ' '), 'm'), fails('SLUICE_FORMAT', /4194305 bytes/))
+  // Nesting deeper than any stack.
+  assert.throws(() => parseManifest(Buffer.alloc(1_000_000, '['), 'm'), fails('SLUICE_FORMAT', /not a JSON/))
+})
+
+test('an index keeps platforms', () => {
+  const entry = { ...layer, platform: { os: 'linux', architecture: 'arm', variant: 'v7', 'os.version': 'x' } }
+  const { manifests } = parseIndex(bytes({ schemaVersion: 2, manifests: [entry, layer] }), 'i')
+  assert.deepEqual(manifests[0]!.platform, { os: 'linux', architecture: 'arm', variant: 'v7' })
+  assert.equal(manifests[1]!.platform, undefined)
+})
+
+test('the media type of a document: its own word, then the server, then its fields', () => {
+  const index = 'application/vnd.oci.image.index.v1+json'
+  const manifest = 'application/vnd.oci.image.manifest.v1+json'
+  const docker = 'application/vnd.docker.distribution.manifest.v2+json'
+  const table: [object, string | undefined, string][] = [
+    [{ mediaType: docker, config: {} }, manifest, docker],
+    [{ config: {}, layers: [] }, docker, docker],
+    [{ config: {}, layers: [] }, 'text/plain', manifest],
+    [{ manifests: [] }, undefined, index],
+    [{ schemaVersion: 1, fsLayers: [] }, 'application/json', 'application/vnd.docker.distribution.manifest.v1+json'],
+  ]
+  for (const [document, stated, expected] of table) assert.equal(documentMediaType(bytes(document), stated, 'd'), expected)
+  assert.throws(() => documentMediaType(bytes({ manifests: [], layers: [] }), undefined, 'd'), fails('SLUICE_FORMAT', /both/))
+})
+
+test('a config: architecture, os and rootfs are required, config may be null', () => {
+  const base = { architecture: 'amd64', os: 'linux', config: null, rootfs: { type: 'layers', diff_ids: [digest] } }
+  assert.deepEqual(parseConfig(bytes(base)).diffIds, [digest])
+  assert.equal(parseConfig(bytes({ ...base, config: { Labels: { a: 'b' } } })).labels.get('a'), 'b')
+  for (const name of ['architecture', 'os', 'rootfs']) {
+    assert.throws(() => parseConfig(bytes({ ...base, [name]: undefined })), fails('SLUICE_FORMAT', new RegExp(`missing field ${name}`)))
+  }
+})
+
+test('ids of layers: diff ids of images, blob digests of artifacts, counts must agree', () => {
+  const config = bytes({ architecture: 'amd64', os: 'linux', rootfs: { type: 'layers', diff_ids: [digest] } })
+  const image = parseManifest(bytes({ schemaVersion: 2, config: descriptor, layers: [layer] }), 'm')
+  assert.deepEqual(layerIds(image, config), [digest])
+  assert.deepEqual(imageLayers(image, config), [
+    { id: digest, descriptor: layer, treatment: { type: 'tar', compression: 'gzip' } },
+  ])
+  const two = parseManifest(bytes({ schemaVersion: 2, config: descriptor, layers: [layer, layer] }), 'm')
+  assert.throws(() => layerIds(two, config), fails('SLUICE_FORMAT', /1 diff ids, but the manifest has 2 layers/))
+  const artifact = parseManifest(
+    bytes({ schemaVersion: 2, config: { ...descriptor, mediaType: 'application/vnd.oci.empty.v1+json' }, layers: [layer] }),
+    'm',
+  )
+  assert.deepEqual(layerIds(artifact, Buffer.from('{}')), [other])
+  const blobLayer = parseManifest(bytes({ schemaVersion: 2, config: descriptor, layers: [{ ...layer, mediaType: 'x/y' }] }), 'm')
+  assert.throws(() => imageLayers(blobLayer, config), fails('SLUICE_UNSUPPORTED', /x\/y/))
+})
+
+test('treatment of layers is by media type alone', () => {
+  const oci = 'application/vnd.oci.image.layer.v1.tar'
+  const foreign = 'application/vnd.oci.image.layer.nondistributable.v1.tar'
+  for (const base of [oci, foreign]) {
+    assert.deepEqual(layerTreatment(base), { type: 'tar', compression: 'none' })
+    assert.deepEqual(layerTreatment(`${base}+gzip`), { type: 'tar', compression: 'gzip' })
+    assert.deepEqual(layerTreatment(`${base}+zstd`), { type: 'tar', compression: 'zstd' })
+    assert.deepEqual(layerTreatment(`${base}+xz`), { type: 'blob' })
+  }
+  for (const type of ['application/vnd.docker.image.rootfs.diff.tar.gzip', 'application/x-tar', '', 'toString']) {
+    assert.deepEqual(layerTreatment(type), { type: 'blob' })
+  }
+})
+
+test('Docker schema 2 becomes compact OCI JSON in a fixed order, with the config as it was', () => {
+  const dockerType = 'application/vnd.docker.image.rootfs'
+  const docker = parseManifest(
+    bytes({
+      layers: [
+        { size: 9, digest: other, mediaType: `${dockerType}.diff.tar.gzip` },
+        { mediaType: `${dockerType}.foreign.diff.tar.gzip`, size: 9, digest: other, urls: ['https://x/y'] },
+        { mediaType: `${dockerType}.diff.tar`, size: 9, digest: other },
+      ],
+      config: { size: 3, digest, mediaType: 'application/vnd.docker.container.image.v1+json' },
+      mediaType: 'application/vnd.docker.distribution.manifest.v2+json',
+      schemaVersion: 2,
+    }),
+    'm',
+  )
+  const expected =
+    `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",` +
+    `"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"${digest}","size":3},"layers":[` +
+    `{"mediaType":"application/vnd.oci.image.layer.v1.tar+gzip","digest":"${other}","size":9},` +
+    `{"mediaType":"application/vnd.oci.image.layer.nondistributable.v1.tar+gzip","digest":"${other}","size":9,"urls":["https://x/y"]},` +
+    `{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"${other}","size":9}]}`
+  const converted = convertDockerManifest(docker, 'm')
+  assert.equal(converted.bytes.toString(), expected)
+  assert.equal(converted.digest, `sha256:${createHash('sha256').update(expected).digest('hex')}`)
+  assert.equal(converted.manifest.config.digest, digest)
+})
+
+test('tags as file names', () => {
+  const table: [string, string][] = [
+    ['a/b:c%2Fd', 'a%2Fb:c%252Fd'],
+    ['plain tag ü', 'plain tag ü'],
+    ['%25', '%2525'],
+  ]
+  for (const [tag, name] of table) {
+    assert.equal(encodeTag(tag), name)
+    assert.equal(decodeTag(name), tag)
+  }
+  assert.equal(decodeTag('a%20b%2f'), 'a%20b%2f')
+  for (const tag of ['', '.', '..', '@x', 'a\0b', 'x'.repeat(256), '/'.repeat(86)]) {
+    assert.throws(() => checkTag(tag), fails('SLUICE_USAGE', /tag/))
+  }
+  for (const tag of ['a@b', '...', '/', 'x'.repeat(255)]) checkTag(tag)
+})
