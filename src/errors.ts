@@ -116,6 +116,11 @@ export function withContext(cause: unknown, where: string): SluiceError {
   return ioError(cause, where)
 }
 
+/** As `withContext`, unless the message says `name` already; `where` may say more around it. */
+export function naming(cause: unknown, name: string, where: string = name): unknown {
+  return cause instanceof Error && cause.message.includes(name) ? cause : withContext(cause, where)
+}
+
 const noSpace = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])
 const readOnly = new Set(['EROFS', 'EACCES', 'EPERM'])
 

@@ -46,9 +46,9 @@ interface SourceFile {
 }
 
 const importStatement =
-  /^(?:import|export)\s+(?:type\s+)?(?:[\w$]+\s*,?\s*)?(?:\*(?:\s+as\s+\w+)?|\{[^}]*\})?\s*from\s+['"]([^'"]+)['"]/gm
-const bareImport = /^import\s+['"]([^'"]+)['"]/gm
-const dynamicImport = /\bimport\(\s*['"]([^'"]+)['"]\s*\)/g
+  /^(?:import|export)\s+(?:type\s+)?(?:[\w$]+\s*,?\s*)?(?:\*(?:\s+as\s+\w+)?|\{[^}]*\})?\s*from\s+['"]([\w@./:-]+)['"]/gm
+const bareImport = /^import\s+['"]([\w@./:-]+)['"]/gm
+const dynamicImport = /\bimport\(\s*['"]([\w@./:-]+)['"]\s*\)/g
 
 function importsOf(text: string): string[] {
   return [importStatement, bareImport, dynamicImport].flatMap((pattern) =>

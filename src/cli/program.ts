@@ -1,5 +1,5 @@
 /** The command tree. Commands load what they need when they run, so that `--help` is quick. */
-import type { CommanderError } from 'commander';
+import type { CommanderError } from 'commander'
 import { Command } from 'commander'
 import { composefsInfoCommand } from './commands/composefs-info.js'
 import { initCommand } from './commands/init.js'

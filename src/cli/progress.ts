@@ -21,7 +21,7 @@ export function progressStyle(options: { quiet: boolean; json: boolean }): Progr
   if (options.quiet) return 'quiet'
   const { env } = process
   const plain = env['TERM'] === 'dumb' || (env['CI'] ?? '') !== ''
-  return  process.stderr.isTTY && !plain ? 'bars' : 'lines'
+  return process.stderr.isTTY && !plain ? 'bars' : 'lines'
 }
 
 /** Runs a pull, showing it, and gives its result. */

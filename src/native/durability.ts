@@ -1,9 +1,7 @@
-/**
- * syncfs(2): one barrier for all files of a file system, run before a stream is linked (repository.md §2.9).
- *
- * Where it is missing, the caller fsyncs every file it has made and every directory it has changed instead; only the
- * caller knows them.
- */
+/** One barrier for all files of a file system, run before a stream is linked (repository.md §2.9). */
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import { SluiceError } from '../errors.js'
 import { callAsync, libcAvailable } from './libc.js'
 
 export function syncfsAvailable(): boolean {
@@ -11,9 +9,24 @@ export function syncfsAvailable(): boolean {
 }
 
 /**
- * Writes out the file system that holds `fd`, which must stay open until this is done. It runs on a pool thread: a disk
- * with much dirty data takes seconds. Linux before 5.8 does not report write errors of earlier moments.
+ * Writes out the file system that holds the directory `path`, open as `fd`, which must stay open until this is done. It
+ * runs on a pool thread: a disk with much dirty data takes seconds. Linux before 5.8 does not report write errors of
+ * earlier moments.
+ *
+ * Without native code the `sync` program does the same: it calls syncfs for a path given with `-f`.
  */
-export async function syncfs(fd: number): Promise<void> {
-  await callAsync('syncfs', fd)
+export async function syncFileSystem(path: string, fd: number): Promise<void> {
+  if (libcAvailable()) {
+    await callAsync('syncfs', fd)
+    return
+  }
+  try {
+    await promisify(execFile)('sync', ['-f', '--', path])
+  } catch (cause) {
+    throw new SluiceError(
+      'SLUICE_NATIVE',
+      `cannot make ${path} durable: native code is off or missing, and "sync -f" failed`,
+      { cause },
+    )
+  }
 }

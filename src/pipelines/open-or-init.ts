@@ -1,10 +1,10 @@
 /** The repository of `sluice pull`: opened, or made when there is none (design.md §3). */
-import { existsSync, mkdirSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { ioError, SluiceError } from '../errors.js'
+import { SluiceError } from '../errors.js'
 import type { HashAlgorithm } from '../formats/digest.js'
 import { probeDirectory } from '../native/capabilities.js'
-import { initRepository, METADATA_FILE } from '../repository/init.js'
+import { initRepository, makeRepositoryDirectory, METADATA_FILE } from '../repository/init.js'
 import { Repository, type OpenOptions } from '../repository/repository.js'
 
 export interface InitWhenMissing {
@@ -28,11 +28,7 @@ export async function openOrInit(
       hint: 'leave out --no-init to make one',
     })
   }
-  try {
-    mkdirSync(path, { recursive: true, mode: 0o700 })
-  } catch (error) {
-    throw ioError(error, `cannot make repository ${path}`)
-  }
+  makeRepositoryDirectory(path)
   const secure = options.insecure !== true && probeDirectory(path).verity
   if (!secure && options.requireVerity === true) {
     throw new SluiceError('SLUICE_REPOSITORY', `the file system of ${path} does not support fs-verity`)

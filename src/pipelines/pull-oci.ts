@@ -5,12 +5,13 @@
  * The tag is written last; everything before it is reused by the next run.
  */
 import { lastValueFrom, type Observable } from 'rxjs'
-import { SluiceError, withContext } from '../errors.js'
+import { naming, SluiceError, withContext } from '../errors.js'
 import type { Digest, ObjectId } from '../formats/digest.js'
 import { imageLayers, isContainerImage, type ImageLayer } from '../formats/oci/image-layers.js'
 import type { Platform } from '../formats/oci/platform.js'
 import { checkTag, encodeTag } from '../formats/oci/tag-name.js'
 import { coldFrom } from '../flow/cold.js'
+import { leaveOpen, readToEnd } from '../flow/iterate.js'
 import { metered, StageMeter } from '../flow/meter.js'
 import { runAll } from '../flow/run-all.js'
 import type { ErofsVersion } from '../repository/metadata.js'
@@ -23,7 +24,7 @@ import { buildImageTree, type StoredLayer } from '../stages/erofs/image-tree.js'
 import type { ImageSource, ResolvedManifest } from '../stages/fetch/image-source.js'
 import { noObjects } from '../stages/object/object-sink.js'
 import { encodeImageDocuments, registerImage, type ImageDocuments } from '../stages/splitstream/image-documents.js'
-import { importBlobLayer, importLayer } from '../stages/tar/import-layer.js'
+import { importBlobLayer, importLayer, type ImportedLayer } from '../stages/tar/import-layer.js'
 import type { PullEvent, PullResult } from './pull-events.js'
 
 export interface PullOptions {
@@ -76,7 +77,7 @@ export function pullOci(
       const result = await run({ repository, source, options, emit, signal, stages, objects })
       emit({ type: 'completed', result })
     } catch (error) {
-      throw withContext(error, nameSource(error, source))
+      throw withContext(naming(error, source.description), 'cannot pull')
     } finally {
       await source.close()
     }
@@ -88,12 +89,6 @@ export async function pullOciImage(...args: Parameters<typeof pullOci>): Promise
   const last = await lastValueFrom(pullOci(...args))
   if (last.type !== 'completed') throw new SluiceError('SLUICE_FAILED', 'the pull ended without a result')
   return last.result
-}
-
-/** Errors of a source name it; those of the repository do not. */
-function nameSource(error: unknown, { description }: ImageSource): string {
-  const named = error instanceof Error && error.message.includes(description)
-  return named ? 'cannot pull' : `cannot pull ${description}`
 }
 
 function ensureTakesImages(repository: Repository): void {
@@ -191,15 +186,25 @@ async function fetchLayer(pull: PullRun, { id, diffId, descriptor, treatment }: 
   const inflate = new StageMeter()
   const started = performance.now()
   const blob = metered(source.blob(descriptor, { signal, onProgress }), fetch)
-  const imported =
-    treatment.type === 'blob'
-      ? await importBlobLayer(repository, id, blob, signal)
-      : await importLayer(
-          repository,
-          { id, diffId },
-          metered(decompress(blob, treatment.compression, { signal }), inflate, fetch),
-          signal,
-        )
+  let imported: ImportedLayer
+  try {
+    const bytes = leaveOpen(blob)
+    imported =
+      treatment.type === 'blob'
+        ? await importBlobLayer(repository, id, bytes, signal)
+        : await importLayer(
+            repository,
+            { id, diffId },
+            metered(decompress(bytes, treatment.compression, { signal }), inflate, fetch),
+            signal,
+          )
+  } catch (error) {
+    // Bytes that make no sense may just be the wrong ones: then their digest is the news, not what they look like.
+    if (isAboutContent(error)) await readToEnd(blob)
+    throw naming(error, descriptor.digest, `blob ${descriptor.digest}`)
+  } finally {
+    await blob.return(undefined)
+  }
   const starvedMs = fetch.busyMs + inflate.busyMs
   const busyMs = performance.now() - started - starvedMs
   const items = imported.objects.newObjects + imported.objects.presentObjects
@@ -212,6 +217,10 @@ async function fetchLayer(pull: PullRun, { id, diffId, descriptor, treatment }: 
   objects.inlineBytes += imported.inlineBytes
   emit({ type: 'done', id, transferred: total })
   return imported.stream
+}
+
+function isAboutContent(error: unknown): boolean {
+  return error instanceof SluiceError && (error.code === 'SLUICE_COMPRESSION' || error.code === 'SLUICE_FORMAT')
 }
 
 /** One EROFS image for each format of the repository; those that the stored config names already are kept. */

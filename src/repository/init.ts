@@ -5,7 +5,6 @@ import {
   fchmodSync,
   fsyncSync,
   linkSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -13,12 +12,12 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { errnoOf, ioError, SluiceError, withContext } from '../errors.js'
 import { digestLength, type HashAlgorithm } from '../formats/digest.js'
 import { lock } from '../native/lock.js'
 import { readDirectory } from './category.js'
-import { randomSuffix } from './links.js'
+import { makeDirectories, randomSuffix } from './links.js'
 import { formatMetadata, newMetadata, parseMetadata, type ErofsVersion, type Metadata } from './metadata.js'
 import { hasVerity, sealMetadata } from './verity-policy.js'
 
@@ -63,12 +62,7 @@ export function loadMetadata(path: string): Metadata | undefined {
  * @throws SluiceError `SLUICE_REPOSITORY` if another one is there, or fs-verity is wanted and the file system has none.
  */
 export async function initRepository(path: string, options: InitOptions): Promise<InitResult> {
-  try {
-    mkdirSync(dirname(path), { recursive: true })
-    mkdirSync(path, { recursive: true, mode: 0o700 })
-  } catch (error) {
-    throw ioError(error, `cannot make repository ${path}`)
-  }
+  makeRepositoryDirectory(path)
   if (options.resetMetadata === true) await resetMetadata(path)
   const wanted = newMetadata(options.algorithm, options.erofsVersion)
   const present = loadMetadata(path)
@@ -80,6 +74,17 @@ export async function initRepository(path: string, options: InitOptions): Promis
   }
   writeMetadata(path, wanted, !options.insecure)
   return 'created'
+}
+
+/** Makes the directory of a repository, with its parents. */
+export function makeRepositoryDirectory(path: string): void {
+  try {
+    makeDirectories(path, 0o700)
+  } catch (cause) {
+    const error = ioError(cause, `cannot make repository ${path}`)
+    // That a directory could not be made is no news about something that was looked for.
+    throw error.code === 'SLUICE_NOT_FOUND' ? new SluiceError('SLUICE_REPOSITORY', error.message, { cause }) : error
+  }
 }
 
 function acceptPresent(path: string, present: Metadata, wanted: Metadata, options: InitOptions): InitResult {

@@ -1,5 +1,5 @@
 /** Relative symbolic links inside a repository (repository.md §2.5), replaced atomically. */
-import { mkdirSync, readlinkSync, renameSync, symlinkSync, unlinkSync } from 'node:fs'
+import { existsSync, mkdirSync, readlinkSync, renameSync, statSync, symlinkSync, unlinkSync } from 'node:fs'
 import { randomBytes } from 'node:crypto'
 import { dirname, join } from 'node:path'
 import { errnoOf, ioError } from '../errors.js'
@@ -20,9 +20,23 @@ export function relativeTarget(link: string, target: string): string {
   return [...from.slice(common).map(() => '..'), ...to.slice(common)].join('/')
 }
 
-/** Creates `directory` and its parents with mode 0755 & ~umask. */
-export function makeDirectories(directory: string): void {
-  mkdirSync(directory, { recursive: true, mode: 0o755 })
+/**
+ * Creates `directory` and its missing parents with mode 0755 & ~umask; what is there stays as it is.
+ *
+ * Node's own recursive form never ends on a file system that answers ENOENT for a directory it will not make, as procfs.
+ *
+ * @param mode of `directory` itself.
+ */
+export function makeDirectories(directory: string, mode = 0o755): void {
+  try {
+    mkdirSync(directory, mode)
+  } catch (error) {
+    const errno = errnoOf(error)
+    if (errno === 'EEXIST' && statSync(directory).isDirectory()) return
+    if (errno !== 'ENOENT' || existsSync(dirname(directory))) throw error
+    makeDirectories(dirname(directory))
+    makeDirectories(directory, mode)
+  }
 }
 
 const SYMLINK_TRIES = 16

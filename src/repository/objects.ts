@@ -9,7 +9,6 @@ import {
   constants,
   existsSync,
   fstatSync,
-  mkdirSync,
   openSync,
   readSync,
   renameSync,
@@ -20,7 +19,7 @@ import { join } from 'node:path'
 import { errnoOf, ioError, SluiceError } from '../errors.js'
 import { objectPath, type HashAlgorithm, type ObjectId } from '../formats/digest.js'
 import { VerityHasher, verityDigest } from '../formats/verity/digest.js'
-import { randomSuffix } from './links.js'
+import { makeDirectories, randomSuffix } from './links.js'
 import type { VerityPolicy } from './verity-policy.js'
 
 export const TEMPORARY_PREFIX = '.tmp-object-'
@@ -128,7 +127,7 @@ export class ObjectStore {
       renameSync(temporary.path, target)
     } catch (error) {
       if (errnoOf(error) !== 'ENOENT') throw error
-      mkdirSync(join(this.directory, id.slice(0, 2)), { recursive: true, mode: 0o755 })
+      makeDirectories(join(this.directory, id.slice(0, 2)))
       renameSync(temporary.path, target)
     }
   }
@@ -189,7 +188,7 @@ class TemporaryObject {
       this.#fd = openSync(this.path, 'wx', 0o644)
     } catch (error) {
       if (errnoOf(error) !== 'ENOENT') throw ioError(error, 'cannot create a file in the repository')
-      mkdirSync(directory, { recursive: true, mode: 0o755 })
+      makeDirectories(directory)
       this.#fd = openSync(this.path, 'wx', 0o644)
     }
   }

@@ -1,10 +1,10 @@
 /** An open composefs repository: its metadata, its lock, and the stores inside (repository.md §2). */
 import { accessSync, closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs'
-import { ioError, SluiceError } from '../errors.js'
+import { errnoOf, ioError, SluiceError } from '../errors.js'
 import type { HashAlgorithm, ObjectId } from '../formats/digest.js'
 import type { ByteString } from '../formats/bytes.js'
 import { readSplitstream, type Splitstream } from '../formats/splitstream/read.js'
-import { syncfs } from '../native/durability.js'
+import { syncFileSystem } from '../native/durability.js'
 import { lock, lockingAvailable } from '../native/lock.js'
 import { LinkCategory } from './category.js'
 import { loadMetadata, METADATA_FILE, upgradeOldRepository } from './init.js'
@@ -126,13 +126,14 @@ export class Repository implements Disposable {
     try {
       accessSync(this.path, constants.W_OK)
     } catch (error) {
-      throw new SluiceError('SLUICE_READ_ONLY', `repository ${this.path} cannot be written`, { cause: error })
+      const why = errnoOf(error) === 'EROFS' ? 'its file system is mounted read-only' : 'permission denied'
+      throw new SluiceError('SLUICE_READ_ONLY', `repository ${this.path} cannot be written: ${why}`, { cause: error })
     }
   }
 
   /** Makes everything written so far durable: the barrier before a stream becomes visible (§2.9). */
   async sync(): Promise<void> {
-    await syncfs(this.#directory)
+    await syncFileSystem(this.path, this.#directory)
   }
 
   /** Runs `work` under the exclusive lock: nobody else has the repository open. */

@@ -12,6 +12,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
+import { libcAvailable } from '../../src/native/libc.js'
 import { temporaryDirectory } from './temporary.js'
 import { readJsonVector, vectorPath } from './vectors.js'
 
@@ -47,6 +48,12 @@ export interface Scenarios {
 
 export function readScenarios(): Scenarios {
   return readJsonVector<Scenarios>('repository', 'scenarios.json')
+}
+
+/** Whether to skip a scenario where there is no native code: an upgrade asks whether an object has fs-verity. */
+export function needsNative({ meta_json_after: upgraded }: Scenario): { skip: string | false } {
+  const skip = upgraded !== undefined && !libcAvailable()
+  return { skip: skip && 'there is no native code here, or SLUICE_NATIVE=off' }
 }
 
 /** Unpacks the repository, damages it, and gives its path. */

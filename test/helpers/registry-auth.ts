@@ -45,7 +45,8 @@ export class RegistryGuard {
   challenge(response: ServerResponse, scope: string | undefined): void {
     const { type, realm, prefix = '' } = this.#auth
     const bearer = `Bearer realm="${realm ?? `${this.#origin}/token`}",service="test \\"registry\\""`
-    const challenge = type === 'basic' ? 'Basic realm="test"' : scope === undefined ? bearer : `${bearer},scope="${scope}"`
+    const challenge =
+      type === 'basic' ? 'Basic realm="test"' : scope === undefined ? bearer : `${bearer},scope="${scope}"`
     response.writeHead(401, { 'www-authenticate': prefix + challenge, 'content-type': 'application/json' })
     response.end('{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}')
   }

@@ -13,7 +13,11 @@ export async function startRegistry(t: TestContext, options?: TestRegistryOption
 }
 
 /** Opens a source with an empty environment and home, over plain http; closed after the test. */
-export async function openForTest(t: TestContext, reference: string, options: ImageSourceOptions = {}): Promise<ImageSource> {
+export async function openForTest(
+  t: TestContext,
+  reference: string,
+  options: ImageSourceOptions = {},
+): Promise<ImageSource> {
   const source = await openImageSource(reference, {
     env: {},
     home: '/nonexistent',

@@ -57,7 +57,7 @@ export async function* faultyBytes(
   for await (const chunk of bytes) {
     const piece = Buffer.from(chunk.subarray(0, Math.min(chunk.length, limit - sent)))
     const damaged = (fault?.corruptAt ?? -1) - position - sent
-    if (damaged >= 0 && damaged < piece.length) piece[damaged]! ^= 1
+    if (damaged >= 0 && damaged < piece.length) piece[damaged] ^= 1
     if (piece.length > 0) yield piece
     sent += piece.length
     if (sent >= limit) return

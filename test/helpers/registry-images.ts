@@ -28,7 +28,9 @@ export function putImage(
   const type = (oci: string, dockerType: string): string =>
     `application/vnd.${docker ? `docker.${dockerType}` : `oci.image.${oci}`}`
   const diffIds = layers.map((bytes) => `sha256:${createHash('sha256').update(bytes).digest('hex')}`)
-  const config = Buffer.from(JSON.stringify({ architecture, os: 'linux', rootfs: { type: 'layers', diff_ids: diffIds } }))
+  const config = Buffer.from(
+    JSON.stringify({ architecture, os: 'linux', rootfs: { type: 'layers', diff_ids: diffIds } }),
+  )
   const configBlob = registry.putBlob(config)
   const layerBlobs = layers.map((bytes) => ({
     mediaType: type('layer.v1.tar', 'image.rootfs.diff.tar'),

@@ -117,6 +117,11 @@ export class TestRegistry {
     return digest
   }
 
+  /** Bytes of a manifest that is here. */
+  manifestSize(repository: string, digest: string): number {
+    return this.#manifests.get(`${repository}@${digest}`)!.bytes.length
+  }
+
   /** Serves every image of an OCI layout; its blobs are read from the disk. */
   addLayout(directory: string, repository: string, tag: string): void {
     const [first] = this.#addIndex(directory, repository, readFileSync(join(directory, 'index.json')))
@@ -155,16 +160,16 @@ export class TestRegistry {
     response.on('close', () => (record.status = response.statusCode))
     const fault = takeFault(this.#faults, url, headers.range !== undefined)
     if (fault !== undefined && answerFault(response, fault, url)) return
-    const path = url.split('?')[0]!
+    const path = url.split('?')[0]
     if (path === '/token' && this.guard !== undefined) return this.guard.giveToken(request, response)
     const [, repository, kind, name] = resourcePath.exec(path) ?? []
     if (this.guard !== undefined && !this.guard.allows(request)) {
       return this.guard.challenge(response, repository === undefined ? undefined : `repository:${repository}:pull`)
     }
     if (path === '/v2/') return send(response, 200, 'application/json', Buffer.from('{}'))
-    if (kind === 'manifests') return this.#sendManifest(response, method, repository!, decodeURIComponent(name!))
-    if (kind === 'blobs') return this.#sendBlob(request, response, decodeURIComponent(name!), fault)
-    if (kind === 'tags') return this.#sendTags(response, repository!)
+    if (kind === 'manifests') return this.#sendManifest(response, method, repository, decodeURIComponent(name))
+    if (kind === 'blobs') return this.#sendBlob(request, response, decodeURIComponent(name), fault)
+    if (kind === 'tags') return this.#sendTags(response, repository)
     notFound(response, 'NOT_FOUND')
   }
 
@@ -201,7 +206,8 @@ export class TestRegistry {
     }
     if (from !== undefined) {
       response.statusCode = 206
-      const stated = fault?.contentRange === undefined ? `bytes ${start}-${blob.size - 1}/${blob.size}` : fault.contentRange
+      const stated =
+        fault?.contentRange === undefined ? `bytes ${start}-${blob.size - 1}/${blob.size}` : fault.contentRange
       if (stated !== null) response.setHeader('content-range', stated)
     }
     if (fault?.append === undefined) response.setHeader('content-length', blob.size - start)

@@ -24,7 +24,7 @@ export async function temporaryRepository(t: TestContext, options: RepositoryOpt
   const path = join(temporaryDirectory(t), 'repo')
   const { algorithm = 'sha256', erofsVersion = 1 } = options
   await initRepository(path, { algorithm, erofsVersion, insecure: true })
-  const repository = await Repository.open(path)
+  const repository = await Repository.open(path, { insecure: true })
   t.after(() => repository.close())
   return repository
 }

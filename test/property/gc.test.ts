@@ -112,7 +112,7 @@ test('what can be reached survives a collection, everything else goes, and a dry
       rmSync(path, { recursive: true, force: true })
       mkdirSync(path)
       await initRepository(path, { algorithm, erofsVersion: 1, insecure: true })
-      using repository = await Repository.open(path)
+      using repository = await Repository.open(path, { insecure: true })
       const { live, extraRoots } = await build(repository, graph)
       const before = listFiles(path)
       const expected = expectedFiles(repository, live)

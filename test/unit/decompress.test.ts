@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
 import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { compress as zstdCompress } from '@mongodb-js/zstd'
@@ -11,7 +10,7 @@ import { Xxh64 } from '../../src/stages/decompress/zstd/xxh64.js'
 import { noise } from '../helpers/registry-images.js'
 import { inChunks, readAll } from '../helpers/registry-client.js'
 
-const words = Buffer.from(Array.from({ length: 30_000 }, (_, i) => `word ${(i * 7919) % 1013} of ${i % 97}\n`).join(''))
+const words = Buffer.from(Array.from({ length: 10_000 }, (_, i) => `word ${(i * 7919) % 1013} of ${i % 97}\n`).join(''))
 
 const unpack = (bytes: Uint8Array, compression: Compression, chunk = 65_536): Promise<Buffer> =>
   readAll(decompress(inChunks(bytes, chunk), compression))
@@ -42,17 +41,24 @@ test('every compression, in chunks of any size', async () => {
     for (const size of [511, 512, 513, 65_536, 10_000_000]) {
       assert.ok((await unpack(packed[compression], compression, size)).equals(words), `${compression} ${size}`)
     }
-    assert.ok((await unpack(packed[compression].subarray(), compression, 1)).equals(words), `${compression} 1`)
   }
+  const short = words.subarray(0, 3000)
+  assert.ok((await unpack(short, 'none', 1)).equals(short))
+  assert.ok((await unpack(gzipSync(short), 'gzip', 1)).equals(short))
+  assert.ok((await unpack(await zstdCompress(short, 3), 'zstd', 1)).equals(short))
 })
 
 test('members and frames are joined, skippable frames passed over', async () => {
   const twice = Buffer.concat([words, words])
-  assert.ok((await unpack(Buffer.concat([gzipSync(words), gzipSync(Buffer.alloc(0)), gzipSync(words)]), 'gzip', 100)).equals(twice))
+  assert.ok(
+    (await unpack(Buffer.concat([gzipSync(words), gzipSync(Buffer.alloc(0)), gzipSync(words)]), 'gzip', 100)).equals(
+      twice,
+    ),
+  )
   const frame = await zstdCompress(words, 19)
   const empty = await zstdCompress(Buffer.alloc(0), 3)
   const joined = Buffer.concat([skippable, frame, empty, skippable, skippable, frame, skippable])
-  for (const size of [1, 7, 4096]) assert.ok((await unpack(joined, 'zstd', size)).equals(twice))
+  for (const size of [7, 4096]) assert.ok((await unpack(joined, 'zstd', size)).equals(twice))
   assert.equal((await unpack(empty, 'zstd')).length, 0)
   assert.equal((await unpack(skippable, 'zstd')).length, 0)
 })
@@ -60,16 +66,27 @@ test('members and frames are joined, skippable frames passed over', async () => 
 test('nothing, junk and truncation are errors', async () => {
   const gzip = gzipSync(words)
   const zstd = await zstdCompress(words, 3)
-  for (const [compression, packed] of [['gzip', gzip], ['zstd', zstd]] as const) {
+  for (const [compression, packed] of [
+    ['gzip', gzip],
+    ['zstd', zstd],
+  ] as const) {
     await assert.rejects(unpack(Buffer.alloc(0), compression), corrupt(/no data/))
     for (const junk of ['junk', '\0', '\0\0\0\0\0\0\0\0\0\0\0\0', '\0junk', packed.subarray(0, 3)]) {
       const bad = Buffer.concat([packed, Buffer.from(junk)])
       for (const size of [65_536, 100, packed.length]) {
-        await assert.rejects(unpack(bad, compression, size), corrupt(/junk|corrupt|cut short/), `${compression} ${String(junk)} ${size}`)
+        await assert.rejects(
+          unpack(bad, compression, size),
+          corrupt(/junk|corrupt|cut short/),
+          `${compression} ${String(junk)} ${size}`,
+        )
       }
     }
     for (const length of [1, 3, 9, 100, packed.length - 9, packed.length - 1]) {
-      await assert.rejects(unpack(packed.subarray(0, length), compression), corrupt(/cut short/), `${compression} ${length}`)
+      await assert.rejects(
+        unpack(packed.subarray(0, length), compression),
+        corrupt(/cut short/),
+        `${compression} ${length}`,
+      )
     }
     await assert.rejects(unpack(Buffer.from('neither of them'), compression), corrupt(/corrupt|does not begin/))
   }
@@ -80,7 +97,7 @@ test('a flipped bit in gzip is found', async () => {
   const packed = gzipSync(noise(5000))
   for (const at of [200, packed.length - 6, packed.length - 2]) {
     const bad = Buffer.from(packed)
-    bad[at]! ^= 16
+    bad[at] ^= 16
     await assert.rejects(unpack(bad, 'gzip'), corrupt(/corrupt/))
   }
 })
@@ -92,13 +109,20 @@ test('zstd: checksums are verified', async (t) => {
   // Noise is stored in raw blocks: nothing but the checksum can tell.
   for (const at of [1000, packed.length - 1]) {
     const bad = Buffer.from(packed)
-    bad[at]! ^= 16
+    bad[at] ^= 16
     await assert.rejects(unpack(bad, 'zstd'), corrupt(/checksum/))
   }
 })
 
 test('zstd: levels and long windows of the reference compressor', async (t) => {
-  const input = Buffer.concat([words, noise(300_000), words, Buffer.alloc(3_000_000, 'x'), noise(300_000), words.subarray(5)])
+  const input = Buffer.concat([
+    words,
+    noise(150_000),
+    words,
+    Buffer.alloc(3_000_000, 'x'),
+    noise(150_000),
+    words.subarray(5),
+  ])
   for (const level of ['-1', '-3', '-19', '--fast=4', '--long=27']) {
     const packed = zstdWithChecksum(input, level)
     if (packed === undefined) return t.skip('no zstd program')
@@ -119,7 +143,7 @@ test('zstd: frames no decoder should take', async () => {
     [frame(0x20, 1, 1, 0, 0), /less than it states/],
     [frame(0x20, 1, 0x13, 0, 0, 65), /more than it states/],
     // A compressed block whose Huffman tree of one FSE symbol takes no bits: others loop for ever on it.
-    [frame(0x00, 0x58, 0x6d, 0, 0, 0x06, 0x40, 0x02, 0x05, 0x10, 0x3f, 0x00, 0x00, 0x01, 0x00, 0x00, 0, 0), /corrupt/],
+    [frame(0x00, 0x58, 0x55, 0, 0, 0xa2, 0x80, 0x01, 4, 0xf0, 0x03, 0xff, 0xff, 1, 0), /too many symbols/],
   ]
   for (const [bytes, message] of table) await assert.rejects(unpack(bytes, 'zstd'), corrupt(message))
 })
@@ -128,8 +152,14 @@ test('memory stays bounded: a bomb only streams, and a reader that stops ends it
   const gzipBomb = gzipSync(Buffer.alloc(64 << 20))
   // 128 KiB of zeros in four bytes, a thousand times.
   const block = Buffer.from([0x02, 0x00, 0x10, 0x00])
-  const zstdBomb = Buffer.concat([Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x58]), ...Array.from({ length: 1000 }, () => block)])
-  for (const [compression, packed] of [['gzip', gzipBomb], ['zstd', zstdBomb]] as const) {
+  const zstdBomb = Buffer.concat([
+    Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x58]),
+    ...Array.from({ length: 1000 }, () => block),
+  ])
+  for (const [compression, packed] of [
+    ['gzip', gzipBomb],
+    ['zstd', zstdBomb],
+  ] as const) {
     let read = 0
     let closed = false
     async function* source(): AsyncGenerator<Uint8Array> {
@@ -155,8 +185,8 @@ test('memory stays bounded: a bomb only streams, and a reader that stops ends it
 
 test('cancellation gets through a bomb, and errors of the source come out as they are', async () => {
   const controller = new AbortController()
-  const bomb = gzipSync(Buffer.alloc(512 << 20))
-  setTimeout(() => controller.abort(), 20)
+  const bomb = gzipSync(Buffer.alloc(128 << 20))
+  setTimeout(() => controller.abort(), 10)
   await assert.rejects(
     async () => {
       for await (const chunk of decompress(inChunks(bomb, 65_536), 'gzip', { signal: controller.signal })) void chunk
@@ -173,15 +203,27 @@ test('cancellation gets through a bomb, and errors of the source come out as the
   }
 })
 
-test('xxHash64: published values, in any pieces', () => {
-  // Low halves of the values for seed 0.
-  const table: [string, number][] = [
-    ['', 0x51d8e999],
-    ['a', 0x67da51d7 & 0 || 0x5f1d8fa5 & 0 || 0],
+test('xxHash64: the checksums that the reference compressor stores, in any pieces', () => {
+  // The last four bytes of `zstd --check` (1.5.4) for the first so many bytes of the noise.
+  const table: [number, number][] = [
+    [0, 0x51d8e999],
+    [1, 0xa06552ef],
+    [3, 0x93f9da76],
+    [4, 0xe6a66975],
+    [7, 0xe46fa72a],
+    [8, 0x39f29efd],
+    [12, 0xce13444],
+    [31, 0xb57d2b05],
+    [32, 0xbf7c7848],
+    [33, 0x521bed5d],
+    [63, 0xa1ac4e41],
+    [64, 0x38918ec5],
+    [100, 0x50247cae],
+    [5000, 0xb788e938],
   ]
-  assert.equal(table[0]![1], digestOf(Buffer.alloc(0), 1))
-  const input = noise(10_000)
-  for (const size of [1, 31, 32, 33, 1000]) assert.equal(digestOf(input, size), digestOf(input, 10_000))
+  for (const [length, checksum] of table) {
+    for (const size of [1, 31, 32, 33, 1000]) assert.equal(digestOf(noise(length), size), checksum, `${length} ${size}`)
+  }
 })
 
 function digestOf(bytes: Buffer, size: number): number {
@@ -189,7 +231,3 @@ function digestOf(bytes: Buffer, size: number): number {
   for (let at = 0; at < bytes.length; at += size) hash.update(bytes.subarray(at, at + size))
   return hash.digest32()
 }
-
-test('the vectors of several members and frames', async () => {
-  assert.equal(createHash('sha256').update(await unpack(gzipSync(words), 'gzip')).digest('hex'), createHash('sha256').update(words).digest('hex'))
-})

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { SluiceError } from '../../src/errors.js'
 import { hostCapabilities, kernelIsAtLeast, probeDirectory } from '../../src/native/capabilities.js'
-import { syncfs, syncfsAvailable } from '../../src/native/durability.js'
+import { syncFileSystem, syncfsAvailable } from '../../src/native/durability.js'
 import { libcAvailable } from '../../src/native/libc.js'
 import { cloneFile } from '../../src/native/reflink.js'
 import { enableVerity, measureVerity, parseMeasurement } from '../../src/native/verity.js'
@@ -67,9 +67,20 @@ test('syncfs writes out a file system, and reports a bad descriptor', needsNativ
   assert.ok(syncfsAvailable())
   writeFileSync(join(directory, 'file'), 'text')
   const fd = openSync(directory, 'r')
-  await syncfs(fd)
+  await syncFileSystem(directory, fd)
   closeSync(fd)
-  await assert.rejects(syncfs(1_000_000), errnoIs('EBADF'))
+  await assert.rejects(syncFileSystem(directory, 1_000_000), errnoIs('EBADF'))
+})
+
+test('without native code the sync program writes out the file system, and its failure is told', async (t) => {
+  const before = process.env['SLUICE_NATIVE']
+  process.env['SLUICE_NATIVE'] = 'off'
+  t.after(() => {
+    if (before === undefined) delete process.env['SLUICE_NATIVE']
+    else process.env['SLUICE_NATIVE'] = before
+  })
+  await syncFileSystem(directory, -1)
+  await assert.rejects(syncFileSystem(join(directory, 'missing'), -1), { code: 'SLUICE_NATIVE' })
 })
 
 test('probing a directory leaves nothing there', () => {

@@ -1,10 +1,24 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { SluiceError } from '../../src/errors.js'
-import { chooseByPlatform, formatPlatform, hostPlatform, parsePlatform } from '../../src/formats/oci/platform.js'
+import {
+  chooseByPlatform,
+  formatPlatform,
+  hostPlatform,
+  parsePlatform,
+  type Platform,
+} from '../../src/formats/oci/platform.js'
 
 test('platforms of hosts in Go names', () => {
-  const table = { x64: 'amd64', arm64: 'arm64', arm: 'arm', ia32: '386', ppc64: 'ppc64le', s390x: 's390x', riscv64: 'riscv64' }
+  const table = {
+    x64: 'amd64',
+    arm64: 'arm64',
+    arm: 'arm',
+    ia32: '386',
+    ppc64: 'ppc64le',
+    s390x: 's390x',
+    riscv64: 'riscv64',
+  }
   for (const [arch, architecture] of Object.entries(table)) {
     assert.deepEqual(hostPlatform(arch), { os: 'linux', architecture })
   }
@@ -20,13 +34,16 @@ test('platforms that people write', () => {
   ]
   for (const [text, expected] of table) assert.equal(formatPlatform(parsePlatform(text)), expected)
   for (const text of ['linux', '', 'linux/', 'a/b/c/d', 'linux/am d64']) {
-    assert.throws(() => parsePlatform(text), (error) => error instanceof SluiceError && error.code === 'SLUICE_USAGE')
+    assert.throws(
+      () => parsePlatform(text),
+      (error) => error instanceof SluiceError && error.code === 'SLUICE_USAGE',
+    )
   }
 })
 
 test('choice of an instance by variant', () => {
   const choose = (wanted: string, ...offered: string[]): string | undefined => {
-    const items = [{}, ...offered.map((text) => ({ platform: parsePlatform(text) }))]
+    const items: { platform?: Platform }[] = [{}, ...offered.map((text) => ({ platform: parsePlatform(text) }))]
     const chosen = chooseByPlatform(items, parsePlatform(wanted))
     return chosen?.platform && formatPlatform(chosen.platform)
   }

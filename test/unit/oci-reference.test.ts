@@ -65,8 +65,21 @@ test('names in registries are completed', () => {
 })
 
 test('names that are refused', () => {
-  const table = ['', '/', 'a//b', 'a/', '-a', 'a..b', 'UPPER', 'quay.io/Upper', 'a:t:u', 'a:', 'a:-t', `a:${'t'.repeat(129)}`]
-  const more = ['a@sha256:12', 'a@b', `${'a'.repeat(256)}`, 'ho st/a', 'host:port/a', 'quay.io/', 'a/../b', 'a\n']
+  const table = [
+    '',
+    '/',
+    'a//b',
+    'a/',
+    '-a',
+    'a..b',
+    'UPPER',
+    'quay.io/Upper',
+    'a:t:u',
+    'a:',
+    'a:-t',
+    `a:${'t'.repeat(129)}`,
+  ]
+  const more = ['a@sha256:12', 'a@b', 'a'.repeat(256), 'ho st/a', 'host:port/a', 'quay.io/', 'a/../b', 'a\n']
   for (const text of [...table, ...more]) assert.throws(() => parseNameParts(text), fails('SLUICE_USAGE'), text)
 })
 
@@ -92,8 +105,14 @@ test('secrets do not get into errors about references', () => {
 })
 
 test('redaction of URLs and texts', () => {
-  assert.equal(redactUrl('https://bob:pw@cdn/x?X-Amz-Signature=abc&service=s#frag'), 'https://cdn/x?X-Amz-Signature=***&service=s')
+  assert.equal(
+    redactUrl('https://bob:pw@cdn/x?X-Amz-Signature=abc&service=s#frag'),
+    'https://cdn/x?X-Amz-Signature=***&service=s',
+  )
   assert.equal(redactUrl('http://h/v2/'), 'http://h/v2/')
-  assert.equal(redactText('see https://u:p@h/a?sig=1 and Bearer abcdefgh.ijk'), 'see https://h/a?sig=*** and Bearer ***')
+  assert.equal(
+    redactText('see https://u:p@h/a?sig=1 and Bearer abcdefgh.ijk'),
+    'see https://h/a?sig=*** and Bearer ***',
+  )
   assert.equal(redactText('quay.io/a:t@sha256:abc stays'), 'quay.io/a:t@sha256:abc stays')
 })

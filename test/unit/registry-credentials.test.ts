@@ -26,7 +26,11 @@ function storeIn(home: string, options: Partial<CredentialOptions> = {}): Creden
 
 async function userFor(store: CredentialStore, host: string, path: string): Promise<string | undefined> {
   const found = await store.find(host, path)
-  return found === undefined ? undefined : 'username' in found ? `${found.username}:${found.password}` : `token ${found.identityToken}`
+  return found === undefined
+    ? undefined
+    : 'username' in found
+      ? `${found.username}:${found.password}`
+      : `token ${found.identityToken}`
 }
 
 test('the longest key that covers the repository wins', async (t) => {
@@ -89,7 +93,10 @@ test('identity tokens, and user and password in plain', async (t) => {
 })
 
 test('unusable files are named, their content is not', async (t) => {
-  const home = makeHome(t, { 'secret.json': '{"auths": {"h": {"auth": hunter22}}}', 'bad.json': { auths: { h: { auth: 'aHVudGVyMjI=' } } } })
+  const home = makeHome(t, {
+    'secret.json': '{"auths": {"h": {"auth": hunter22}}}',
+    'bad.json': { auths: { h: { auth: 'aHVudGVyMjI=' } } },
+  })
   for (const file of ['secret.json', 'bad.json', 'missing.json']) {
     await assert.rejects(storeIn(home, { authFile: join(home, file) }).find('h', 'x'), (error) => {
       assert.ok(error instanceof SluiceError)
@@ -123,7 +130,11 @@ esac
 
 test('credential helpers: per host and for all, one call for each server', async (t) => {
   const home = makeHome(t, {
-    '.docker/config.json': { credsStore: 'all', credHelpers: { 'known.example': 'one' }, auths: { 'unknown.example': { auth: base64('file:p') } } },
+    '.docker/config.json': {
+      credsStore: 'all',
+      credHelpers: { 'known.example': 'one' },
+      auths: { 'unknown.example': { auth: base64('file:p') } },
+    },
   })
   writeHelper(home, 'one', 'user')
   writeHelper(home, 'all', '<token>')
@@ -139,7 +150,10 @@ test('credential helpers: per host and for all, one call for each server', async
     readFileSync(join(home, 'calls'), 'utf8'),
     'get known.example\nget https://index.docker.io/v1/\nget nowhere.example\n',
   )
-  for (const [host, message] of [['broken.example', /keyring is locked/], ['garbage.example', /not JSON/]] as const) {
+  for (const [host, message] of [
+    ['broken.example', /keyring is locked/],
+    ['garbage.example', /not JSON/],
+  ] as const) {
     await assert.rejects(store.find(host, 'x'), (error) => {
       assert.ok(error instanceof SluiceError && error.code === 'SLUICE_AUTH')
       assert.match(error.message, message)

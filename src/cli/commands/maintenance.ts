@@ -7,11 +7,10 @@ import { print, printJson } from '../output.js'
 export function gcCommand(): Command {
   return new Command('gc')
     .description('remove what no tag, reference or root needs')
-    .option(
-      '-r, --root <name...>',
-      'keep this stream or image too (repeatable)',
-      (name: string, roots: string[]) => [...roots, name],
-    )
+    .option('-r, --root <name...>', 'keep this stream or image too (repeatable)', (name: string, roots: string[]) => [
+      ...roots,
+      name,
+    ])
     .option('-n, --dry-run', 'only tell what would be removed')
     .action(async (flags: { root?: string[]; dryRun?: boolean }, command: Command) => {
       await withRepository(command, async (repository) => {

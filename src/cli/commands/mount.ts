@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander'
 import { SluiceError } from '../../errors.js'
-import type { MountImageOptions, Repository } from '../../index.js'
+import type { MountImageOptions, ObjectId, Repository } from '../../index.js'
 import { withRepository } from '../globals.js'
 
 interface MountFlags {
@@ -23,6 +23,11 @@ function withMountOptions(command: Command): Command {
 
 function mountOptions(target: string, { upperdir, workdir, readWrite, fuse }: MountFlags): MountImageOptions {
   if (fuse === 'yes') throw new SluiceError('SLUICE_UNSUPPORTED', 'mounting through FUSE is not supported')
+  if ((upperdir === undefined) !== (workdir === undefined)) {
+    throw new SluiceError('SLUICE_USAGE', '--upperdir and --workdir go together')
+  }
+  if (readWrite === true && upperdir === undefined)
+    throw new SluiceError('SLUICE_USAGE', '--read-write needs --upperdir')
   return {
     target,
     ...(upperdir !== undefined && { upperdir }),
@@ -34,7 +39,8 @@ function mountOptions(target: string, { upperdir, workdir, readWrite, fuse }: Mo
 export function mountCommand(): Command {
   const command = new Command('mount').description('mount an image').argument('<name>', 'name or id of an image')
   return withMountOptions(command).action(async (name: string, dir: string, flags: MountFlags, self: Command) => {
-    await withRepository(self, async (repository) => mount(repository, repository.findImage(name), name, dir, flags))
+    const options = mountOptions(dir, flags)
+    await withRepository(self, (repository) => mount(repository, repository.findImage(name), name, options))
   })
 }
 
@@ -45,20 +51,15 @@ export function ociMountCommand(): Command {
     .option('--bootable', 'the boot image')
   return withMountOptions(command).action(async (name: string, dir: string, flags: MountFlags, self: Command) => {
     if (flags.bootable === true) throw new SluiceError('SLUICE_UNSUPPORTED', 'boot images are not supported yet')
+    const options = mountOptions(dir, flags)
     await withRepository(self, async (repository) => {
       const { storedImageId } = await import('../../index.js')
-      await mount(repository, storedImageId(repository, name), name, dir, flags)
+      await mount(repository, storedImageId(repository, name), name, options)
     })
   })
 }
 
-async function mount(
-  repository: Repository,
-  id: Parameters<Repository['objects']['path']>[0],
-  name: string,
-  dir: string,
-  flags: MountFlags,
-): Promise<void> {
+async function mount(repository: Repository, id: ObjectId, name: string, options: MountImageOptions): Promise<void> {
   const { mountImage } = await import('../../index.js')
-  mountImage(repository, id, name, mountOptions(dir, flags))
+  mountImage(repository, id, name, options)
 }

@@ -125,7 +125,8 @@ function addStubs(root: Inode, dialect: Dialect): void {
 
 /** The Rust writer takes a whiteout of the image that is just like a stub for one (erofs.md §5.7). */
 function isStub({ isWhiteout, stat }: Inode, stub: Stat): boolean {
-  const sameXattrs = stat.xattrs.size === stub.xattrs.size && [...stub.xattrs].every(([k, v]) => stat.xattrs.get(k) === v)
+  const sameXattrs =
+    stat.xattrs.size === stub.xattrs.size && [...stub.xattrs].every(([k, v]) => stat.xattrs.get(k) === v)
   return (
     isWhiteout &&
     sameXattrs &&

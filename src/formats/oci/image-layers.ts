@@ -29,7 +29,7 @@ export function isContainerImage(manifest: Manifest): boolean {
 export function imageLayers(manifest: Manifest, config: Uint8Array): ImageLayer[] {
   const ids = layerIds(manifest, config)
   const layers = manifest.layers.map((descriptor, i) => ({
-    id: ids[i]!,
+    id: ids[i],
     diffId: isContainerImage(manifest) ? ids[i] : undefined,
     descriptor,
     treatment: layerTreatment(descriptor.mediaType),

@@ -34,7 +34,7 @@ const documentKinds: Readonly<Record<string, DocumentKind>> = {
 
 /** What a document of this media type is. */
 export function documentKind(mediaType: string): DocumentKind {
-  return Object.hasOwn(documentKinds, mediaType) ? documentKinds[mediaType]! : 'other'
+  return Object.hasOwn(documentKinds, mediaType) ? documentKinds[mediaType] : 'other'
 }
 
 export type Compression = 'none' | 'gzip' | 'zstd'

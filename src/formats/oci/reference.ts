@@ -50,14 +50,21 @@ export function parseReference(text: string): ImageReference {
     default:
       if (Object.hasOwn(unsupported, transport)) {
         throw new SluiceError('SLUICE_UNSUPPORTED', `transport ${transport} is not supported: ${shown}`, {
-          hint: unsupported[transport]!,
+          hint: unsupported[transport],
         })
       }
       throw new SluiceError('SLUICE_USAGE', `Invalid transport: ${JSON.stringify(transport.slice(0, 60))} in ${shown}`)
   }
 }
 
-const transports = new Set(['docker', 'registry', 'oci', 'oci-archive', 'containers-storage', ...Object.keys(unsupported)])
+const transports = new Set([
+  'docker',
+  'registry',
+  'oci',
+  'oci-archive',
+  'containers-storage',
+  ...Object.keys(unsupported),
+])
 
 /** Parses a reference or a bare name; what begins with a known transport is a reference. */
 export function parseReferenceOrName(text: string): ImageReference | BareName {

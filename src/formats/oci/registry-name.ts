@@ -29,14 +29,18 @@ export interface NameParts {
 
 /** Longest repository name, host included. */
 const MAX_NAME_LENGTH = 255
-const hostSyntax = /^(?:[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?)*\.?|\[[0-9a-f:.]+\])(?::\d{1,5})?$/
+const hostSyntax =
+  /^(?:[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?)*\.?|\[[0-9a-f:.]+\])(?::\d{1,5})?$/
 const componentSyntax = /^[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*$/
 const tagSyntax = /^\w[\w.-]{0,127}$/
 
 /** Splits and checks a name without completing it. */
 export function parseNameParts(text: string): NameParts {
   const refuse = (problem: string): never => {
-    throw new SluiceError('SLUICE_USAGE', `not an image name: ${JSON.stringify(redactText(text).slice(0, 400))}: ${problem}`)
+    throw new SluiceError(
+      'SLUICE_USAGE',
+      `not an image name: ${JSON.stringify(redactText(text).slice(0, 400))}: ${problem}`,
+    )
   }
   const at = text.indexOf('@')
   const digest = at < 0 ? undefined : parseDigestPart(text.slice(at + 1), refuse)
@@ -46,13 +50,15 @@ export function parseNameParts(text: string): NameParts {
   const tag = hasTag ? tagged.slice(colon + 1) : undefined
   if (tag !== undefined && !tagSyntax.test(tag)) refuse(`${JSON.stringify(tag)} is not a tag`)
   const components = (hasTag ? tagged.slice(0, colon) : tagged).split('/')
-  const host = components.length > 1 && isHost(components[0]!) ? components.shift()!.toLowerCase() : undefined
+  const host = components.length > 1 && isHost(components[0]) ? components.shift()!.toLowerCase() : undefined
   if (host !== undefined && !hostSyntax.test(host)) refuse(`${JSON.stringify(host)} is not a host`)
   const path = components.join('/')
   if (path === '') refuse('it is empty')
   const bad = components.find((component) => !componentSyntax.test(component))
   if (bad !== undefined) {
-    refuse(bad !== bad.toLowerCase() ? 'repository names are lower case' : `${JSON.stringify(bad)} is not allowed in it`)
+    refuse(
+      bad !== bad.toLowerCase() ? 'repository names are lower case' : `${JSON.stringify(bad)} is not allowed in it`,
+    )
   }
   if ((host ?? '').length + path.length > MAX_NAME_LENGTH) refuse(`it is longer than ${MAX_NAME_LENGTH} characters`)
   return {

@@ -24,7 +24,7 @@ export class ByteReader {
 
   /** Fills `target[0, length)`; false if the source ends before. */
   async fill(target: Uint8Array, length: number): Promise<boolean> {
-    for (let filled = 0; filled < length; ) {
+    for (let filled = 0; filled < length;) {
       if (await this.atEnd()) return false
       const piece = this.#take(length - filled)
       target.set(piece, filled)
@@ -35,7 +35,7 @@ export class ByteReader {
 
   /** Passes over `length` bytes; false if the source ends before. */
   async skip(length: number): Promise<boolean> {
-    for (let left = length; left > 0; ) {
+    for (let left = length; left > 0;) {
       if (await this.atEnd()) return false
       left -= this.#take(left).length
     }

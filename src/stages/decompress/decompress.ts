@@ -5,8 +5,7 @@
  * the input, whatever it inflates to. Members and frames are decoded to the last; junk after them, and input that ends
  * too early, are errors.
  */
-import { setImmediate } from 'node:timers/promises'
-import { cancelled } from '../../errors.js'
+import { Breather } from '../../flow/breather.js'
 import type { Compression } from '../../formats/oci/media-types.js'
 import { gunzip } from './gunzip.js'
 import { unzstd } from './unzstd.js'
@@ -24,11 +23,6 @@ const decoders: Readonly<Record<Compression, (source: AsyncIterable<Uint8Array>)
 
 /** Largest chunk that comes out, in bytes. */
 export const MAX_OUTPUT_CHUNK = 1024 * 1024
-/**
- * Output after which the event loop gets a turn: a small input can inflate to gigabytes in a chain of promises that lets
- * no timer, socket or cancellation through.
- */
-const BYTES_PER_TURN = 16 * 1024 * 1024
 
 /**
  * Decompresses `source`. Chunks are at most 1 MiB, never empty, and belong to the consumer.
@@ -40,14 +34,10 @@ export async function* decompress(
   compression: Compression,
   { signal }: DecompressOptions = {},
 ): AsyncGenerator<Uint8Array> {
-  let untilTurn = BYTES_PER_TURN
+  // A small input can inflate to gigabytes, in a chain of promises that lets no timer, socket or cancellation through.
+  const breather = new Breather(signal)
   for await (const chunk of decoders[compression](source)) {
     for (let at = 0; at < chunk.length; at += MAX_OUTPUT_CHUNK) yield chunk.subarray(at, at + MAX_OUTPUT_CHUNK)
-    untilTurn -= chunk.length
-    if (untilTurn <= 0) {
-      untilTurn = BYTES_PER_TURN
-      await setImmediate()
-    }
-    if (signal?.aborted === true) throw cancelled(signal)
+    await breather.breathe()
   }
 }

@@ -39,11 +39,11 @@ export async function* unzstd(source: AsyncIterable<Uint8Array>): AsyncGenerator
 
 async function* decodeFrame(reader: ByteReader, input: Buffer, literals: Uint8Array): AsyncGenerator<Uint8Array> {
   await fill(reader, input, 1)
-  const headerLength = frameHeaderLength(input[0]!)
+  const headerLength = frameHeaderLength(input[0])
   await fill(reader, input.subarray(1, MAX_HEADER_BYTES), headerLength - 1)
   const header = parseFrameHeader(input.subarray(0, headerLength))
   const decoder = new FrameDecoder(header, literals)
-  for (let last = false; !last; ) {
+  for (let last = false; !last;) {
     await fill(reader, input, 3)
     const block = decoder.parseBlockHeader(input)
     await fill(reader, input, block.length)

@@ -59,7 +59,12 @@ export async function chooseLayoutManifest(
     offered.push(candidate)
   }
   const best = wanted.variant === undefined ? undefined : chooseByPlatform(offered, wanted)
-  if (best === undefined) throw noInstance(where, wanted, offered.map(({ platform }) => platform))
+  if (best === undefined)
+    throw noInstance(
+      where,
+      wanted,
+      offered.map(({ platform }) => platform),
+    )
   return best.descriptor
 }
 

@@ -56,7 +56,7 @@ export async function* readExtent(
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   const end = start + size
-  for (let at = start; at < end; ) {
+  for (let at = start; at < end;) {
     if (signal.aborted) throw cancelled(signal)
     // A new buffer each time: whoever gets it may keep it.
     const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, end - at))

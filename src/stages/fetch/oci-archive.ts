@@ -98,7 +98,7 @@ async function openUnnamedFile(): Promise<FileHandle> {
 }
 
 async function writeAll(handle: FileHandle, chunk: Uint8Array): Promise<void> {
-  for (let at = 0; at < chunk.length; ) {
+  for (let at = 0; at < chunk.length;) {
     at += (await handle.write(chunk, at, chunk.length - at)).bytesWritten
   }
 }
@@ -110,15 +110,18 @@ async function indexEntries(handle: FileHandle, path: string, signal: AbortSigna
   const feed = async (): Promise<void> => {
     const { size } = await handle.stat()
     for await (const chunk of readExtent(handle, 0, size, path, signal)) {
-      if (!tar.write(chunk)) await new Promise<void>((resolve) => void tar.once('drain', resolve).once('close', resolve))
+      if (!tar.write(chunk))
+        await new Promise<void>((resolve) => void tar.once('drain', resolve).once('close', resolve))
       if (tar.destroyed) return
     }
     tar.end(undefined)
   }
-  const feeding = feed().catch((error: unknown) => tar.destroy(error instanceof Error ? error : new Error(String(error))))
+  const feeding = feed().catch((error: unknown) =>
+    tar.destroy(error instanceof Error ? error : new Error(String(error))),
+  )
   try {
     for await (const entry of tar) {
-      const { name, type, size = 0, linkname } = entry.header
+      const { name, type, size, linkname } = entry.header
       const key = posix.normalize(name)
       // tar-stream says where the content begins; its types do not.
       const { byteOffset } = entry.header as unknown as { byteOffset: number }

@@ -84,8 +84,10 @@ export class OciLayoutSource implements ImageSource {
       throw withContext(error, this.description)
     })
     if (file !== undefined) return file
-    throw new SluiceError('SLUICE_NOT_FOUND', `${this.description}: no ${name} in the layout`, {
-      ...(name === 'index.json' ? { hint: 'is the path that of an OCI layout?' } : {}),
-    })
+    throw new SluiceError(
+      'SLUICE_NOT_FOUND',
+      `${this.description}: no ${name} in the layout`,
+      name === 'index.json' ? { hint: 'is the path that of an OCI layout?' } : {},
+    )
   }
 }

@@ -3,7 +3,12 @@ import { realpath } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { SluiceError } from '../../errors.js'
 import { defaultRetryPolicy, type RetryPolicy } from '../../flow/retry.js'
-import { parseReference, parseReferenceOrName, type BareName, type ImageReference } from '../../formats/oci/reference.js'
+import {
+  parseReference,
+  parseReferenceOrName,
+  type BareName,
+  type ImageReference,
+} from '../../formats/oci/reference.js'
 import type { ImageSource } from './image-source.js'
 import { directoryLayoutFiles } from './layout-files.js'
 import { openArchiveFiles } from './oci-archive.js'
@@ -114,7 +119,15 @@ function findPolicy(places: ConfigPlaces, { policyFile }: ImageSourceOptions): R
 }
 
 /** The options that are for registries, without those that are undefined. */
-function definedOf({ tlsVerify, credentials, authFile, certDir, stallTimeoutMs, connectTimeoutMs, userAgent }: ImageSourceOptions) {
+function definedOf({
+  tlsVerify,
+  credentials,
+  authFile,
+  certDir,
+  stallTimeoutMs,
+  connectTimeoutMs,
+  userAgent,
+}: ImageSourceOptions) {
   return {
     ...(tlsVerify !== undefined && { tlsVerify }),
     ...(credentials !== undefined && { credentials }),

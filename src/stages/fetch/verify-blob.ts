@@ -30,7 +30,11 @@ export async function* verifyBlob(
 }
 
 /** Checks bytes that are in memory. */
-export function verifyBytes(bytes: Uint8Array, { digest, size }: Pick<Descriptor, 'digest' | 'size'>, where: string): void {
+export function verifyBytes(
+  bytes: Uint8Array,
+  { digest, size }: Pick<Descriptor, 'digest' | 'size'>,
+  where: string,
+): void {
   if (bytes.length !== size) throw sizeMismatch(where, digest, size, String(bytes.length))
   verifyDigest(bytes, digest, where)
 }
@@ -40,9 +44,13 @@ export function verifyDigest(bytes: Uint8Array, digest: Digest, where: string): 
 }
 
 export function sizeMismatch(where: string, digest: Digest, expected: number, found: string): SluiceError {
-  return new SluiceError('SLUICE_SIZE_MISMATCH', `${where}: blob ${digest}: Expected size ${expected} but found ${found}`, {
-    details: { digest, expected },
-  })
+  return new SluiceError(
+    'SLUICE_SIZE_MISMATCH',
+    `${where}: blob ${digest}: Expected size ${expected} but found ${found}`,
+    {
+      details: { digest, expected },
+    },
+  )
 }
 
 function checkDigest(digest: Digest, hex: string, where: string): void {
@@ -58,7 +66,10 @@ function checkDigest(digest: Digest, hex: string, where: string): void {
 export function checkDocumentSize({ digest, size }: Descriptor, maxBytes: number | undefined, where: string): void {
   const limit = Math.min(maxBytes ?? MAX_DOCUMENT_BYTES, MAX_DOCUMENT_BYTES)
   if (size <= limit) return
-  throw new SluiceError('SLUICE_FORMAT', `${where}: document ${digest} has ${size} bytes, more than the limit of ${limit}`)
+  throw new SluiceError(
+    'SLUICE_FORMAT',
+    `${where}: document ${digest} has ${size} bytes, more than the limit of ${limit}`,
+  )
 }
 
 /** The blob out of its own descriptor, if it is there and right (descriptors with a `data` field). */

@@ -8,7 +8,7 @@ import { Breather } from '../../flow/breather.js'
 import type { Repository } from '../../repository/repository.js'
 import { MAX_IMAGE } from '../../repository/stored-image.js'
 import { LiveSet } from './live-set.js'
-import { collectRoots } from './roots.js'
+import { collectRoots, type CategoryRoots } from './roots.js'
 
 export interface WalkOptions {
   /** First-level names in `images/` or `streams/` to keep beside what refs name. */
@@ -51,7 +51,7 @@ function markImage(repository: Repository, name: ByteString, id: ObjectId, live:
  */
 async function markStreams(
   repository: Repository,
-  { entries, roots }: ReturnType<typeof collectRoots>,
+  { entries, roots }: CategoryRoots,
   live: LiveSet,
   breather: Breather,
 ): Promise<void> {

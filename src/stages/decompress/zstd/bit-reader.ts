@@ -16,7 +16,7 @@ export class BackwardBits {
     if (start >= end || data[end - 1] === 0) throw damaged('a bitstream has no end mark')
     this.#data = data
     this.#start = start
-    this.left = (end - start - 1) * 8 + 31 - Math.clz32(data[end - 1]!)
+    this.left = (end - start - 1) * 8 + 31 - Math.clz32(data[end - 1])
   }
 
   /** The next `count` bits, 0 to 31. */
@@ -38,7 +38,7 @@ export class BackwardBits {
     }
     const at = this.#start + (position >> 3)
     const data = this.#data
-    const word = data[at]! | (data[at + 1]! << 8) | (data[at + 2]! << 16) | (data[at + 3]! << 24)
+    const word = data[at] | (data[at + 1] << 8) | (data[at + 2] << 16) | (data[at + 3] << 24)
     return (word >>> (position & 7)) & ((1 << count) - 1)
   }
 }

@@ -29,14 +29,14 @@ export class FrameDecoder {
 
   constructor(header: FrameHeader, literalsBuffer: Uint8Array) {
     this.#header = header
-    this.#window = new Window(header.windowSize)
     this.#maxBlock = Math.min(MAX_BLOCK_BYTES, header.windowSize)
+    this.#window = new Window(header.windowSize, this.#maxBlock)
     this.#literals = new LiteralsDecoder(literalsBuffer, this.#maxBlock)
   }
 
   /** Reads the three bytes before each block. */
   parseBlockHeader(bytes: Uint8Array): BlockHeader {
-    const value = bytes[0]! | (bytes[1]! << 8) | (bytes[2]! << 16)
+    const value = bytes[0] | (bytes[1] << 8) | (bytes[2] << 16)
     const size = value >> 3
     const type = (['raw', 'repeat', 'compressed'] as const)[(value >> 1) & 3]
     if (type === undefined) throw damaged('a block has a reserved type')
@@ -49,7 +49,7 @@ export class FrameDecoder {
     const window = this.#window
     window.beginBlock(this.#maxBlock)
     if (type === 'raw') window.append(content, 0, length)
-    else if (type === 'repeat') window.repeat(content[0]!, size)
+    else if (type === 'repeat') window.repeat(content[0], size)
     else this.#decodeCompressed(content, length)
     const output = window.takeBlock()
     this.#total += output.length

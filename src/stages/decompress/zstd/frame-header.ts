@@ -24,7 +24,7 @@ export function frameHeaderLength(descriptor: number): number {
 
 /** `bytes` begin after the magic and hold the whole header. */
 export function parseFrameHeader(bytes: Buffer): FrameHeader {
-  const descriptor = bytes[0]!
+  const descriptor = bytes[0]
   if ((descriptor & 0x08) !== 0) throw damaged('a reserved bit is set in a frame header')
   const { singleSegment, dictionaryBytes, sizeBytes } = fieldLengths(descriptor)
   const dictionaryAt = singleSegment ? 1 : 2
@@ -33,7 +33,7 @@ export function parseFrameHeader(bytes: Buffer): FrameHeader {
     throw compressionError('zstd', 'a frame needs a dictionary')
   }
   const contentSize = readSize(bytes, sizeAt, sizeBytes)
-  const windowSize = singleSegment ? contentSize! : windowFromDescriptor(bytes[1]!)
+  const windowSize = singleSegment ? contentSize! : windowFromDescriptor(bytes[1])
   if (windowSize > MAX_WINDOW_BYTES) {
     throw compressionError('zstd', `a frame wants a window of ${windowSize} bytes; the limit is ${MAX_WINDOW_BYTES}`)
   }
@@ -45,7 +45,7 @@ function fieldLengths(descriptor: number): { singleSegment: boolean; dictionaryB
   const sizeFlag = descriptor >> 6
   return {
     singleSegment,
-    dictionaryBytes: [0, 1, 2, 4][descriptor & 3]!,
+    dictionaryBytes: [0, 1, 2, 4][descriptor & 3],
     sizeBytes: sizeFlag === 0 ? (singleSegment ? 1 : 0) : 1 << sizeFlag,
   }
 }

@@ -28,7 +28,7 @@ export function readDistribution(
   let position = start * 8
   const bits = (count: number): number => {
     const at = position >> 3
-    const word = data[at]! | (data[at + 1]! << 8) | (data[at + 2]! << 16) | (data[at + 3]! << 24)
+    const word = data[at] | (data[at + 1] << 8) | (data[at + 2] << 16) | (data[at + 3] << 24)
     return (word >>> (position & 7)) & ((1 << count) - 1)
   }
   const check = (): void => {
@@ -53,7 +53,7 @@ export function readDistribution(
     probabilities.push(probability)
     remaining -= Math.abs(probability)
     check()
-    for (let repeat = probability === 0 ? 3 : 0; repeat === 3; ) {
+    for (let repeat = probability === 0 ? 3 : 0; repeat === 3;) {
       repeat = bits(2)
       position += 2
       check()
@@ -86,7 +86,7 @@ export function buildFseTable(log: number, probabilities: readonly number[]): Fs
     }
   })
   for (let state = 0; state < size; state++) {
-    const count = next[symbol[state]!]!++
+    const count = next[symbol[state]]++
     const width = log - (31 - Math.clz32(count))
     bits[state] = width
     base[state] = (count << width) - size

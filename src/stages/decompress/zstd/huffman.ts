@@ -17,7 +17,7 @@ export interface HuffmanTable {
 /** Reads a tree description from `data[start, limit)`. */
 export function readHuffmanTable(data: Uint8Array, start: number, limit: number): HuffmanTable {
   if (start >= limit) throw damaged('a Huffman tree is missing')
-  const header = data[start]!
+  const header = data[start]
   const at = start + 1
   const direct = header >= 128
   const end = at + (direct ? (header - 126) >> 1 : header)
@@ -28,7 +28,7 @@ export function readHuffmanTable(data: Uint8Array, start: number, limit: number)
 
 function directWeights(data: Uint8Array, start: number, count: number): number[] {
   return Array.from({ length: count }, (_, i) => {
-    const byte = data[start + (i >> 1)]!
+    const byte = data[start + (i >> 1)]
     return i % 2 === 0 ? byte >> 4 : byte & 15
   })
 }
@@ -42,13 +42,13 @@ function fseWeights(data: Uint8Array, start: number, end: number): number[] {
   if (stream.left < 0) throw damaged('the weights of a Huffman tree end too early')
   const weights: number[] = []
   for (let turn = 0; ; turn ^= 1) {
-    const state = states[turn]!
-    weights.push(table.symbol[state]!)
+    const state = states[turn]
+    weights.push(table.symbol[state])
     // A state that takes no bits would go on for ever.
     if (weights.length > 254) throw damaged('a Huffman tree has too many symbols')
-    states[turn] = table.base[state]! + stream.read(table.bits[state]!)
+    states[turn] = table.base[state] + stream.read(table.bits[state])
     if (stream.left < 0) {
-      weights.push(table.symbol[states[turn ^ 1]!]!)
+      weights.push(table.symbol[states[turn ^ 1]])
       return weights
     }
   }
@@ -92,7 +92,7 @@ export function decodeHuffman(
   const stream = new BackwardBits(data, start, end)
   const { bits, entries } = table
   for (let at = from; at < to; at++) {
-    const entry = entries[stream.peek(bits)]!
+    const entry = entries[stream.peek(bits)]
     target[at] = entry & 0xff
     stream.left -= entry >> 8
   }

@@ -28,7 +28,7 @@ export class LiteralsDecoder {
 
   /** Decodes the section at the start of `block[0, limit)`. */
   decode(block: Uint8Array, limit: number): Literals {
-    const type = block[0]! & 3
+    const type = block[0] & 3
     const sizes = type < 2 ? rawSizes(block, type === 1) : compressedSizes(block)
     const start = sizes.headerBytes
     const end = start + sizes.compressed
@@ -36,7 +36,7 @@ export class LiteralsDecoder {
     if (end > limit) throw damaged('the literals are cut short')
     const bytes = this.#buffer.subarray(0, sizes.regenerated)
     if (type === 0) bytes.set(block.subarray(start, end))
-    else if (type === 1) bytes.fill(block[start]!)
+    else if (type === 1) bytes.fill(block[start])
     else this.#decodeStreams(block, type === 2, sizes, bytes)
     return { bytes, end }
   }
@@ -51,10 +51,10 @@ export class LiteralsDecoder {
     if (start + 6 > end) throw damaged('the literals are cut short')
     const quarter = (target.length + 3) >> 2
     if (3 * quarter > target.length) throw damaged('too few literals for four streams')
-    const lengths = [0, 2, 4].map((at) => block[start + at]! | (block[start + at + 1]! << 8))
+    const lengths = [0, 2, 4].map((at) => block[start + at] | (block[start + at + 1] << 8))
     start += 6
     for (let i = 0; i < 4; i++) {
-      const next = i === 3 ? end : start + lengths[i]!
+      const next = i === 3 ? end : start + lengths[i]
       if (next > end) throw damaged('a Huffman stream is cut short')
       decodeHuffman(table, block, start, next, target, i * quarter, i === 3 ? target.length : (i + 1) * quarter)
       start = next
@@ -63,23 +63,23 @@ export class LiteralsDecoder {
 }
 
 function rawSizes(block: Uint8Array, repeated: boolean): Sizes {
-  const first = block[0]!
+  const first = block[0]
   const format = (first >> 2) & 3
   const [regenerated, headerBytes] =
     (format & 1) === 0
       ? [first >> 3, 1]
       : format === 1
-        ? [(first >> 4) | (block[1]! << 4), 2]
-        : [(first >> 4) | (block[1]! << 4) | (block[2]! << 12), 3]
-  return { regenerated: regenerated!, compressed: repeated ? 1 : regenerated!, streams: 1, headerBytes: headerBytes! }
+        ? [(first >> 4) | (block[1] << 4), 2]
+        : [(first >> 4) | (block[1] << 4) | (block[2] << 12), 3]
+  return { regenerated: regenerated, compressed: repeated ? 1 : regenerated, streams: 1, headerBytes: headerBytes }
 }
 
 /** Two sizes of equal width, 10, 14 or 18 bits, after four bits of type and format. */
 function compressedSizes(block: Uint8Array): Sizes {
-  const format = (block[0]! >> 2) & 3
+  const format = (block[0] >> 2) & 3
   const width = format < 2 ? 10 : format === 2 ? 14 : 18
   const headerBytes = (4 + 2 * width) / 8 // 3, 4 or 5
-  const value = [0, 1, 2, 3, 4].slice(0, headerBytes).reduce((sum, i) => sum + block[i]! * 2 ** (8 * i), 0)
+  const value = [0, 1, 2, 3, 4].slice(0, headerBytes).reduce((sum, i) => sum + block[i] * 2 ** (8 * i), 0)
   const bits = Math.floor(value / 16)
   return {
     regenerated: bits % 2 ** width,

@@ -42,11 +42,8 @@ function baselines(first: number, extraBits: readonly number[]): { base: Uint32A
 
 const zeros = (count: number): number[] => Array.from({ length: count }, () => 0)
 const literalLengths = baselines(0, [...zeros(16), ...ones(4), 2, 2, 3, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16])
-const matchLengths = baselines(3, [
-  ...zeros(32),
-  ...ones(4),
-  ...[2, 2, 3, 3, 4, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16],
-])
+const longMatches = [2, 2, 3, 3, 4, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]
+const matchLengths = baselines(3, [...zeros(32), ...ones(4), ...longMatches])
 
 /** Where sequences go: first literals are copied, then a match from what came out before. */
 export interface SequenceSink {
@@ -63,20 +60,20 @@ export class SequenceDecoder {
   /** Decodes the section that fills `block[start, end)`. */
   decode(block: Uint8Array, start: number, end: number, sink: SequenceSink): void {
     if (start >= end) throw damaged('a block has no sequences section')
-    const first = block[start]!
+    const first = block[start]
     let at = start + (first < 128 ? 1 : first < 255 ? 2 : 3)
     const count =
       first < 128
         ? first
         : first < 255
-          ? ((first - 128) << 8) | block[start + 1]!
-          : (block[start + 1]! | (block[start + 2]! << 8)) + 0x7f00
+          ? ((first - 128) << 8) | block[start + 1]
+          : (block[start + 1] | (block[start + 2] << 8)) + 0x7f00
     if (count === 0) {
       if (at !== end) throw damaged('a block does not end with its last section')
       return
     }
     if (at >= end) throw damaged('the sequences are cut short')
-    const modes = block[at++]!
+    const modes = block[at++]
     if ((modes & 3) !== 0) throw damaged('reserved bits are set in a block')
     const table = (mode: number, kind: CodeKind, previous: FseTable | undefined): FseTable => {
       const [next, after] = readTable(block, at, end, mode, kind, previous)
@@ -96,19 +93,19 @@ export class SequenceDecoder {
     let literalState = stream.read(literal.log)
     let offsetState = stream.read(offset.log)
     let matchState = stream.read(match.log)
-    for (let left = count; ; ) {
-      const offsetCode = offset.symbol[offsetState]!
-      const matchCode = match.symbol[matchState]!
-      const literalCode = literal.symbol[literalState]!
+    for (let left = count; ;) {
+      const offsetCode = offset.symbol[offsetState]
+      const matchCode = match.symbol[matchState]
+      const literalCode = literal.symbol[literalState]
       const offsetValue = 2 ** offsetCode + stream.read(offsetCode)
-      const matchLength = matchLengths.base[matchCode]! + stream.read(matchLengths.bits[matchCode]!)
-      const literalLength = literalLengths.base[literalCode]! + stream.read(literalLengths.bits[literalCode]!)
+      const matchLength = matchLengths.base[matchCode] + stream.read(matchLengths.bits[matchCode])
+      const literalLength = literalLengths.base[literalCode] + stream.read(literalLengths.bits[literalCode])
       if (stream.left < 0) throw damaged('the sequences end too early')
       sink.sequence(literalLength, this.#resolveOffset(offsetValue, literalLength), matchLength)
       if (--left === 0) break
-      literalState = literal.base[literalState]! + stream.read(literal.bits[literalState]!)
-      matchState = match.base[matchState]! + stream.read(match.bits[matchState]!)
-      offsetState = offset.base[offsetState]! + stream.read(offset.bits[offsetState]!)
+      literalState = literal.base[literalState] + stream.read(literal.bits[literalState])
+      matchState = match.base[matchState] + stream.read(match.bits[matchState])
+      offsetState = offset.base[offsetState] + stream.read(offset.bits[offsetState])
     }
     if (stream.left !== 0) throw damaged('bits are left over after the sequences')
   }
@@ -117,8 +114,8 @@ export class SequenceDecoder {
   #resolveOffset(value: number, literals: number): number {
     const recent = this.#recent
     const which = value > 3 ? 3 : value - (literals === 0 ? 0 : 1)
-    if (which === 0) return recent[0]!
-    const offset = value > 3 ? value - 3 : which === 3 ? recent[0]! - 1 : recent[which]!
+    if (which === 0) return recent[0]
+    const offset = value > 3 ? value - 3 : which === 3 ? recent[0] - 1 : recent[which]
     if (offset === 0) throw damaged('a match has the offset 0')
     if (which !== 1) recent[2] = recent[1]!
     recent[1] = recent[0]!
@@ -137,8 +134,8 @@ function readTable(
 ): [FseTable, number] {
   if (mode === 0) return [kind.predefined, at]
   if (mode === 1) {
-    if (at >= end || block[at]! > kind.maxSymbol) throw damaged('a code is out of range')
-    return [singleSymbolTable(block[at]!), at + 1]
+    if (at >= end || block[at] > kind.maxSymbol) throw damaged('a code is out of range')
+    return [singleSymbolTable(block[at]), at + 1]
   }
   if (mode === 2) {
     const distribution = readDistribution(block, at, end, kind.maxLog, kind.maxSymbol)

@@ -1,8 +1,6 @@
 /** The output of a frame as far back as matches may reach. */
 import { damaged } from './damaged.js'
 
-/** Kept beyond the window, so that what is kept is moved down only once in a while. */
-const MIN_SLACK = 512 * 1024
 const FIRST_ALLOCATION = 256 * 1024
 /** Up to this many bytes are copied one by one. */
 const SHORT = 48
@@ -16,9 +14,11 @@ export class Window {
   #end = 0
   #blockLimit = 0
 
-  constructor(size: number) {
+  /** `maxBlock` is the most that one block gives. */
+  constructor(size: number, maxBlock: number) {
     this.#size = size
-    this.#capacity = size + Math.max(size >> 1, MIN_SLACK)
+    // With half a window to spare, what is kept is moved down only once in a while.
+    this.#capacity = size + Math.max(size >> 1, maxBlock)
     this.#buffer = new Uint8Array(Math.min(this.#capacity, FIRST_ALLOCATION))
   }
 
@@ -46,7 +46,7 @@ export class Window {
     this.#end += end - start
     // Most runs are of a few bytes, for which a call into the engine costs more than a loop.
     if (end - start > SHORT) buffer.set(bytes.subarray(start, end), at)
-    else for (let source = start; source < end; ) buffer[at++] = bytes[source++]!
+    else for (let source = start; source < end;) buffer[at++] = bytes[source++]!
   }
 
   repeat(byte: number, length: number): void {
@@ -64,7 +64,7 @@ export class Window {
     const from = at - offset
     this.#end += length
     if (length > SHORT && offset >= length) buffer.copyWithin(at, from, from + length)
-    else for (let source = from; at < this.#end; ) buffer[at++] = buffer[source++]!
+    else for (let source = from; at < this.#end;) buffer[at++] = buffer[source++]!
   }
 
   /** A copy of what the block gave. */

@@ -49,10 +49,10 @@ export class Xxh64 {
 
   /** The low 32 bits, which is what a frame stores. */
   digest32(): number {
-    const lanes = [0, 1, 2, 3].map((i) => (unsigned(this.#lanes[2 * i + 1]!) << 32n) | unsigned(this.#lanes[2 * i]!))
+    const lanes = [0, 1, 2, 3].map((i) => (unsigned(this.#lanes[2 * i + 1]) << 32n) | unsigned(this.#lanes[2 * i]))
     let hash = P5
     if (this.#length >= BigInt(STRIPE)) {
-      hash = [1n, 7n, 12n, 18n].reduce((sum, bits, i) => sum + rotate(lanes[i]!, bits), 0n)
+      hash = [1n, 7n, 12n, 18n].reduce((sum, bits, i) => sum + rotate(lanes[i], bits), 0n)
       for (const lane of lanes) hash = (hash ^ round(0n, lane)) * P1 + P4
     }
     hash = u64(hash + this.#length)
@@ -63,7 +63,7 @@ export class Xxh64 {
       hash = rotate(u64(hash) ^ u64(BigInt(tail.readUInt32LE(at)) * P1), 23n) * P2 + P3
       at += 4
     }
-    for (; at < tail.length; at++) hash = rotate(u64(hash) ^ u64(BigInt(tail[at]!) * P5), 11n) * P1
+    for (; at < tail.length; at++) hash = rotate(u64(hash) ^ u64(BigInt(tail[at]) * P5), 11n) * P1
     hash = u64(hash)
     hash = u64((hash ^ (hash >> 33n)) * P2)
     hash = u64((hash ^ (hash >> 29n)) * P3)
@@ -75,19 +75,18 @@ export class Xxh64 {
     const lanes = this.#lanes
     for (let at = start; at < end; at += 8) {
       const lane = ((at - start) >> 2) & 6
-      const inLow = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)
-      const inHigh = bytes[at + 4]! | (bytes[at + 5]! << 8) | (bytes[at + 6]! << 16) | (bytes[at + 7]! << 24)
+      const inLow = bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24)
+      const inHigh = bytes[at + 4] | (bytes[at + 5] << 8) | (bytes[at + 6] << 16) | (bytes[at + 7] << 24)
       // lane = rotate(lane + input * P2, 31) * P1, modulo 2^64.
       const productLow = Math.imul(inLow, P2_LOW)
       const productHigh = highHalf(inLow, P2_LOW) + Math.imul(inLow, P2_HIGH) + Math.imul(inHigh, P2_LOW)
-      const low = (lanes[lane]! + productLow) | 0
+      const low = (lanes[lane] + productLow) | 0
       const carry = low >>> 0 < productLow >>> 0 ? 1 : 0
-      const high = (lanes[lane + 1]! + productHigh + carry) | 0
+      const high = (lanes[lane + 1] + productHigh + carry) | 0
       const rotatedLow = (low << 31) | (high >>> 1)
       const rotatedHigh = (high << 31) | (low >>> 1)
       lanes[lane] = Math.imul(rotatedLow, P1_LOW)
-      lanes[lane + 1] =
-        highHalf(rotatedLow, P1_LOW) + Math.imul(rotatedLow, P1_HIGH) + Math.imul(rotatedHigh, P1_LOW)
+      lanes[lane + 1] = highHalf(rotatedLow, P1_LOW) + Math.imul(rotatedLow, P1_HIGH) + Math.imul(rotatedHigh, P1_LOW)
     }
   }
 }

@@ -1,7 +1,7 @@
 /** `auth.json` of containers and `config.json` of Docker: which credentials they hold for a repository (oci.md §11). */
 import { SluiceError } from '../../../errors.js'
 import { canonicalHost } from '../../../formats/oci/registry-name.js'
-import type { Credentials } from './credentials.js'
+import type { Credentials } from './credential.js'
 
 export interface AuthFile {
   /** By normalised key: `host[:port]` or `host[:port]/namespace…`. */

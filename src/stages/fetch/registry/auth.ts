@@ -5,10 +5,11 @@
 import { SluiceError } from '../../../errors.js'
 import { abortable } from '../../../flow/abortable.js'
 import { retrying, type RetryPolicy } from '../../../flow/retry.js'
-import { JsonFields, parseJsonObject } from '../../../formats/oci/json-fields.js'
+import type { JsonFields } from '../../../formats/oci/json-fields.js'
+import { parseJsonObject } from '../../../formats/oci/json-fields.js'
 import { redactUrl } from '../../../formats/oci/redact.js'
 import { parseChallenges, type Challenge } from './challenge.js'
-import type { Credentials } from './credentials.js'
+import type { Credentials } from './credential.js'
 import type { HttpClient, HttpResponse } from './http-client.js'
 
 export interface AuthOptions {

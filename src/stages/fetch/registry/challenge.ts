@@ -11,7 +11,7 @@ export interface Challenge {
 const MAX_HEADER_LENGTH = 16 * 1024
 
 const token = String.raw`[!#$%&'*+.^_\x60|~0-9A-Za-z-]+`
-const parameter = new RegExp(String.raw`\s*(${token})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|(${token}))\s*(?:,|$)`, 'y')
+const parameter = new RegExp(String.raw`\s*(${token})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))\s*(?:,|$)`, 'y')
 const schemeStart = new RegExp(String.raw`[\s,]*(${token})(?=\s|,|$)`, 'y')
 /** `Negotiate dGVzdA==`: one opaque value in place of parameters. */
 const opaqueValue = /\s+[A-Za-z0-9._~+/-]+=*\s*(?:,|$)/y
@@ -35,10 +35,10 @@ function parseLine(line: string): Challenge[] {
     let found = next(parameter)
     if (found === null) next(opaqueValue)
     for (; found !== null; found = next(parameter)) {
-      const value = found[2]?.replaceAll(/\\(.)/g, '$1') ?? found[3]!
-      parameters.set(found[1]!.toLowerCase(), value)
+      const value = found[2]?.replaceAll(/\\(.)/g, '$1') ?? found[3]
+      parameters.set(found[1].toLowerCase(), value)
     }
-    challenges.push({ scheme: start[1]!.toLowerCase(), parameters })
+    challenges.push({ scheme: start[1].toLowerCase(), parameters })
   }
   return challenges
 }

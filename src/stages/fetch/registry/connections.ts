@@ -35,7 +35,7 @@ export class Connections {
     const dispatchers = await Promise.allSettled(this.#dispatchers.values())
     this.#dispatchers.clear()
     await Promise.all(
-      dispatchers.map((dispatcher) => (dispatcher.status === 'fulfilled' ? dispatcher.value.destroy() : undefined)),
+      dispatchers.flatMap((dispatcher) => (dispatcher.status === 'fulfilled' ? [dispatcher.value.destroy()] : [])),
     )
   }
 

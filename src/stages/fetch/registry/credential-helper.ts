@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { SluiceError } from '../../../errors.js'
 import { redactText } from '../../../formats/oci/redact.js'
-import type { Credentials } from './credentials.js'
+import type { Credentials } from './credential.js'
 import type { Environment } from './proxy.js'
 
 const TIMEOUT_MS = 60_000
@@ -23,7 +23,7 @@ export async function askCredentialHelper(
   const program = `docker-credential-${name}`
   const { status, output } = await run(program, server, environment)
   if (status !== 0) {
-    const said = output.trim().split('\n')[0]!
+    const said = output.trim().split('\n')[0]
     if (said.toLowerCase().includes(NOT_FOUND)) return undefined
     const reason = said === '' ? `exit status ${status}` : redactText(said.slice(0, 300))
     throw new SluiceError('SLUICE_AUTH', `${program} failed for ${server}: ${reason}`)
@@ -55,9 +55,9 @@ function run(
     const child = spawn(program, ['get'], {
       env: { ...environment },
       stdio: ['pipe', 'pipe', 'ignore'],
-      timeout: TIMEOUT_MS,
-      killSignal: 'SIGKILL',
     })
+    // The `timeout` of spawn keeps the process alive when there is no such program.
+    const timer = setTimeout(() => child.kill('SIGKILL'), TIMEOUT_MS)
     const pieces: Buffer[] = []
     let total = 0
     child.stdout.on('data', (piece: Buffer) => {
@@ -68,9 +68,15 @@ function run(
     // A helper may end without reading its input.
     child.stdin.on('error', () => {})
     child.on('error', (cause) => {
-      reject(new SluiceError('SLUICE_CONFIG', `cannot run the credential helper ${program}: ${cause.message}`, { cause }))
+      clearTimeout(timer)
+      reject(
+        new SluiceError('SLUICE_CONFIG', `cannot run the credential helper ${program}: ${cause.message}`, { cause }),
+      )
     })
-    child.on('close', (status) => resolve({ status, output: Buffer.concat(pieces).toString('utf8') }))
+    child.on('close', (status) => {
+      clearTimeout(timer)
+      resolve({ status, output: Buffer.concat(pieces).toString('utf8') })
+    })
     child.stdin.end(input)
   })
 }

@@ -4,13 +4,9 @@ import { join } from 'node:path'
 import { errnoOf, SluiceError } from '../../../errors.js'
 import { DEFAULT_REGISTRY } from '../../../formats/oci/registry-name.js'
 import { lookupKeys, parseAuthFile, type AuthFile } from './auth-file.js'
+import type { Credentials } from './credential.js'
 import { askCredentialHelper } from './credential-helper.js'
 import type { Environment } from './proxy.js'
-
-export type Credentials =
-  | { readonly username: string; readonly password: string }
-  /** For a token server: stands for a login, and is exchanged for tokens. */
-  | { readonly identityToken: string }
 
 export interface CredentialOptions {
   readonly environment: Environment

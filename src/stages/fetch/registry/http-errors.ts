@@ -3,10 +3,18 @@ import { cancelled, errnoOf, SluiceError, type SluiceErrorOptions } from '../../
 import { looksLikeHtml } from '../../../formats/oci/json-fields.js'
 import { redactText, redactUrl } from '../../../formats/oci/redact.js'
 import { RETRY_AFTER_DETAIL } from '../../../flow/retry.js'
-import type { HttpResponse } from './http-client.js'
+
+/** The head of an answer. */
+interface Answer {
+  readonly status: number
+  readonly url: URL
+  /** Whether a redirect led to another host. */
+  readonly elsewhere: boolean
+  header(name: string): string | undefined
+}
 
 /** The error for an answer that is not the wanted one. `body` is the beginning of what came with it. */
-export function statusError(response: HttpResponse, body: Uint8Array, where: string): SluiceError {
+export function statusError(response: Answer, body: Uint8Array, where: string): SluiceError {
   const { status, url } = response
   const message = `${where}: ${redactUrl(url)} answered ${status}${explain(body)}`
   const options = (more: SluiceErrorOptions): SluiceErrorOptions => ({ ...more, details: { status, ...more.details } })
@@ -77,13 +85,17 @@ export function connectionError(cause: unknown, url: URL, where: string, signal:
       hint: 'the server may speak plain http; if so, mark the registry insecure',
     })
   }
-  return new SluiceError('SLUICE_NETWORK', message, { cause, retryable: code !== 'ENOTFOUND', details: { errno: code } })
+  return new SluiceError('SLUICE_NETWORK', message, {
+    cause,
+    retryable: code !== 'ENOTFOUND',
+    details: { errno: code },
+  })
 }
 
 /** OpenSSL's messages are of several lines and begin with numbers; it also gives a reason in words. */
 function reasonOf(cause: unknown, code: string): string {
   if (!(cause instanceof Error)) return String(cause)
   const { reason } = cause as { reason?: unknown }
-  const text = typeof reason === 'string' && reason !== '' ? reason : cause.message.split('\n')[0]!
+  const text = typeof reason === 'string' && reason !== '' ? reason : cause.message.split('\n')[0]
   return redactText(text) || code
 }

@@ -3,7 +3,12 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errnoOf, SluiceError } from '../../../errors.js'
 import type { Environment } from './proxy.js'
-import { emptyRegistriesConf, mergeRegistriesConf, parseRegistriesConf, type RegistriesConf } from './registries-conf.js'
+import {
+  emptyRegistriesConf,
+  mergeRegistriesConf,
+  parseRegistriesConf,
+  type RegistriesConf,
+} from './registries-conf.js'
 
 export interface ConfigPlaces {
   readonly environment: Environment
@@ -33,7 +38,10 @@ export async function loadRegistriesConf(places: ConfigPlaces): Promise<Registri
     }
   }
   const recorded = await readConf(recordedAliases(places))
-  return mergeRegistriesConf(conf ?? emptyRegistriesConf, { ...emptyRegistriesConf, aliases: recorded?.aliases ?? new Map() })
+  return mergeRegistriesConf(conf ?? emptyRegistriesConf, {
+    ...emptyRegistriesConf,
+    aliases: recorded?.aliases ?? new Map(),
+  })
 }
 
 /** Where podman writes down which registry a person chose for a short name. */

@@ -29,7 +29,11 @@ export interface RegistryOptions extends ConfigPlaces {
 const MIRROR_TRIES = 2
 
 /** @param names what the reference may mean, in the order in which to look; all have one tag or digest. */
-export function openRegistry(names: readonly RegistryName[], conf: RegistriesConf, options: RegistryOptions): RegistrySource {
+export function openRegistry(
+  names: readonly RegistryName[],
+  conf: RegistriesConf,
+  options: RegistryOptions,
+): RegistrySource {
   const { environment, home, etc, certDir, connectTimeoutMs, stallTimeoutMs, userAgent, retry, tlsVerify } = options
   const [name] = names as readonly [RegistryName]
   const where = `docker://${formatRegistryName(name)}`

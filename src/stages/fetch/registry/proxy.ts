@@ -39,7 +39,7 @@ function isExcluded(url: URL, list: string): boolean {
       if (entry.includes('/')) return isInRange(host, entry)
       const [, name, entryPort] = /^\[?(.*?)\]?(?::(\d+))?$/.exec(isIP(entry) === 6 ? `[${entry}]` : entry)!
       if (entryPort !== undefined && entryPort !== port) return false
-      const domain = name!.replace(/^\*?\./, '')
+      const domain = name.replace(/^\*?\./, '')
       return host === domain || (isIP(host) === 0 && host.endsWith(`.${domain}`))
     })
 }

@@ -46,7 +46,7 @@ export function parseRegistriesConf(text: string, path: string): RegistriesConf 
   try {
     document = new Table(parse(text), path)
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message.split('\n')[0]! : ''
+    const reason = cause instanceof Error ? cause.message.split('\n')[0] : ''
     throw new SluiceError('SLUICE_CONFIG', `${path} is not TOML: ${reason}`, { cause })
   }
   if (document.has('registries')) {
@@ -57,7 +57,12 @@ export function parseRegistriesConf(text: string, path: string): RegistriesConf 
     throw document.error(`unknown short-name-mode ${JSON.stringify(mode)}`)
   }
   return {
-    rules: new Map(document.tables('registry').map((table) => parseRule(table)).map((rule) => [rule.prefix, rule])),
+    rules: new Map(
+      document
+        .tables('registry')
+        .map((table) => parseRule(table))
+        .map((rule) => [rule.prefix, rule]),
+    ),
     searchRegistries: document.strings('unqualified-search-registries'),
     shortNameMode: mode,
     credentialHelpers: document.strings('credential-helpers'),
@@ -108,7 +113,10 @@ function parseMirror(table: Table, digestOnly: boolean): Mirror {
 export function findRule(conf: RegistriesConf, host: string, path: string): RegistryRule | undefined {
   return [...conf.rules.values()]
     .filter(({ prefix }) => covers(prefix, host, path))
-    .reduce<RegistryRule | undefined>((best, rule) => (rule.prefix.length > (best?.prefix.length ?? 0) ? rule : best), undefined)
+    .reduce<RegistryRule | undefined>(
+      (best, rule) => (rule.prefix.length > (best?.prefix.length ?? 0) ? rule : best),
+      undefined,
+    )
 }
 
 function covers(prefix: string, host: string, path: string): boolean {
@@ -128,6 +136,12 @@ export function relocate(
   if (location === undefined) return { host, path }
   const moved = location + name.slice(rule.prefix.startsWith('*.') ? host.length : rule.prefix.length)
   const slash = moved.indexOf('/')
+  if (slash < 0) {
+    throw new SluiceError(
+      'SLUICE_CONFIG',
+      `registries.conf: ${location} in place of ${rule.prefix} leaves no repository for ${name}`,
+    )
+  }
   return { host: canonicalHost(moved.slice(0, slash)), path: moved.slice(slash + 1) }
 }
 
@@ -162,7 +176,11 @@ class Table {
   }
 
   tables(name: string): Table[] {
-    const tables = this.#typed<unknown[]>(name, 'a list of tables', (value) => Array.isArray(value) && value.every(isTable))
+    const tables = this.#typed<unknown[]>(
+      name,
+      'a list of tables',
+      (value) => Array.isArray(value) && value.every(isTable),
+    )
     return (tables ?? []).map((table) => new Table(table, this.#path))
   }
 

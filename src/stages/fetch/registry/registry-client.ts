@@ -2,9 +2,11 @@
 import { SluiceError } from '../../../errors.js'
 import { abortable } from '../../../flow/abortable.js'
 import { retrying, type RetryPolicy } from '../../../flow/retry.js'
+import { looksLikeHtml } from '../../../formats/oci/json-fields.js'
+import { redactUrl } from '../../../formats/oci/redact.js'
 import { serverHost } from '../../../formats/oci/registry-name.js'
 import { Authenticator } from './auth.js'
-import type { Credentials } from './credentials.js'
+import type { Credentials } from './credential.js'
 import type { Endpoint } from './endpoints.js'
 import type { HttpClient, HttpResponse } from './http-client.js'
 
@@ -66,8 +68,14 @@ export class RegistryClient {
     return retrying(this.retry, signal, async () => {
       const response = await this.get(resource, { accept }, signal)
       if (response.status !== 200) throw await response.toError()
-      const { mediaType } = response
-      return { bytes: await response.bytes(limit), mediaType }
+      const bytes = await response.bytes(limit)
+      if (looksLikeHtml(bytes)) {
+        const { where } = this.#options
+        throw new SluiceError('SLUICE_HTTP', `${where}: ${redactUrl(response.url)} answered 200 with an HTML page`, {
+          hint: 'this may not be a registry, or a proxy wants a login',
+        })
+      }
+      return { bytes, mediaType: response.mediaType }
     })
   }
 

@@ -79,7 +79,12 @@ export class RegistrySource implements ImageSource {
     const where = this.description
     const { version } = this.#options
     const fetch = async (name: string) => {
-      const { bytes, mediaType } = await client.document(`manifests/${name}`, ACCEPT_MANIFEST, MAX_DOCUMENT_BYTES, signal)
+      const { bytes, mediaType } = await client.document(
+        `manifests/${name}`,
+        ACCEPT_MANIFEST,
+        MAX_DOCUMENT_BYTES,
+        signal,
+      )
       return { bytes, contentType: mediaType }
     }
     const { bytes, contentType } = await fetch('digest' in version ? version.digest : version.tag)
@@ -94,7 +99,11 @@ export class RegistrySource implements ImageSource {
     // An instance without a platform is for those that none is for.
     const instance = chooseByPlatform(manifests, platform) ?? manifests.find((entry) => entry.platform === undefined)
     if (instance === undefined) {
-      throw noInstance(where, platform, manifests.flatMap((entry) => entry.platform ?? []))
+      throw noInstance(
+        where,
+        platform,
+        manifests.flatMap((entry) => entry.platform ?? []),
+      )
     }
     checkDocumentSize(instance, undefined, where)
     const found = await fetch(instance.digest)
@@ -152,7 +161,7 @@ export class RegistrySource implements ImageSource {
       yield { name: client.endpoint.host, request, retry: client.retry, where, signal }
     }
     if (!failures.allNotFound) return
-    const { retry } = this.#clients[0]!
+    const { retry } = this.#clients[0]
     for (const text of descriptor.urls ?? []) {
       const url = URL.canParse(text) ? new URL(text) : undefined
       if (url === undefined || (url.protocol !== 'https:' && url.protocol !== 'http:')) continue
@@ -189,8 +198,8 @@ class Failures {
     if (last === undefined) return formatError(this.#where, 'there is no place to get it from')
     if (this.#entries.length === 1) return last.error
     const { code, hint, retryable, details } = last.error
-    const tried = this.#entries.map(({ place, error }) => `${place}: ${error.message}`).join('; ')
-    return new SluiceError(code, `${this.#where}: no place has it: ${tried}`, {
+    const tried = this.#entries.map(({ place, error }) => `${place}: ${error.message.replace(`${this.#where}: `, '')}`)
+    return new SluiceError(code, `${this.#where}: no place has it: ${tried.join('; ')}`, {
       cause: last.error,
       retryable,
       details,

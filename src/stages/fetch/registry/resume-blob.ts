@@ -1,6 +1,7 @@
 /** The body of a blob, over as many transfers as it takes (practice.md trap 1). */
-import { SluiceError } from '../../../errors.js'
+import { SluiceError, withContext } from '../../../errors.js'
 import { RetryBudget, type RetryPolicy } from '../../../flow/retry.js'
+import type { Digest } from '../../../formats/digest.js'
 import type { Descriptor } from '../../../formats/oci/descriptor.js'
 import { redactUrl } from '../../../formats/oci/redact.js'
 import { sizeMismatch } from '../verify-blob.js'
@@ -51,7 +52,7 @@ export async function* resumeBlob(
       if (received < size) throw brokenOff(response, received, size, `${where}: blob ${digest}`)
     } catch (error) {
       if (received >= size && !signal.aborted) return
-      await budget.spend(error, signal)
+      await budget.spend(tellDigest(error, digest), signal)
     }
   }
 }
@@ -90,6 +91,13 @@ async function bodyStart(
     return status === 206 && start !== undefined && Number(start) === received ? received : undefined
   }
   throw await response.toError()
+}
+
+/** The address may be that of a blob store, which does not tell whose blob it is. */
+function tellDigest(error: unknown, digest: Digest): unknown {
+  if (!(error instanceof SluiceError) || error.code === 'SLUICE_CANCELLED' || error.message.includes(digest))
+    return error
+  return withContext(error, `blob ${digest}`)
 }
 
 function brokenOff(response: HttpResponse, received: number, size: number, where: string): SluiceError {

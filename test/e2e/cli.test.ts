@@ -1,0 +1,179 @@
+/** The command line as a process: output, exit statuses, and the same repository with and without native code. */
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { sluice } from '../helpers/cli.js'
+import { layerTar, serveImage } from '../helpers/pull.js'
+import { startRegistry } from '../helpers/registry-client.js'
+import { temporaryDirectory } from '../helpers/temporary.js'
+
+const tars = [layerTar('base'), layerTar('app')]
+
+test('a pull from a registry, and what the other commands say of it', async (t) => {
+  const registry = await startRegistry(t)
+  const { layers } = serveImage(registry, 'v1', tars)
+  const repo = join(temporaryDirectory(t), 'repo')
+  const run = (...args: string[]) => sluice(['--repo', repo, '--insecure', ...args])
+
+  const pulled = await run(
+    'pull',
+    '--no-tls-verify',
+    '--platform',
+    'linux/amd64',
+    `docker://${registry.host}/app:v1`,
+    'mine',
+  )
+  assert.equal(pulled.status, 0, pulled.stderr)
+  assert.match(pulled.stderr, /INSECURE/)
+  const line = /^manifest (sha256:\w{64})\nconfig {3}(sha256:\w{64})\nverity {3}\w{128}\ntagged {3}mine\n/
+  const [, manifest] = line.exec(pulled.stdout) ?? assert.fail(pulled.stdout)
+  assert.match(pulled.stdout, /\nobjects {2}6 new \+ 0 already present objects; .* KiB stored, .* KiB inlined\n$/)
+
+  const table = await run('oci', 'images')
+  const row = `│ mine ┆ ${manifest!.slice(7, 19)} ┆ amd64 ┆ 2      ┆ 0    │`
+  assert.deepEqual(table.stdout.split('\n').slice(2, 4), ['╞══════╪══════════════╪═══════╪════════╪══════╡', row])
+
+  const layer = await run('oci', 'layer', layers[0]!.diffId)
+  assert.equal(`sha256:${createHash('sha256').update(layer.stdout, 'utf8').digest('hex')}`.length, 71)
+  assert.equal(layer.status, 0)
+
+  const tagged = await run('oci', 'tag', manifest!, 'other/name:x')
+  assert.equal(tagged.stdout, `Tagged ${manifest} as other/name:x\n`)
+  assert.ok(existsSync(join(repo, 'streams/refs/oci/other%2Fname:x')))
+  assert.equal((await run('oci', 'untag', 'other/name:x')).stdout, 'Removed tag other/name:x\n')
+  assert.equal((await run('oci', 'untag', 'other/name:x')).status, 4)
+  assert.equal((await run('oci', 'inspect', 'nothing')).status, 4)
+  assert.equal((await run('oci', 'tag', `sha256:${'0'.repeat(64)}`, 'x')).status, 4)
+  assert.equal((await run('oci', 'tag', 'sha256:00', 'x')).status, 2)
+
+  const check = await run('oci', 'fsck')
+  assert.match(
+    check.stdout,
+    /^meta.json: ok\nobjects: (\d+)\/\1 ok\nstreams: 4\/4 ok\nimages: 1\/1 ok\nstatus: ok\noci images: 1\/1 ok\n$/,
+  )
+})
+
+test('usage errors end with 2, help and version with 0', async () => {
+  for (const args of [
+    ['nope'],
+    ['oci'],
+    [],
+    ['oci', 'pull'],
+    ['pull', 'a', 'b', 'c'],
+    ['--repo', 'x', '--user', 'images'],
+    ['--hash', 'md5', 'images'],
+    ['pull', '-j', '0', 'x'],
+    ['pull', '--username', 'x', 'y'],
+  ]) {
+    const { status, stderr, stdout } = await sluice(args)
+    assert.equal(status, 2, `${args.join(' ')}: ${stderr}`)
+    assert.equal(stdout, '')
+    assert.notEqual(stderr, '')
+  }
+  for (const args of [['--help'], ['oci', 'pull', '--help'], ['--version']]) {
+    const { status, stdout, stderr } = await sluice(args)
+    assert.deepEqual([status, stderr], [0, ''])
+    assert.notEqual(stdout, '')
+  }
+})
+
+test('init makes, accepts and refuses as the reference does', async (t) => {
+  const repo = join(temporaryDirectory(t), 'a/b')
+  const made = await sluice(['init', '--insecure', '--algorithm', 'fsverity-sha256-12', repo])
+  const text = `Initialized composefs repository at ${repo}\n  algorithm: fsverity-sha256-12\n  verity:    not required (insecure)\n`
+  assert.equal(made.stdout, text)
+  const again = await sluice(['init', '--insecure', '--algorithm', 'fsverity-sha256-12', repo])
+  assert.equal(again.stdout, `Repository already initialized at ${repo}\n`)
+  const ensured = await sluice(['--repo', repo, 'init', '--insecure', '--ensure', '--algorithm', 'fsverity-sha256-12'])
+  assert.equal(ensured.stdout, `Repository already initialized at ${repo} (existing configuration preserved)\n`)
+  assert.equal((await sluice(['init', '--insecure', repo])).status, 7)
+  assert.equal((await sluice(['init', '--algorithm', 'sha256', repo])).status, 2)
+})
+
+test('--json gives events, the last one with the result', async (t) => {
+  const registry = await startRegistry(t)
+  serveImage(registry, 'v1', tars)
+  const repo = join(temporaryDirectory(t), 'repo')
+  const pulled = await sluice([
+    'pull',
+    '--repo',
+    repo,
+    '--insecure',
+    '--json',
+    '--no-tls-verify',
+    '--platform',
+    'linux/amd64',
+    `docker://${registry.host}/app:v1`,
+  ])
+  assert.equal(pulled.status, 0, pulled.stderr)
+  const events = pulled.stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+  assert.ok(events.every(({ v }) => v === 1))
+  assert.deepEqual(
+    new Set(events.map(({ type }) => type)),
+    new Set(['message', 'started', 'progress', 'done', 'completed']),
+  )
+  const result = events.at(-1)!['result'] as { tag: string; images: Record<string, string>; layers: unknown }
+  assert.equal(result.tag, `docker://${registry.host}/app:v1`)
+  assert.deepEqual(Object.keys(result.images), ['1'])
+  assert.deepEqual(result.layers, { total: 2, fetched: 2 })
+})
+
+test('errors of the network, of verification and of access have their own statuses, and tell no secrets', async (t) => {
+  const registry = await startRegistry(t, { auth: { type: 'basic', username: 'user', password: 'hunter2' } })
+  const { layers } = serveImage(registry, 'v1', tars)
+  const repo = join(temporaryDirectory(t), 'repo')
+  const image = `docker://${registry.host}/app:v1`
+  const pull = (args: string[], input = '') =>
+    sluice(['--repo', repo, '--insecure', '-vv', 'pull', '--no-tls-verify', '--platform', 'linux/amd64', ...args], {
+      input,
+    })
+  assert.equal((await pull([image])).status, 3)
+  const wrong = await pull(['--username', 'user', '--password-stdin', image], 'hunter3\n')
+  assert.equal(wrong.status, 3)
+  assert.ok(!wrong.stderr.includes('hunter3'), wrong.stderr)
+  const user = ['--username', 'user', '--password-stdin']
+  registry.fault({ path: new RegExp(layers[0]!.digest), corruptAt: 100 })
+  const corrupt = await pull([...user, image], 'hunter2\n')
+  assert.equal(corrupt.status, 5)
+  assert.ok(corrupt.stderr.includes(layers[0]!.digest) && corrupt.stderr.includes(registry.host))
+  assert.equal((await pull([...user, `docker://${registry.host}/app:none`], 'hunter2\n')).status, 4)
+  assert.equal((await pull([...user, image], 'hunter2\n')).status, 0)
+  assert.equal((await sluice(['--repo', '/proc/nothing', 'pull', image])).status, 7)
+})
+
+test('the repository is the same without native code', async (t) => {
+  const registry = await startRegistry(t)
+  serveImage(registry, 'v1', tars)
+  const listing = async (env: Record<string, string>) => {
+    const repo = join(temporaryDirectory(t), 'repo')
+    const args = [
+      '--repo',
+      repo,
+      '--insecure',
+      'pull',
+      '--no-tls-verify',
+      '--platform',
+      'linux/amd64',
+      `docker://${registry.host}/app:v1`,
+      'x',
+    ]
+    const { status, stderr } = await sluice(args, { env })
+    assert.equal(status, 0, stderr)
+    return readdirSync(repo, { recursive: true, encoding: 'utf8' }).sort()
+  }
+  assert.deepEqual(await listing({ SLUICE_NATIVE: 'off' }), await listing({}))
+})
+
+test('a reader that goes away ends the program quietly', async (t) => {
+  const repo = join(temporaryDirectory(t), 'repo')
+  await sluice(['init', '--insecure', repo])
+  const { spawnSync } = await import('node:child_process')
+  const script = `"$0" bin/sluice.js oci --help | true`
+  const { stderr } = spawnSync('sh', ['-c', script, process.execPath], { encoding: 'utf8' })
+  assert.equal(stderr, '')
+})

@@ -1,0 +1,209 @@
+/** Authorization against a registry on loopback (oci.md §11, practice.md trap 3). */
+import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test, type TestContext } from 'node:test'
+import { SluiceError } from '../../src/errors.js'
+import type { ImageSourceOptions } from '../../src/stages/fetch/open.js'
+import { never, openForTest, readAll, startRegistry } from '../helpers/registry-client.js'
+import { noise, putImage } from '../helpers/registry-images.js'
+import type { TestRegistry } from '../helpers/registry.js'
+import type { RegistryAuth } from '../helpers/registry-auth.js'
+import { temporaryDirectory } from '../helpers/temporary.js'
+
+const password = 'pass:word&secret'
+const account = { username: 'user', password }
+
+async function registryWith(t: TestContext, auth: RegistryAuth): Promise<TestRegistry> {
+  const registry = await startRegistry(t, { auth })
+  putImage(registry, 'ns/app', 't', [Buffer.from('one'), Buffer.from('two'), noise(200_000)])
+  return registry
+}
+
+async function pullAll(t: TestContext, registry: TestRegistry, options: ImageSourceOptions = {}): Promise<void> {
+  const source = await openForTest(t, `docker://${registry.host}/ns/app:t`, options)
+  const { manifest } = await source.manifest({ signal: never })
+  await Promise.all(manifest.layers.map((layer) => readAll(source.blob(layer, { signal: never }))))
+}
+
+/** Fails with `SLUICE_AUTH`, exit status 3, and no secret in anything that could be printed. */
+function refused(message: RegExp): (error: unknown) => boolean {
+  return (error) => {
+    assert.ok(error instanceof SluiceError, String(error))
+    assert.equal(error.code, 'SLUICE_AUTH')
+    assert.equal(error.exitStatus, 3)
+    assert.match(error.message, message)
+    const printed = JSON.stringify([error.message, error.hint, error.details, error.stack, String(error.cause)])
+    for (const secret of [password, Buffer.from(`user:${password}`).toString('base64')]) {
+      assert.equal(printed.includes(secret), false)
+    }
+    return true
+  }
+}
+
+test('Basic: on every request after the challenge', async (t) => {
+  const registry = await registryWith(t, { type: 'basic', ...account })
+  await pullAll(t, registry, { credentials: account })
+  const statuses = registry.requests.map(({ url, status }) => `${status} ${url.replace(/sha256:.*/, '…')}`)
+  assert.deepEqual(statuses.slice(0, 2), ['401 /v2/', '200 /v2/ns/app/manifests/t'])
+  assert.equal(registry.requests.length, 5)
+  await assert.rejects(pullAll(t, registry), refused(/wants a user name and a password/))
+  await assert.rejects(
+    pullAll(t, registry, { credentials: { ...account, username: 'other' } }),
+    refused(/401: UNAUTHORIZED/),
+  )
+})
+
+test('Bearer, anonymous: one token for all requests at a time', async (t) => {
+  const registry = await registryWith(t, { type: 'bearer' })
+  await pullAll(t, registry)
+  const { tokenRequests } = registry.guard!
+  assert.equal(tokenRequests.length, 1)
+  assert.deepEqual(
+    [...tokenRequests[0]],
+    [
+      ['service', 'test "registry"'],
+      ['scope', 'repository:ns/app:pull'],
+    ],
+  )
+})
+
+test('Bearer with a password, from an auth file', async (t) => {
+  const registry = await registryWith(t, { type: 'bearer', ...account })
+  const authFile = join(temporaryDirectory(t), 'auth.json')
+  const entry = { auth: Buffer.from(`user:${password}`).toString('base64') }
+  writeFileSync(authFile, JSON.stringify({ auths: { [`${registry.host}/ns`]: entry } }))
+  await pullAll(t, registry, { authFile })
+  assert.equal(registry.guard!.tokenRequests[0].get('account'), 'user')
+  await pullAll(t, registry, { env: { REGISTRY_AUTH_FILE: authFile } })
+  await assert.rejects(pullAll(t, registry), refused(/token: .*\/token\?.* answered 401/))
+  await assert.rejects(pullAll(t, registry, { credentials: { ...account, username: 'x' } }), refused(/answered 401/))
+})
+
+test('identity tokens are posted', async (t) => {
+  const registry = await registryWith(t, {
+    type: 'bearer',
+    username: 'nobody',
+    password: 'x',
+    identityToken: 'refresh me',
+  })
+  const authFile = join(temporaryDirectory(t), 'auth.json')
+  writeFileSync(authFile, JSON.stringify({ auths: { [registry.host]: { identitytoken: 'refresh me' } } }))
+  await pullAll(t, registry, { authFile })
+  assert.equal(registry.requestsFor(/token/)[0].method, 'POST')
+  assert.deepEqual(Object.fromEntries(registry.guard!.tokenRequests[0]), {
+    service: 'test "registry"',
+    grant_type: 'refresh_token',
+    refresh_token: 'refresh me',
+    scope: 'repository:ns/app:pull',
+    client_id: 'sluice',
+  })
+})
+
+test('several challenges: the one that is known is taken; none is named in the error', async (t) => {
+  const prefix = 'Negotiate, Digest realm="x", '
+  await pullAll(t, await registryWith(t, { type: 'bearer', prefix }))
+  const registry = await startRegistry(t)
+  registry.fault({ path: /v2/, status: 401, headers: { 'www-authenticate': 'Negotiate' }, times: Infinity })
+  await assert.rejects(pullAll(t, registry), refused(/no known scheme \(offered: negotiate\)/))
+})
+
+test('a token is renewed before it expires, and once when it is refused', async (t) => {
+  const registry = await registryWith(t, { type: 'bearer', expiresIn: 1 })
+  const source = await openForTest(t, `docker://${registry.host}/ns/app:t`)
+  const { manifest } = await source.manifest({ signal: never })
+  const { tokenRequests } = registry.guard!
+  await readAll(source.blob(manifest.layers[0], { signal: never }))
+  assert.equal(tokenRequests.length, 1)
+  await new Promise((resolve) => setTimeout(resolve, 800))
+  await readAll(source.blob(manifest.layers[0], { signal: never }))
+  assert.equal(tokenRequests.length, 2)
+  assert.equal(registry.requestsFor(/v2/).filter(({ status }) => status === 401).length, 1)
+  registry.guard!.revokeTokens()
+  await readAll(source.blob(manifest.layers[0], { signal: never }))
+  assert.equal(tokenRequests.length, 3)
+})
+
+test('a token that expires in the middle of a blob', async (t) => {
+  const registry = await registryWith(t, { type: 'bearer' })
+  const source = await openForTest(t, `docker://${registry.host}/ns/app:t`)
+  const { manifest } = await source.manifest({ signal: never })
+  registry.fault({ path: /blobs/, cutAfter: 70_000 })
+  const pieces: Uint8Array[] = []
+  for await (const piece of source.blob(manifest.layers[2], { signal: never })) {
+    if (pieces.length === 0) registry.guard!.revokeTokens()
+    pieces.push(piece)
+  }
+  assert.ok(Buffer.concat(pieces).equals(noise(200_000)))
+  const [first, refusedOne, resumed] = registry.requestsFor(/blobs/)
+  assert.deepEqual([first.status, refusedOne.status, resumed.status], [200, 401, 206])
+  assert.notEqual(first.headers.authorization, resumed.headers.authorization)
+})
+
+test('a registry that refuses every token is asked a few times, not for ever', async (t) => {
+  const registry = await registryWith(t, { type: 'bearer', expiresIn: 0 })
+  await assert.rejects(pullAll(t, registry), refused(/answered 401/))
+  assert.ok(registry.requests.length < 12, String(registry.requests.length))
+})
+
+test('a blob redirected to another host: the authorization stays here', async (t) => {
+  const registry = await registryWith(t, { type: 'bearer', ...account })
+  const cdn = await startRegistry(t)
+  const blob = cdn.putBlob(noise(200_000))
+  const source = await openForTest(t, `docker://${registry.host}/ns/app:t`, { credentials: account })
+  const { manifest } = await source.manifest({ signal: never })
+  const signed = `${cdn.origin}/v2/x/blobs/${blob.digest}?X-Amz-Signature=hunter22`
+  registry.fault({ path: /blobs/, redirect: signed, times: Infinity })
+  cdn.fault({ path: /blobs/, cutAfter: 100_000 })
+  // A refusal by the blob store means an address that has expired; the registry gives a new one.
+  cdn.fault({ path: /blobs/, status: 403 })
+  assert.ok((await readAll(source.blob(manifest.layers[2], { signal: never }))).equals(noise(200_000)))
+  assert.equal(
+    registry.requestsFor(/blobs/).every(({ headers }) => headers.authorization?.startsWith('Bearer ')),
+    true,
+  )
+  assert.deepEqual(
+    cdn.requests.map(({ status }) => status),
+    [200, 403, 206],
+  )
+  assert.equal(
+    cdn.requests.every(({ headers }) => headers.authorization === undefined),
+    true,
+  )
+  cdn.fault({ path: /blobs/, status: 404 })
+  await assert.rejects(readAll(source.blob(manifest.layers[2], { signal: never })), (error) => {
+    assert.ok(error instanceof SluiceError && error.code === 'SLUICE_NOT_FOUND')
+    assert.equal(JSON.stringify([error.message, error.stack, String(error.cause)]).includes('hunter22'), false)
+    return true
+  })
+  registry.fault({ path: /blobs/, redirect: registry.origin })
+})
+
+test('a redirect on the same host keeps the authorization', async (t) => {
+  const registry = await registryWith(t, { type: 'basic', ...account })
+  const source = await openForTest(t, `docker://${registry.host}/ns/app:t`, { credentials: account })
+  const { manifest } = await source.manifest({ signal: never })
+  registry.fault({ path: /blobs/, redirect: registry.origin })
+  assert.equal((await readAll(source.blob(manifest.layers[0], { signal: never }))).toString(), 'one')
+  registry.fault({ path: /blobs/, redirect: registry.origin, times: Infinity })
+  await assert.rejects(
+    readAll(source.blob(manifest.layers[0], { signal: never })),
+    (error) => error instanceof SluiceError && error.code === 'SLUICE_HTTP' && /more than 10 times/.test(error.message),
+  )
+})
+
+test('token servers that misbehave', async (t) => {
+  const registry = await registryWith(t, { type: 'bearer' })
+  const quick = { retry: { tries: 2 } }
+  registry.fault({ path: /token/, status: 200, body: '<html>' })
+  await assert.rejects(
+    pullAll(t, registry, quick),
+    (error) => error instanceof SluiceError && error.code === 'SLUICE_HTTP' && /HTML page/.test(error.message),
+  )
+  registry.fault({ path: /token/, status: 200, body: '{}' })
+  await assert.rejects(pullAll(t, registry, quick), refused(/without a token/))
+  registry.fault({ path: /token/, status: 503 })
+  await pullAll(t, registry, quick)
+  const noRealm = await registryWith(t, { type: 'bearer', realm: 'ftp://x/token' })
+  await assert.rejects(pullAll(t, noRealm), refused(/not reached by https/))
+})
