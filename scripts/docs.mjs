@@ -21,7 +21,8 @@ function optionTable(command) {
 
 function commandSection(command, path) {
   const name = [...path, command.name()].join(' ')
-  if (command.commands.length > 0) return command.commands.flatMap((sub) => commandSection(sub, [...path, command.name()]))
+  if (command.commands.length > 0)
+    return command.commands.flatMap((sub) => commandSection(sub, [...path, command.name()]))
   const args = command.registeredArguments
   const usage = args.map((arg) => {
     const word = `${arg.name()}${arg.variadic ? '...' : ''}`

@@ -1,5 +1,6 @@
 /** A cold Observable over asynchronous work that heeds an AbortSignal. */
-import { Observable } from 'rxjs'
+// From its own file: the whole of rxjs takes 130 ms to load, this one 10.
+import { Observable } from 'rxjs/internal/Observable'
 import { cancelled, SluiceError } from '../errors.js'
 
 /**

@@ -4,7 +4,8 @@
  *
  * metadata → objects → streams → images → tagged images. Nothing is changed, and no problem ends it.
  */
-import { lastValueFrom, type Observable } from 'rxjs'
+import type { Observable } from 'rxjs'
+import { lastValueFrom } from 'rxjs/internal/lastValueFrom'
 import { SluiceError } from '../errors.js'
 import { Breather } from '../flow/breather.js'
 import { coldFrom } from '../flow/cold.js'

@@ -4,7 +4,8 @@
  * roots → walk → plan → sweep. Nothing is removed before everything was looked at, and nothing at all if any of it is
  * wrong.
  */
-import { lastValueFrom, type Observable } from 'rxjs'
+import type { Observable } from 'rxjs'
+import { lastValueFrom } from 'rxjs/internal/lastValueFrom'
 import { SluiceError, withContext } from '../errors.js'
 import { Breather } from '../flow/breather.js'
 import { coldFrom } from '../flow/cold.js'

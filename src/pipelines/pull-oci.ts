@@ -4,7 +4,8 @@
  * resolve → layers (beside each other: fetch → decompress → import) → file tree → EROFS images → config, manifest → tag.
  * The tag is written last; everything before it is reused by the next run.
  */
-import { lastValueFrom, type Observable } from 'rxjs'
+import type { Observable } from 'rxjs'
+import { lastValueFrom } from 'rxjs/internal/lastValueFrom'
 import { naming, SluiceError, withContext } from '../errors.js'
 import type { Digest, ObjectId } from '../formats/digest.js'
 import { imageLayers, isContainerImage, type ImageLayer } from '../formats/oci/image-layers.js'

@@ -127,6 +127,11 @@ export function missingForSluice(...needs: string[]): string | false {
   return sluiceIsReplaced ? `SLUICE_COMMAND=${replacement} is not Sluice` : missing(...needs)
 }
 
+/** The `skip` of tests of what Sluice does not do yet; with the reference in its place they run. */
+export function notYet(feature: string, ...needs: string[]): string | false {
+  return sluiceIsReplaced ? missing(...needs) : `Sluice does not have ${feature} yet`
+}
+
 /** The command line that starts a tool. */
 export function toolCommand(tool: ToolName): [string, ...string[]] {
   if (tool === 'cfsctl') return ['cfsctl']

@@ -8,8 +8,8 @@ import { join } from 'node:path'
 import {
   comparableLines,
   mountTools,
-  missing,
   missingForSluice,
+  notYet,
   runOk,
   scratchFolder,
   ToolRepository,
@@ -20,7 +20,7 @@ import { compareTrees, isCapability, listTree } from '../helpers/system-tree.js'
 /** cfsctl's image ids (ostree.md §5.2), whichever tool runs. */
 const parity = { SLUICE_PARITY: '1' }
 
-describe('ostree', { skip: missing(...mountTools, 'ostree') }, () => {
+describe('ostree', { skip: notYet('ostree', ...mountTools, 'ostree') }, () => {
   const scratch = scratchFolder('ostree')
   const tree = join(scratch, 'tree')
   const repo = (mode: string): string => join(scratch, `source-${mode}`)

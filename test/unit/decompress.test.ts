@@ -6,7 +6,7 @@ import { compress as zstdCompress } from '@mongodb-js/zstd'
 import { SluiceError } from '../../src/errors.js'
 import type { Compression } from '../../src/formats/oci/media-types.js'
 import { decompress, MAX_OUTPUT_CHUNK } from '../../src/stages/decompress/decompress.js'
-import { Xxh64 } from '../../src/stages/decompress/zstd/xxh64.js'
+import { Xxh64 } from '../../src/formats/zstd/xxh64.js'
 import { noise } from '../helpers/registry-images.js'
 import { inChunks, readAll } from '../helpers/registry-client.js'
 

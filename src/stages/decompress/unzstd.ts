@@ -7,28 +7,33 @@
  */
 import { ByteReader } from './byte-reader.js'
 import { compressionError } from './compression-error.js'
-import { FrameDecoder, MAX_BLOCK_BYTES } from './zstd/frame-decoder.js'
-import { frameHeaderLength, MAX_HEADER_BYTES, parseFrameHeader } from './zstd/frame-header.js'
-
-const FRAME_MAGIC = 0xfd2fb528
-/** The last four bits are free. */
-const SKIPPABLE_MAGIC = 0x184d2a50
-
-/** Bytes that the bit readers may touch beyond a block. */
-const PADDING = 8
+import {
+  BLOCK_PADDING,
+  FrameDecoder,
+  makeFrameBuffers,
+  MAX_BLOCK_BYTES,
+  type FrameBuffers,
+} from '../../formats/zstd/frame-decoder.js'
+import {
+  FRAME_MAGIC,
+  frameHeaderLength,
+  isSkippableMagic,
+  MAX_HEADER_BYTES,
+  parseFrameHeader,
+} from '../../formats/zstd/frame-header.js'
 
 export async function* unzstd(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const reader = new ByteReader(source)
-  const input = Buffer.alloc(MAX_BLOCK_BYTES + PADDING)
-  const literals = new Uint8Array(MAX_BLOCK_BYTES)
+  const input = Buffer.alloc(MAX_BLOCK_BYTES + BLOCK_PADDING)
+  const buffers = makeFrameBuffers()
   try {
     if (await reader.atEnd()) throw compressionError('zstd', 'there is no data, not even an empty frame')
     while (!(await reader.atEnd())) {
       const start = reader.position
       await fill(reader, input, 4)
       const magic = input.readUInt32LE(0)
-      if (magic === FRAME_MAGIC) yield* decodeFrame(reader, input, literals)
-      else if ((magic & 0xfffffff0) >>> 0 === SKIPPABLE_MAGIC) await skipFrame(reader, input)
+      if (magic === FRAME_MAGIC) yield* decodeFrame(reader, input, buffers)
+      else if (isSkippableMagic(magic)) await skipFrame(reader, input)
       else if (start === 0) throw compressionError('zstd', 'the data does not begin with a frame')
       else throw compressionError('zstd', `there is junk after the last frame, at ${start}`)
     }
@@ -37,12 +42,12 @@ export async function* unzstd(source: AsyncIterable<Uint8Array>): AsyncGenerator
   }
 }
 
-async function* decodeFrame(reader: ByteReader, input: Buffer, literals: Uint8Array): AsyncGenerator<Uint8Array> {
+async function* decodeFrame(reader: ByteReader, input: Buffer, buffers: FrameBuffers): AsyncGenerator<Uint8Array> {
   await fill(reader, input, 1)
   const headerLength = frameHeaderLength(input[0])
   await fill(reader, input.subarray(1, MAX_HEADER_BYTES), headerLength - 1)
   const header = parseFrameHeader(input.subarray(0, headerLength))
-  const decoder = new FrameDecoder(header, literals)
+  const decoder = new FrameDecoder(header, buffers)
   for (let last = false; !last;) {
     await fill(reader, input, 3)
     const block = decoder.parseBlockHeader(input)
@@ -52,7 +57,7 @@ async function* decodeFrame(reader: ByteReader, input: Buffer, literals: Uint8Ar
     last = block.last
   }
   if (header.checksum) await fill(reader, input, 4)
-  decoder.finish(header.checksum ? input.readUInt32LE(0) : undefined)
+  decoder.finish(input.readUInt32LE(0))
 }
 
 async function skipFrame(reader: ByteReader, input: Buffer): Promise<void> {

@@ -3,7 +3,6 @@
  *
  * It runs in the thread pool of Node, and its bytes do not depend on the host.
  */
-import { compress } from '@mongodb-js/zstd'
 import { EMPTY_FRAME } from '../../formats/splitstream/format.js'
 import { FRAME_INPUT } from '../../formats/splitstream/chunks.js'
 
@@ -11,6 +10,7 @@ const LEVEL = 3
 
 /** @param raw at most `FRAME_INPUT` bytes. */
 export async function compressFrame(raw: Buffer): Promise<Buffer> {
+  const { compress } = await import('@mongodb-js/zstd')
   return compress(raw, LEVEL)
 }
 

@@ -66,16 +66,16 @@ function buildHuffmanTable(weights: number[]): { bits: number; entries: Uint16Ar
   if (sum === 0 || bits > MAX_BITS || (rest & (rest - 1)) !== 0) throw damaged('a Huffman tree is not complete')
   const all = [...weights, 32 - Math.clz32(rest)]
   const entries = new Uint16Array(1 << bits)
-  let at = 0
-  for (let weight = 1; weight <= bits; weight++) {
-    const taken = bits + 1 - weight
-    all.forEach((w, symbol) => {
-      if (w !== weight) return
-      const next = at + (1 << (weight - 1))
-      entries.fill(symbol | (taken << 8), at, next)
-      at = next
-    })
-  }
+  // The longest codes, which have the smallest weight, come first; those of one weight in the order of their symbols.
+  const cells = new Uint32Array(bits + 2)
+  for (const weight of all) if (weight > 0) cells[weight + 1] += 1 << (weight - 1)
+  const next = cells.map((_, weight) => cells.subarray(0, weight + 1).reduce((sum, count) => sum + count, 0))
+  all.forEach((weight, symbol) => {
+    if (weight === 0) return
+    const at = next[weight]
+    next[weight] = at + (1 << (weight - 1))
+    entries.fill(symbol | ((bits + 1 - weight) << 8), at, next[weight])
+  })
   return { bits, entries }
 }
 

@@ -1,25 +1,24 @@
 /** The output of a frame as far back as matches may reach. */
 import { damaged } from './damaged.js'
 
-const FIRST_ALLOCATION = 256 * 1024
 /** Up to this many bytes are copied one by one. */
 const SHORT = 48
 
 export class Window {
   readonly #size: number
   readonly #capacity: number
-  /** Grows with what really comes out; a frame header alone allocates nothing. */
+  /** Grows with what really comes out: a frame header alone allocates nothing. */
   #buffer: Uint8Array
   #blockStart = 0
   #end = 0
   #blockLimit = 0
 
-  /** `maxBlock` is the most that one block gives. */
-  constructor(size: number, maxBlock: number) {
+  /** `maxBlock` is the most that one block gives; `first` is used as long as it is large enough. */
+  constructor(size: number, maxBlock: number, first: Uint8Array) {
     this.#size = size
     // With half a window to spare, what is kept is moved down only once in a while.
     this.#capacity = size + Math.max(size >> 1, maxBlock)
-    this.#buffer = new Uint8Array(Math.min(this.#capacity, FIRST_ALLOCATION))
+    this.#buffer = first
   }
 
   /** Begins a block of at most `length` bytes. */

@@ -1,6 +1,13 @@
 /** The header of a zstd frame (RFC 8878 §3.1.1.1). */
-import { compressionError } from '../compression-error.js'
-import { damaged } from './damaged.js'
+import { damaged, zstdError } from './damaged.js'
+
+export const FRAME_MAGIC = 0xfd2fb528
+const SKIPPABLE_MAGIC = 0x184d2a50
+
+/** Whether a frame that begins so is to be passed over: the last four bits are free. */
+export function isSkippableMagic(magic: number): boolean {
+  return (magic & 0xfffffff0) >>> 0 === SKIPPABLE_MAGIC
+}
 
 /** Larger windows are refused, as by the reference's decoder: the memory would have to be at hand. */
 export const MAX_WINDOW_BYTES = 128 * 1024 * 1024
@@ -30,12 +37,12 @@ export function parseFrameHeader(bytes: Buffer): FrameHeader {
   const dictionaryAt = singleSegment ? 1 : 2
   const sizeAt = dictionaryAt + dictionaryBytes
   if (bytes.subarray(dictionaryAt, sizeAt).some((byte) => byte !== 0)) {
-    throw compressionError('zstd', 'a frame needs a dictionary')
+    throw zstdError('a frame needs a dictionary')
   }
   const contentSize = readSize(bytes, sizeAt, sizeBytes)
   const windowSize = singleSegment ? contentSize! : windowFromDescriptor(bytes[1])
   if (windowSize > MAX_WINDOW_BYTES) {
-    throw compressionError('zstd', `a frame wants a window of ${windowSize} bytes; the limit is ${MAX_WINDOW_BYTES}`)
+    throw zstdError(`a frame wants a window of ${windowSize} bytes; the limit is ${MAX_WINDOW_BYTES}`)
   }
   return { windowSize: Math.max(windowSize, MIN_WINDOW_BYTES), contentSize, checksum: (descriptor & 4) !== 0 }
 }

@@ -9,6 +9,19 @@ import { Xxh64 } from './xxh64.js'
 /** No block holds more, compressed or not. */
 export const MAX_BLOCK_BYTES = 128 * 1024
 
+/** Bytes that the bit readers may touch beyond a block. */
+export const BLOCK_PADDING = 8
+
+/** Memory that the frames of one input share: there may be thousands of small ones. */
+export interface FrameBuffers {
+  readonly literals: Uint8Array
+  readonly window: Uint8Array
+}
+
+export function makeFrameBuffers(): FrameBuffers {
+  return { literals: new Uint8Array(MAX_BLOCK_BYTES), window: new Uint8Array(2 * MAX_BLOCK_BYTES) }
+}
+
 export interface BlockHeader {
   readonly last: boolean
   readonly type: 'raw' | 'repeat' | 'compressed'
@@ -23,15 +36,16 @@ export class FrameDecoder {
   readonly #window: Window
   readonly #literals: LiteralsDecoder
   readonly #sequences = new SequenceDecoder()
-  readonly #checksum = new Xxh64()
+  readonly #checksum: Xxh64 | undefined
   readonly #maxBlock: number
   #total = 0
 
-  constructor(header: FrameHeader, literalsBuffer: Uint8Array) {
+  constructor(header: FrameHeader, buffers: FrameBuffers) {
     this.#header = header
     this.#maxBlock = Math.min(MAX_BLOCK_BYTES, header.windowSize)
-    this.#window = new Window(header.windowSize, this.#maxBlock)
-    this.#literals = new LiteralsDecoder(literalsBuffer, this.#maxBlock)
+    this.#window = new Window(header.windowSize, this.#maxBlock, buffers.window)
+    this.#checksum = header.checksum ? new Xxh64() : undefined
+    this.#literals = new LiteralsDecoder(buffers.literals, this.#maxBlock)
   }
 
   /** Reads the three bytes before each block. */
@@ -53,17 +67,17 @@ export class FrameDecoder {
     else this.#decodeCompressed(content, length)
     const output = window.takeBlock()
     this.#total += output.length
-    if (this.#header.checksum) this.#checksum.update(output)
+    this.#checksum?.update(output)
     const { contentSize } = this.#header
     if (contentSize !== undefined && this.#total > contentSize) throw damaged('a frame gives more than it states')
     return output
   }
 
-  /** After the last block: checks the size, and `checksum` if the frame has one. */
-  finish(checksum: number | undefined): void {
+  /** After the last block: checks the size, and the checksum if the frame has one. */
+  finish(checksum: number): void {
     const { contentSize } = this.#header
     if (contentSize !== undefined && this.#total !== contentSize) throw damaged('a frame gives less than it states')
-    if (checksum !== undefined && checksum !== this.#checksum.digest32()) {
+    if (this.#checksum !== undefined && this.#checksum.digest32() !== checksum) {
       throw damaged('the checksum of a frame is wrong')
     }
   }
