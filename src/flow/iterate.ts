@@ -5,11 +5,11 @@ export async function* leaveOpen<Item>(generator: AsyncGenerator<Item>): AsyncGe
   for (;;) {
     const { done, value } = await generator.next()
     if (done === true) return
-    yield value as Item
+    yield value
   }
 }
 
 /** Takes all that is left and drops it, for the sake of what the generator checks at its end. */
-export async function readToEnd(generator: AsyncGenerator<unknown>): Promise<void> {
+export async function readToEnd(generator: AsyncGenerator): Promise<void> {
   while ((await generator.next()).done !== true);
 }

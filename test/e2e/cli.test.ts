@@ -32,14 +32,14 @@ test('a pull from a registry, and what the other commands say of it', async (t) 
   assert.match(pulled.stdout, /\nobjects {2}6 new \+ 0 already present objects; .* KiB stored, .* KiB inlined\n$/)
 
   const table = await run('oci', 'images')
-  const row = `│ mine ┆ ${manifest!.slice(7, 19)} ┆ amd64 ┆ 2      ┆ 0    │`
+  const row = `│ mine ┆ ${manifest.slice(7, 19)} ┆ amd64 ┆ 2      ┆ 0    │`
   assert.deepEqual(table.stdout.split('\n').slice(2, 4), ['╞══════╪══════════════╪═══════╪════════╪══════╡', row])
 
-  const layer = await run('oci', 'layer', layers[0]!.diffId)
+  const layer = await run('oci', 'layer', layers[0].diffId)
   assert.equal(`sha256:${createHash('sha256').update(layer.stdout, 'utf8').digest('hex')}`.length, 71)
   assert.equal(layer.status, 0)
 
-  const tagged = await run('oci', 'tag', manifest!, 'other/name:x')
+  const tagged = await run('oci', 'tag', manifest, 'other/name:x')
   assert.equal(tagged.stdout, `Tagged ${manifest} as other/name:x\n`)
   assert.ok(existsSync(join(repo, 'streams/refs/oci/other%2Fname:x')))
   assert.equal((await run('oci', 'untag', 'other/name:x')).stdout, 'Removed tag other/name:x\n')
@@ -137,10 +137,10 @@ test('errors of the network, of verification and of access have their own status
   assert.equal(wrong.status, 3)
   assert.ok(!wrong.stderr.includes('hunter3'), wrong.stderr)
   const user = ['--username', 'user', '--password-stdin']
-  registry.fault({ path: new RegExp(layers[0]!.digest), corruptAt: 100 })
+  registry.fault({ path: new RegExp(layers[0].digest), corruptAt: 100 })
   const corrupt = await pull([...user, image], 'hunter2\n')
   assert.equal(corrupt.status, 5)
-  assert.ok(corrupt.stderr.includes(layers[0]!.digest) && corrupt.stderr.includes(registry.host))
+  assert.ok(corrupt.stderr.includes(layers[0].digest) && corrupt.stderr.includes(registry.host))
   assert.equal((await pull([...user, `docker://${registry.host}/app:none`], 'hunter2\n')).status, 4)
   assert.equal((await pull([...user, image], 'hunter2\n')).status, 0)
   assert.equal((await sluice(['--repo', '/proc/nothing', 'pull', image])).status, 7)

@@ -47,7 +47,7 @@ async function undisturbed(t: TestContext, registry: TestRegistry): Promise<Pull
   return pullFrom(await temporaryRepository(t), registry, 'v1')
 }
 
-const blobOf = ({ layers }: ServedImage, index: number) => new RegExp(`/blobs/${layers[index]!.digest}`)
+const blobOf = ({ layers }: ServedImage, index: number) => new RegExp(`/blobs/${layers[index].digest}`)
 
 interface Case {
   readonly name: string
@@ -59,7 +59,7 @@ interface Case {
   readonly kept: number
 }
 
-const second = (image: ServedImage) => [image.layers[1]!.digest]
+const second = (image: ServedImage) => [image.layers[1].digest]
 
 // Layers are fetched the largest first and one at a time here: the second one, which is larger, comes first.
 const cases: Case[] = [
@@ -190,18 +190,18 @@ test('a layer whose tar has another digest than its diff_id is not registered', 
   const registry = await startRegistry(t)
   const truth = serveImage(registry, 'good', tars)
   serveImage(registry, 'v1', tars, [
-    truth.layers[0]!.diffId,
-    truth.layers[0]!.diffId.replace(/.$/, (c) => (c === '0' ? '1' : '0')),
+    truth.layers[0].diffId,
+    truth.layers[0].diffId.replace(/.$/, (c) => (c === '0' ? '1' : '0')),
   ])
   const repository = await temporaryRepository(t)
-  await fetchFails(repository, registry, 'SLUICE_DIGEST_MISMATCH', [registry.host, truth.layers[1]!.diffId])
+  await fetchFails(repository, registry, 'SLUICE_DIGEST_MISMATCH', [registry.host, truth.layers[1].diffId])
   await assertClean(repository)
 })
 
 test('a tar that ends early or is none is refused, whatever its digests say', async (t) => {
-  for (const bad of [tars[0]!.subarray(0, 700), Buffer.alloc(2048, 7)]) {
+  for (const bad of [tars[0].subarray(0, 700), Buffer.alloc(2048, 7)]) {
     const registry = await startRegistry(t)
-    serveImage(registry, 'v1', [tars[1]!, bad])
+    serveImage(registry, 'v1', [tars[1], bad])
     const repository = await temporaryRepository(t)
     await fetchFails(repository, registry, 'SLUICE_FORMAT', [registry.host])
     await assertClean(repository)
@@ -237,7 +237,7 @@ test('a damaged stored layer or config is fetched again', async (t) => {
   const repository = await temporaryRepository(t)
   const first = await pullFrom(repository, registry, 'v1')
 
-  const layer = repository.openStream(`oci-layer-${image.layers[0]!.diffId}`)
+  const layer = repository.openStream(`oci-layer-${image.layers[0].diffId}`)
   unlinkSync(repository.objects.path(layer.objectRefs.at(0)))
   layer.close()
   assert.equal((await pullFrom(repository, registry, 'v1')).layers.fetched, 1, 'an object of the layer was missing')

@@ -117,7 +117,7 @@ test('tags have the file names and targets of the reference', async (t) => {
   }
   const vectors = readJsonVector<TagVector[]>('repository', 'tags.json')
   const repository = await temporaryRepository(t)
-  const digest = parseDigest(vectors[0]!.symlink_target.replace('../../oci-manifest-', ''))
+  const digest = parseDigest(vectors[0].symlink_target.replace('../../oci-manifest-', ''))
   // A stream of that name with any content: tags are about names.
   const stream = await encodeDocumentStream('sha256', {
     contentType: 'ocimanif',
@@ -142,14 +142,14 @@ test('tags have the file names and targets of the reference', async (t) => {
 test('links are relative, replaced atomically, and leave no temporary behind', async (t) => {
   const repository = await temporaryRepository(t)
   const [a, b] = ['a', 'b'].map((text) => repository.objects.store(Buffer.from(text)).id)
-  repository.images.link(a!, a!)
-  repository.images.link(b!, b!)
-  assert.equal(readlinkSync(repository.images.path(a!)), `../objects/${a!.slice(0, 2)}/${a!.slice(2)}`)
-  repository.images.linkRef('plain', a!)
-  repository.images.linkRef('sys/root', a!)
+  repository.images.link(a, a)
+  repository.images.link(b, b)
+  assert.equal(readlinkSync(repository.images.path(a)), `../objects/${a.slice(0, 2)}/${a.slice(2)}`)
+  repository.images.linkRef('plain', a)
+  repository.images.linkRef('sys/root', a)
   assert.equal(readlinkSync(repository.images.path('refs/plain')), `../${a}`)
   assert.equal(readlinkSync(repository.images.path('refs/sys/root')), `../../${a}`)
-  repository.images.linkRef('sys/root', b!)
+  repository.images.linkRef('sys/root', b)
   assert.equal(repository.images.refEntry('sys/root'), b)
   assert.equal(repository.findImage('plain'), a)
   assert.equal(repository.findImage('refs/sys/root'), b)

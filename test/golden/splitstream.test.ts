@@ -15,7 +15,7 @@ import { ObjectSink } from '../../src/stages/object/object-sink.js'
 import { mergeStream } from '../../src/stages/splitstream/read.js'
 import { SplitstreamWriter } from '../../src/stages/splitstream/write.js'
 import { temporaryRepository } from '../helpers/temporary.js'
-import { readJsonVector, readVector } from '../helpers/vectors.js'
+import { hasVector, readJsonVector, readVector } from '../helpers/vectors.js'
 
 interface StreamVector {
   file: string
@@ -117,21 +117,26 @@ async function writeLayer(repository: Repository, tar: Uint8Array): Promise<Obje
   return (await writer.finish()).id
 }
 
-test('layers are written with the chunks and references of the reference, and merge to the tar', async (t) => {
-  for (const vector of readJsonVector<StreamVector[]>('repository', 'splitstreams.json')) {
-    if (vector.source_tar === undefined) continue
-    const repository = await temporaryRepository(t, { algorithm: algorithmOf(vector.algorithm) })
-    const id = await writeLayer(repository, readVector('repository', vector.source_tar))
-    using stream = closing(repository.openStreamObject(id, vector.file, contentType.layer))
-    assert.deepEqual([...stream.open.objectRefs], vector.object_refs, vector.file)
-    const bytes = readFileSync(repository.objects.path(id))
-    const section = decompress(bytes.subarray(stream.open.stream.start, stream.open.stream.end))
-    assert.equal(sha256(section), vector.decoded_stream_sha256, vector.file)
-    if (vector['same_bytes_with_any_libzstd_1.5.2_to_1.5.7'] === true)
-      assert.equal(id, vector.file_fsverity, vector.file)
-    assert.equal(sha256(await merged(repository, stream.open)), vector.merged_sha256, vector.file)
-  }
-})
+for (const vector of readJsonVector<StreamVector[]>('repository', 'splitstreams.json')) {
+  const source = vector.source_tar
+  if (source === undefined) continue
+  const skip = hasVector('repository', source) ? false : `${source} is not in the vectors at hand`
+  test(
+    `${vector.file} is written with the reference's chunks and references, and merges to the tar`,
+    { skip },
+    async (t) => {
+      const repository = await temporaryRepository(t, { algorithm: algorithmOf(vector.algorithm) })
+      const id = await writeLayer(repository, readVector('repository', source))
+      using stream = closing(repository.openStreamObject(id, vector.file, contentType.layer))
+      assert.deepEqual([...stream.open.objectRefs], vector.object_refs)
+      const bytes = readFileSync(repository.objects.path(id))
+      const section = decompress(bytes.subarray(stream.open.stream.start, stream.open.stream.end))
+      assert.equal(sha256(section), vector.decoded_stream_sha256)
+      if (vector['same_bytes_with_any_libzstd_1.5.2_to_1.5.7'] === true) assert.equal(id, vector.file_fsverity)
+      assert.equal(sha256(await merged(repository, stream.open)), vector.merged_sha256)
+    },
+  )
+}
 
 function closing<T extends { close(): void }>(open: T) {
   return { open, [Symbol.dispose]: () => open.close() }
