@@ -21,6 +21,7 @@ const declarations = {
   close: { returns: 'int', parameters: ['int'] },
   flock: { returns: 'int', parameters: ['int', 'int'] },
   ioctl: { returns: 'int', parameters: ['int', 'long', 'word'] },
+  memcpy: { returns: 'long', parameters: ['word', 'word', 'long'] },
   syncfs: { returns: 'int', parameters: ['int'] },
   umount2: { returns: 'int', parameters: ['word', 'int'] },
   // The mount API has wrappers from glibc 2.36 on only; the system calls are older (Linux 5.2).
