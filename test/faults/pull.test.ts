@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict'
 import { truncateSync, unlinkSync } from 'node:fs'
 import { test, type TestContext } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { SluiceError, type ErrorCode } from '../../src/errors.js'
 import { checkRepository } from '../../src/pipelines/fsck.js'
 import type { PullResult } from '../../src/pipelines/pull-events.js'
@@ -228,6 +229,8 @@ test('a cancelled pull stops soon, closes its connections and leaves a clean rep
   setTimeout(() => controller.abort(), 100)
   await assert.rejects(pull, { code: 'SLUICE_CANCELLED', name: 'AbortError' })
   await assertClean(repository)
+  // The server hears of it a moment later.
+  for (let tries = 0; tries < 200 && (await registry.connections()) > 0; tries++) await sleep(10)
   assert.equal(await registry.connections(), 0)
 })
 
