@@ -1,7 +1,7 @@
 // Writes the parts of the documentation that the program knows best: docs/commands.md and docs/errors.md.
 // `--check` only compares them with what is there, and fails if they differ. Needs a build.
 import { readFileSync, writeFileSync } from 'node:fs'
-import { createProgram } from '../dist/src/cli/program.js'
+import { commandNames, createProgram } from '../dist/src/cli/program.js'
 import { exitStatusTable } from '../dist/src/cli/report-error.js'
 
 const check = process.argv.includes('--check')
@@ -39,7 +39,7 @@ function commandSection(command, path) {
   ]
 }
 
-const program = createProgram('')
+const program = await createProgram('', commandNames)
 const commands = [
   '# Commands',
   '',

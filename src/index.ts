@@ -1,5 +1,6 @@
 /** The public API of Sluice. */
 export * from './errors.js'
+export { defaults } from './options.js'
 export { parseDigest, parseObjectId, type Digest, type HashAlgorithm, type ObjectId } from './formats/digest.js'
 export { parsePlatform, type Platform } from './formats/oci/platform.js'
 export type { XattrMode } from './formats/tree/transform.js'
@@ -33,4 +34,4 @@ export { describeLayer, importTarLayer, layerEntries, layerTar, type LayerDetail
 export { dumpImage, imageId, storedImageId, type ImageTreeOptions } from './pipelines/oci-tree.js'
 export { openOrInit } from './pipelines/open-or-init.js'
 export type { PullEvent, PullResult } from './pipelines/pull-events.js'
-export { DEFAULT_PULL_CONCURRENCY, pullOci, pullOciImage, type PullOptions } from './pipelines/pull-oci.js'
+export { pullOci, pullOciImage, type PullOptions } from './pipelines/pull-oci.js'

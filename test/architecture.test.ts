@@ -15,15 +15,16 @@ const publicApi = ['index.ts', 'formats/index.ts']
 /** Which folder of src may import which; each may import itself. `index` is the public API. */
 const allowed: Record<string, readonly string[]> = {
   errors: [],
+  options: [],
   formats: ['errors'],
   flow: ['errors'],
   native: ['formats', 'errors'],
   repository: ['formats', 'native', 'errors'],
   stages: ['formats', 'native', 'repository', 'flow', 'errors'],
   workers: ['formats', 'native', 'repository', 'stages', 'flow', 'errors'],
-  pipelines: ['formats', 'native', 'repository', 'stages', 'workers', 'flow', 'errors'],
-  index: ['formats', 'native', 'repository', 'stages', 'pipelines', 'flow', 'errors'],
-  cli: ['index', 'errors'],
+  pipelines: ['formats', 'native', 'repository', 'stages', 'workers', 'flow', 'options', 'errors'],
+  index: ['formats', 'native', 'repository', 'stages', 'pipelines', 'flow', 'options', 'errors'],
+  cli: ['index', 'options', 'errors'],
 }
 
 /** Where an outside library may be imported, as path prefixes below src. */

@@ -1,6 +1,6 @@
 /** Runs a command line; gives no exit status back but sets `process.exitCode`. */
 import { readFileSync } from 'node:fs'
-import { CommanderError } from 'commander'
+import { CommanderError, type Command } from 'commander'
 import { errnoOf } from '../errors.js'
 import { globalsOf } from './globals.js'
 import { createProgram, usageStatus } from './program.js'
@@ -13,8 +13,8 @@ const otherNames = new Set(['mkcomposefs', 'composefs-info'])
 export async function main(argv: readonly string[], name: string): Promise<void> {
   // A reader that goes away (`| head`) ends the program quietly, as it ends other tools.
   process.stdout.on('error', (error) => process.exit(errnoOf(error) === 'EPIPE' ? 0 : 1))
-  const program = createProgram(packageVersion())
   const words = otherNames.has(name) ? [name, ...argv.slice(2)] : argv.slice(2)
+  const program = await createProgram(packageVersion(), words)
   try {
     await program.parseAsync(words, { from: 'user' })
   } catch (error) {
@@ -22,7 +22,7 @@ export async function main(argv: readonly string[], name: string): Promise<void>
   }
 }
 
-function reported(error: unknown, program: ReturnType<typeof createProgram>): number {
+function reported(error: unknown, program: Command): number {
   const status = reportError(error, globalsOf(program).verbose ?? 0)
   // A signal handler may have set 130 or 143 already.
   return typeof process.exitCode === 'number' && process.exitCode > 128 ? process.exitCode : status

@@ -1,75 +1,109 @@
-/** The command tree. Commands load what they need when they run, so that `--help` is quick. */
-import type { CommanderError } from 'commander'
-import { Command } from 'commander'
-import { composefsInfoCommand } from './commands/composefs-info.js'
-import { initCommand } from './commands/init.js'
-import { fsckCommand, gcCommand, ociFsckCommand } from './commands/maintenance.js'
-import { mkcomposefsCommand } from './commands/mkcomposefs.js'
-import { mountCommand, ociMountCommand } from './commands/mount.js'
-import { ociImagesCommand, ociInspectCommand, ociTagCommand, ociUntagCommand } from './commands/oci/images.js'
-import { ociImportLayerCommand, ociLayerCommand } from './commands/oci/layers.js'
-import { ociComputeIdCommand, ociDumpCommand } from './commands/oci/tree.js'
-import { ociPullCommand, pullCommand } from './commands/pull.js'
-import {
-  catCommand,
-  dumpFilesCommand,
-  imageObjectsCommand,
-  imagesCommand,
-  importImageCommand,
-  transactionCommand,
-} from './commands/repository.js'
+/** The command tree. Only the commands that a command line names are loaded, and they load what they need when they run. */
+import { Command, type CommanderError } from 'commander'
 import { addGlobals } from './globals.js'
 
-function ociCommand(): Command {
-  const command = new Command('oci').description('images and layers')
-  for (const subcommand of [
-    ociPullCommand(),
-    ociImagesCommand(),
-    ociInspectCommand(),
-    ociTagCommand(),
-    ociUntagCommand(),
-    ociLayerCommand(),
-    ociImportLayerCommand(),
-    ociDumpCommand(),
-    ociComputeIdCommand(),
-    ociMountCommand(),
-    ociFsckCommand(),
-  ]) {
-    command.addCommand(subcommand)
-  }
-  return command
+interface CommandEntry {
+  readonly name: string
+  readonly alias?: string
+  readonly summary: string
+  readonly load: () => Promise<Command>
 }
 
-/** The whole program. */
-export function createProgram(version: string): Command {
+/** The top level, in the order of the help. */
+const entries: readonly CommandEntry[] = [
+  {
+    name: 'pull',
+    summary: 'pull an image from anywhere; the repository is made if there is none',
+    load: async () => (await import('./commands/pull.js')).pullCommand(),
+  },
+  {
+    name: 'init',
+    summary: 'make a repository',
+    load: async () => (await import('./commands/init.js')).initCommand(),
+  },
+  {
+    name: 'oci',
+    summary: 'images and layers',
+    load: async () => (await import('./commands/oci.js')).ociCommand(),
+  },
+  {
+    name: 'images',
+    alias: 'list-images',
+    summary: 'list the named images',
+    load: async () => (await import('./commands/repository.js')).imagesCommand(),
+  },
+  {
+    name: 'image-objects',
+    summary: 'list the objects an image refers to',
+    load: async () => (await import('./commands/repository.js')).imageObjectsCommand(),
+  },
+  {
+    name: 'import-image',
+    summary: 'store an EROFS image from standard input; it is not checked',
+    load: async () => (await import('./commands/repository.js')).importImageCommand(),
+  },
+  {
+    name: 'dump-files',
+    summary: 'tell about files of an image',
+    load: async () => (await import('./commands/repository.js')).dumpFilesCommand(),
+  },
+  {
+    name: 'cat',
+    summary: 'write the content of a stream',
+    load: async () => (await import('./commands/repository.js')).catCommand(),
+  },
+  {
+    name: 'mount',
+    summary: 'mount an image',
+    load: async () => (await import('./commands/mount.js')).mountCommand(),
+  },
+  {
+    name: 'gc',
+    summary: 'remove what no tag, reference or root needs',
+    load: async () => (await import('./commands/maintenance.js')).gcCommand(),
+  },
+  {
+    name: 'fsck',
+    summary: 'check the repository',
+    load: async () => (await import('./commands/maintenance.js')).fsckCommand(),
+  },
+  {
+    name: 'transaction',
+    summary: 'hold the repository, so that nothing is collected, until killed',
+    load: async () => (await import('./commands/repository.js')).transactionCommand(),
+  },
+  {
+    name: 'mkcomposefs',
+    summary: 'make an EROFS image from a dumpfile, as the C tool of that name does',
+    load: async () => (await import('./commands/mkcomposefs.js')).mkcomposefsCommand(),
+  },
+  {
+    name: 'composefs-info',
+    summary: 'dump EROFS images, or list their objects',
+    load: async () => (await import('./commands/composefs-info.js')).composefsInfoCommand(),
+  },
+]
+
+/** Names of all top-level commands. */
+export const commandNames: readonly string[] = entries.map(({ name }) => name)
+
+/** @param words of the command line; commands that are not among them are known by name and summary only. */
+export async function createProgram(version: string, words: readonly string[]): Promise<Command> {
   const program = new Command('sluice')
     .description('Pulls container and operating-system images into composefs repositories')
     .version(`sluice ${version}`, '-V, --version')
     .enablePositionalOptions()
     .showSuggestionAfterError()
-  for (const command of [
-    pullCommand(),
-    initCommand(),
-    ociCommand(),
-    imagesCommand(),
-    imageObjectsCommand(),
-    importImageCommand(),
-    dumpFilesCommand(),
-    catCommand(),
-    mountCommand(),
-    gcCommand(),
-    fsckCommand(),
-    transactionCommand(),
-    mkcomposefsCommand(),
-    composefsInfoCommand(),
-  ]) {
-    program.addCommand(command)
+  for (const { name, alias, summary, load } of entries) {
+    const wanted = words.includes(name) || (alias !== undefined && words.includes(alias))
+    const command = wanted ? await load() : new Command(name)
+    if (alias !== undefined) command.alias(alias)
+    program.addCommand(command.description(summary))
   }
   addGlobals(program, true)
   forEachCommand(program, (command) => {
     if (command !== program && command.commands.length === 0) addGlobals(command, false)
     command.exitOverride()
-    command.configureOutput({ outputError: (text, write) => write(text) })
   })
   return program
 }

@@ -2,8 +2,8 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { SluiceError } from '../errors.js'
-import type { HashAlgorithm } from '../formats/digest.js'
 import { probeDirectory } from '../native/capabilities.js'
+import { defaults } from '../options.js'
 import { initRepository, makeRepositoryDirectory, METADATA_FILE } from '../repository/init.js'
 import { Repository, type OpenOptions } from '../repository/repository.js'
 
@@ -13,8 +13,6 @@ export interface InitWhenMissing {
   /** Told when a repository is made, and how. */
   readonly onInit: (made: { readonly path: string; readonly secure: boolean }) => void
 }
-
-const DEFAULT_ALGORITHM: HashAlgorithm = 'sha512'
 
 /** Opens the repository at `path`; a missing one is made secure if the file system has fs-verity, else insecure. */
 export async function openOrInit(
@@ -34,8 +32,8 @@ export async function openOrInit(
     throw new SluiceError('SLUICE_REPOSITORY', `the file system of ${path} does not support fs-verity`)
   }
   await initRepository(path, {
-    algorithm: options.algorithm ?? DEFAULT_ALGORITHM,
-    erofsVersion: options.erofsVersion ?? 1,
+    algorithm: options.algorithm ?? defaults.algorithm,
+    erofsVersion: options.erofsVersion ?? defaults.erofsVersion,
     insecure: !secure,
   })
   onInit({ path, secure })

@@ -15,6 +15,7 @@ import { coldFrom } from '../flow/cold.js'
 import { leaveOpen, readToEnd } from '../flow/iterate.js'
 import { metered, StageMeter } from '../flow/meter.js'
 import { runAll } from '../flow/run-all.js'
+import { defaults } from '../options.js'
 import type { ErofsVersion } from '../repository/metadata.js'
 import { streamName } from '../repository/names.js'
 import type { Repository } from '../repository/repository.js'
@@ -33,15 +34,12 @@ export interface PullOptions {
   readonly tag: string
   /** Default: the host's. */
   readonly platform?: Platform
-  /** Layers at a time, 1 or more; default `DEFAULT_PULL_CONCURRENCY`. */
+  /** Layers at a time, 1 or more; default `defaults.pullConcurrency`. */
   readonly concurrency?: number
   /** Refuse what the reference tool refuses (oci.md §4.0). */
   readonly parity?: boolean
   readonly signal?: AbortSignal
 }
-
-/** Layers at a time when the caller says nothing. */
-export const DEFAULT_PULL_CONCURRENCY = 4
 
 /** One pull: where from, where to, how, and what is counted on the way. */
 interface PullRun {
@@ -168,7 +166,7 @@ async function ensureLayers(
     pull.emit({ type: 'skipped', id: layer.id })
   }
   const largestFirst = [...missing.values()].sort((a, b) => b.descriptor.size - a.descriptor.size)
-  await runAll(largestFirst, pull.options.concurrency ?? DEFAULT_PULL_CONCURRENCY, async (layer) => {
+  await runAll(largestFirst, pull.options.concurrency ?? defaults.pullConcurrency, async (layer) => {
     streams.set(layer.id, await fetchLayer(pull, layer))
   })
   const layers = wanted.map(({ id }) => ({ diffId: id, stream: streams.get(id)! }))

@@ -1,5 +1,6 @@
 /** What a repository asks of fs-verity (repository.md §1.5, §2.2). */
 import { closeSync, copyFileSync, openSync, renameSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { errnoOf, SluiceError } from '../errors.js'
 import type { HashAlgorithm, ObjectId } from '../formats/digest.js'
 import { enableVerity, measureVerity, type EnableResult } from '../native/verity.js'
@@ -63,7 +64,7 @@ export class VerityPolicy {
 }
 
 function noVerity(path: string): SluiceError {
-  return new SluiceError('SLUICE_REPOSITORY', `the file system of ${path} does not support fs-verity`, {
+  return new SluiceError('SLUICE_REPOSITORY', `the file system of ${dirname(path)} does not support fs-verity`, {
     hint: 'use --insecure for a repository without it',
   })
 }

@@ -48,6 +48,9 @@ test('a pull from a registry, and what the other commands say of it', async (t) 
   assert.equal((await run('oci', 'tag', `sha256:${'0'.repeat(64)}`, 'x')).status, 4)
   assert.equal((await run('oci', 'tag', 'sha256:00', 'x')).status, 2)
 
+  const collected = await run('gc', '-n', '-r', 'nothing', '-r', 'else')
+  assert.equal(collected.stdout, 'Dry run (no files deleted):\nObjects: 0 removed (0 bytes)\n')
+
   const check = await run('oci', 'fsck')
   assert.match(
     check.stdout,

@@ -25,7 +25,6 @@ export function composefsInfoCommand(stdout: NodeJS.WritableStream = process.std
         for (const image of images) await print(stdout, await lines(await loadImage(image, hash)))
       })
   return new Command('composefs-info')
-    .description('Query information from composefs images')
     .addCommand(subcommand('dump', 'print the files as a dumpfile', dumpLines))
     .addCommand(subcommand('objects', 'list the objects that hold the content of files', objectLines))
 }

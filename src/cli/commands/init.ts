@@ -1,6 +1,7 @@
 import { Argument, Command, Option } from 'commander'
-import type { ErofsVersion, HashAlgorithm } from '../../index.js'
+import type { HashAlgorithm } from '../../index.js'
 import { SluiceError } from '../../errors.js'
+import { defaults } from '../../options.js'
 import { globalsOf, repositoryPath } from '../globals.js'
 import { print } from '../output.js'
 
@@ -11,13 +12,10 @@ interface InitFlags {
   readonly ensure?: boolean
 }
 
-const DEFAULT_EROFS_VERSION: ErofsVersion = 1
-
 export function initCommand(): Command {
   return new Command('init')
-    .description('make a repository')
     .addArgument(new Argument('[path]', 'where; default: the repository chosen by --repo, --user or --system'))
-    .addOption(new Option('--algorithm <name>', 'fs-verity algorithm').default('fsverity-sha512-12'))
+    .addOption(new Option('--algorithm <name>', 'fs-verity algorithm').default(`fsverity-${defaults.algorithm}-12`))
     .option('--insecure', 'without fs-verity')
     .option('--reset-metadata', 'throw away streams, images and metadata of what is there; keep its objects')
     .option('--ensure', 'accept a repository that is there already; upgrade an old one')
@@ -30,7 +28,7 @@ export function initCommand(): Command {
       const result = await initRepository(target, {
         algorithm,
         insecure,
-        erofsVersion: globals.erofsVersion ?? DEFAULT_EROFS_VERSION,
+        erofsVersion: globals.erofsVersion ?? defaults.erofsVersion,
         resetMetadata: flags.resetMetadata ?? false,
         ensure: flags.ensure ?? false,
       })

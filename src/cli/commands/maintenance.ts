@@ -4,13 +4,14 @@ import type { FsckResult, OciFsckResult } from '../../index.js'
 import { withRepository } from '../globals.js'
 import { print, printJson } from '../output.js'
 
+/** Gathers the values of a repeatable option; there are none before the first. */
+function collect(value: string, values: string[] | undefined): string[] {
+  return [...(values ?? []), value]
+}
+
 export function gcCommand(): Command {
   return new Command('gc')
-    .description('remove what no tag, reference or root needs')
-    .option('-r, --root <name...>', 'keep this stream or image too (repeatable)', (name: string, roots: string[]) => [
-      ...roots,
-      name,
-    ])
+    .option('-r, --root <name>', 'keep this stream or image too (repeatable)', collect)
     .option('-n, --dry-run', 'only tell what would be removed')
     .action(async (flags: { root?: string[]; dryRun?: boolean }, command: Command) => {
       await withRepository(command, async (repository) => {
@@ -61,7 +62,6 @@ function metadataState(result: FsckResult): string {
 
 export function fsckCommand(): Command {
   return new Command('fsck')
-    .description('check the repository')
     .option('--json', 'as JSON')
     .option('--metadata-only', 'without reading the objects')
     .action(async (flags: FsckFlags, command: Command) => {

@@ -27,7 +27,6 @@ export interface MkcomposefsOptions {
 /** The command. Whatever goes wrong is printed, and the exit status is 1 as in the C tool. */
 export function mkcomposefsCommand(streams: StandardStreams = process): Command {
   return new Command('mkcomposefs')
-    .description('Create a composefs image from a dumpfile')
     .argument('<source>', 'the dumpfile, - for standard input')
     .argument('[image]', 'the image to write, - for standard output')
     .option('--from-file', 'SOURCE is a dumpfile (the only kind that is supported)')

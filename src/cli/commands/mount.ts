@@ -37,7 +37,7 @@ function mountOptions(target: string, { upperdir, workdir, readWrite, fuse }: Mo
 }
 
 export function mountCommand(): Command {
-  const command = new Command('mount').description('mount an image').argument('<name>', 'name or id of an image')
+  const command = new Command('mount').argument('<name>', 'name or id of an image')
   return withMountOptions(command).action(async (name: string, dir: string, flags: MountFlags, self: Command) => {
     const options = mountOptions(dir, flags)
     await withRepository(self, (repository) => mount(repository, repository.findImage(name), name, options))

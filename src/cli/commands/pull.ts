@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander'
 import { SluiceError } from '../../errors.js'
 import type { ImageSourceOptions, PullResult, Repository } from '../../index.js'
+import { defaults } from '../../options.js'
 import { globalsOf, openOptions, repositoryPath, withRepository, type Globals } from '../globals.js'
 import { formatSize, print } from '../output.js'
 import { progressStyle, showPull } from '../progress.js'
@@ -28,7 +29,7 @@ function positive(text: string): number {
 function withSourceOptions(command: Command): Command {
   return command
     .option('--platform <os/arch[/variant]>', "platform to choose from a multi-platform image; default: this host's")
-    .addOption(new Option('-j, --jobs <n>', 'layers at a time').default(4).argParser(positive))
+    .addOption(new Option('-j, --jobs <n>', 'layers at a time').default(defaults.pullConcurrency).argParser(positive))
     .option('--json', 'events as JSON lines on standard output; the last one has the result')
     .option('--no-tls-verify', 'accept any certificate, and plain HTTP')
     .addOption(new Option('--authfile <path>', 'file with credentials').env('REGISTRY_AUTH_FILE'))
@@ -38,7 +39,6 @@ function withSourceOptions(command: Command): Command {
 
 export function pullCommand(): Command {
   const command = new Command('pull')
-    .description('pull an image from anywhere; the repository is made if there is none')
     .argument('<image>', 'docker://…, oci:DIR[:TAG], oci-archive:FILE[:TAG], or just a name')
     .argument('[tag]', 'tag to give it; default: IMAGE as it stands')
     .option('--no-init', 'do not make a repository')
@@ -102,7 +102,7 @@ async function pull(
     () => openImageSource(image, { ...sourceOptions, bareNames, signal: controller.signal }),
     {
       tag,
-      concurrency: flags.jobs ?? 4,
+      concurrency: flags.jobs ?? defaults.pullConcurrency,
       parity: globals.parity ?? false,
       signal: controller.signal,
       ...(flags.platform !== undefined && { platform: parsePlatform(flags.platform) }),

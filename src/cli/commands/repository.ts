@@ -5,7 +5,6 @@ import { print, printBytes, printJson, printLines, printTable, refuseTerminal } 
 
 export function catCommand(): Command {
   return new Command('cat')
-    .description('write the content of a stream')
     .argument('<name>', 'name of a stream, or refs/…')
     .action(async (name: string, _flags: unknown, command: Command) => {
       refuseTerminal('the content of a stream')
@@ -17,18 +16,14 @@ export function catCommand(): Command {
 }
 
 export function transactionCommand(): Command {
-  return new Command('transaction')
-    .description('hold the repository, so that nothing is collected, until killed')
-    .action(async (_flags: unknown, command: Command) => {
-      // The lock is held as long as the process lives; a timer keeps it alive.
-      await withRepository(command, () => new Promise(() => setInterval(() => undefined, 1 << 30)))
-    })
+  return new Command('transaction').action(async (_flags: unknown, command: Command) => {
+    // The lock is held as long as the process lives; a timer keeps it alive.
+    await withRepository(command, () => new Promise(() => setInterval(() => undefined, 1 << 30)))
+  })
 }
 
 export function imagesCommand(): Command {
   return new Command('images')
-    .alias('list-images')
-    .description('list the named images')
     .option('--json', 'as JSON')
     .option('--no-trunc', 'whole digests')
     .action(async (flags: { json?: boolean; trunc: boolean }, command: Command) => {
@@ -47,7 +42,6 @@ export function imagesCommand(): Command {
 
 export function imageObjectsCommand(): Command {
   return new Command('image-objects')
-    .description('list the objects an image refers to')
     .argument('<name>', 'name or id of an image')
     .action(async (name: string, _flags: unknown, command: Command) => {
       await withRepository(command, async (repository) => {
@@ -59,7 +53,6 @@ export function imageObjectsCommand(): Command {
 
 export function importImageCommand(): Command {
   return new Command('import-image')
-    .description('store an EROFS image from standard input; it is not checked')
     .argument('<name>', 'name to give it')
     .action(async (name: string, _flags: unknown, command: Command) => {
       await withRepository(command, async (repository) => {
@@ -71,7 +64,6 @@ export function importImageCommand(): Command {
 
 export function dumpFilesCommand(): Command {
   return new Command('dump-files')
-    .description('tell about files of an image')
     .argument('<image>', 'name or id of an image')
     .argument('<file...>', 'paths in the image')
     .addOption(new Option('--backing-path-only', 'only where the content is'))

@@ -42,6 +42,16 @@ export class ByteReader {
     return true
   }
 
+  /** What is left of the current chunk; nothing before the first `atEnd`. */
+  available(): Uint8Array {
+    return this.#chunk.subarray(this.#at)
+  }
+
+  /** Passes over `length` of the available bytes. */
+  advance(length: number): void {
+    this.#take(length)
+  }
+
   /** Lets the source clean up. */
   async close(): Promise<void> {
     await this.#iterator.return?.()

@@ -7,18 +7,24 @@
  */
 import { Breather } from '../../flow/breather.js'
 import type { Compression } from '../../formats/oci/media-types.js'
+import { isalUsable } from '../../native/isal.js'
+import { libzstdUsable } from '../../native/zstd.js'
 import { gunzip } from './gunzip.js'
+import { nativeGunzip } from './native-gunzip.js'
+import { nativeUnzstd } from './native-unzstd.js'
 import { unzstd } from './unzstd.js'
 
 export interface DecompressOptions {
   readonly signal?: AbortSignal
 }
 
-/** The decoder of each compression, chosen here and nowhere else. */
-const decoders: Readonly<Record<Compression, (source: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>>> = {
-  none: (source) => source,
-  gzip: gunzip,
-  zstd: unzstd,
+type Decoder = (source: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>
+
+/** The decoder of each compression, chosen here and nowhere else: a C library where there is one, else portable code. */
+const decoders: Readonly<Record<Compression, () => Decoder>> = {
+  none: () => (source) => source,
+  gzip: () => (isalUsable() ? nativeGunzip : gunzip),
+  zstd: () => (libzstdUsable() ? nativeUnzstd : unzstd),
 }
 
 /** Largest chunk that comes out, in bytes. */
@@ -36,7 +42,8 @@ export async function* decompress(
 ): AsyncGenerator<Uint8Array> {
   // A small input can inflate to gigabytes, in a chain of promises that lets no timer, socket or cancellation through.
   const breather = new Breather(signal)
-  for await (const chunk of decoders[compression](source)) {
+  const decoder = decoders[compression]()
+  for await (const chunk of decoder(source)) {
     for (let at = 0; at < chunk.length; at += MAX_OUTPUT_CHUNK) yield chunk.subarray(at, at + MAX_OUTPUT_CHUNK)
     await breather.breathe()
   }

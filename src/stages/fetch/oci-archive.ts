@@ -8,7 +8,7 @@ import { randomUUID } from 'node:crypto'
 import { open, unlink, type FileHandle } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, posix } from 'node:path'
-import { extract } from 'tar-stream'
+import { extract, type Extract } from 'tar-stream'
 import { cancelled, formatError, ioError, SluiceError, withContext } from '../../errors.js'
 import type { Compression } from '../../formats/oci/media-types.js'
 import { decompress } from '../decompress/decompress.js'
@@ -103,6 +103,19 @@ async function writeAll(handle: FileHandle, chunk: Uint8Array): Promise<void> {
   }
 }
 
+/** Until the stream takes more, or is closed. */
+function drained(stream: Extract): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      stream.off('drain', done)
+      stream.off('close', done)
+      resolve()
+    }
+    stream.on('drain', done)
+    stream.on('close', done)
+  })
+}
+
 /** The positions of the regular files; a later entry of a name replaces an earlier one, as when unpacking. */
 async function indexEntries(handle: FileHandle, path: string, signal: AbortSignal): Promise<Map<string, Extent>> {
   const entries = new Map<string, Extent>()
@@ -110,8 +123,7 @@ async function indexEntries(handle: FileHandle, path: string, signal: AbortSigna
   const feed = async (): Promise<void> => {
     const { size } = await handle.stat()
     for await (const chunk of readExtent(handle, 0, size, path, signal)) {
-      if (!tar.write(chunk))
-        await new Promise<void>((resolve) => void tar.once('drain', resolve).once('close', resolve))
+      if (!tar.write(chunk)) await drained(tar)
       if (tar.destroyed) return
     }
     tar.end(undefined)

@@ -1,0 +1,8 @@
+/** The defaults of options, each in this one place; the documentation is generated from the commands that show them. */
+export const defaults = {
+  /** Layers at a time. */
+  pullConcurrency: 4,
+  /** Of a new repository. */
+  algorithm: 'sha512',
+  erofsVersion: 1,
+} as const
