@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import type { Digest, HashAlgorithm, ObjectId } from '../../src/formats/digest.js'
 import type { ErofsVersion } from '../../src/repository/metadata.js'
-import type { Repository } from '../../src/repository/repository.js'
+import { Repository } from '../../src/repository/repository.js'
 import { describeLayer, layerTar } from '../../src/pipelines/oci-layers.js'
 import { dumpImage, imageId, storedImageId } from '../../src/pipelines/oci-tree.js'
 import { pullOciImage } from '../../src/pipelines/pull-oci.js'
@@ -155,6 +155,10 @@ async function checkImage(
     await imageId(repository, 't', { ...treeOptions, xattrs: 'keep-user-xattrs' }),
     erofs.compute_id_keep_user,
   )
+  if (erofs.compute_id_format0 !== undefined) {
+    using asV0 = await Repository.open(repository.path, { insecure: true, erofsVersion: 0 })
+    assert.equal(await imageId(asV0, 't', treeOptions), erofs.compute_id_format0)
+  }
   for (const [file, xattrs] of [
     ['dump', 'allowlist-only'],
     ['dump-keep-user', 'keep-user-xattrs'],
