@@ -1,0 +1,53 @@
+/** What decoders in C put out, in chunks that belong to the consumer. */
+import { SluiceError } from '../../errors.js'
+import type { NativeDecoder } from '../../native/codec-library.js'
+import { PinnedBuffer } from '../../native/pinned-buffer.js'
+import type { CompressedReader } from './compressed-reader.js'
+
+const CHUNK_BYTES = 1024 * 1024
+
+const nothing = new Uint8Array(0)
+
+export class NativeOutput {
+  #chunk: PinnedBuffer | undefined
+  #filled = 0
+
+  /**
+   * Decodes the stream or frame that begins where `reader` is. Yields chunks as they become full, across streams, and one
+   * without bytes at the end: there may be thousands of streams with nothing in them, and the consumer has to breathe.
+   * Returns how many bytes came out of the stream.
+   */
+  async *decode(decoder: NativeDecoder, reader: CompressedReader): AsyncGenerator<Uint8Array, number> {
+    let size = 0
+    for (let full = false; ;) {
+      // With its output full, a decoder may hold back more even if it has no input left.
+      if (!full) await reader.needSome()
+      this.#chunk ??= new PinnedBuffer(CHUNK_BYTES)
+      const input = reader.available()
+      const { consumed, produced, finished } = decoder.step(input, this.#chunk, this.#filled)
+      reader.advance(consumed)
+      this.#filled += produced
+      size += produced
+      full = this.#filled === CHUNK_BYTES
+      if (full) yield* this.rest()
+      if (finished) break
+      if (!full && input.length > 0 && consumed + produced === 0) {
+        throw new SluiceError('SLUICE_NATIVE', `the native decoder stands still after ${reader.position} bytes`)
+      }
+    }
+    yield nothing
+    return size
+  }
+
+  /** What is in the last chunk. */
+  *rest(): Generator<Uint8Array> {
+    const chunk = this.#chunk
+    const filled = this.#filled
+    this.#chunk = undefined
+    this.#filled = 0
+    if (chunk === undefined || filled === 0) return
+    // A short rest gets memory of its own size, as the consumer may keep it.
+    if (filled > CHUNK_BYTES / 2) yield chunk.bytes.subarray(0, filled)
+    else yield Uint8Array.prototype.slice.call(chunk.bytes, 0, filled)
+  }
+}

@@ -1,0 +1,65 @@
+/** zstd by libzstd: the frames are walked here, so that truncation and junk are told apart, and headers are checked. */
+import { damaged } from '../../formats/zstd/damaged.js'
+import {
+  FRAME_MAGIC,
+  frameHeaderLength,
+  isSkippableMagic,
+  MAX_HEADER_BYTES,
+  parseFrameHeader,
+} from '../../formats/zstd/frame-header.js'
+import { MAX_STEP_INPUT } from '../../native/codec-library.js'
+import { ZstdDecoder } from '../../native/zstd.js'
+import { CompressedReader } from './compressed-reader.js'
+import { gather } from './gather.js'
+import { NativeOutput } from './native-output.js'
+
+const MAGIC_BYTES = 4
+
+/** Decompresses all frames of `source`, with the verdict of the portable decoder on their headers and what follows them. */
+export async function* nativeUnzstd(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const reader = new CompressedReader(gather(source, MAX_STEP_INPUT), 'zstd')
+  const output = new NativeOutput()
+  const decoder = new ZstdDecoder()
+  try {
+    if (await reader.atEnd()) throw reader.error('there is no data, not even an empty frame')
+    const start = Buffer.alloc(MAGIC_BYTES + MAX_HEADER_BYTES)
+    while (!(await reader.atEnd())) {
+      const position = reader.position
+      await reader.need(start.subarray(0, MAGIC_BYTES))
+      const magic = start.readUInt32LE(0)
+      if (magic === FRAME_MAGIC) yield* decodeFrame(reader, start, decoder, output)
+      else if (isSkippableMagic(magic)) await skipFrame(reader)
+      else if (position === 0) throw reader.error('the data does not begin with a frame')
+      else throw reader.error(`there is junk after the last frame, at ${position}`)
+    }
+    yield* output.rest()
+  } finally {
+    decoder.close()
+    await reader.close()
+  }
+}
+
+/** Decodes the frame whose magic is in `start`, to which the header is added. */
+async function* decodeFrame(
+  reader: CompressedReader,
+  start: Buffer,
+  decoder: ZstdDecoder,
+  output: NativeOutput,
+): AsyncGenerator<Uint8Array> {
+  await reader.need(start.subarray(MAGIC_BYTES, MAGIC_BYTES + 1))
+  const end = MAGIC_BYTES + frameHeaderLength(start[MAGIC_BYTES])
+  await reader.need(start.subarray(MAGIC_BYTES + 1, end))
+  const { contentSize } = parseFrameHeader(start.subarray(MAGIC_BYTES, end))
+  decoder.begin(start.subarray(0, end))
+  const size = yield* output.decode(decoder, reader)
+  // libzstd 1.5.4 does not look at the size after a last block with nothing in it.
+  if (contentSize !== undefined && size !== contentSize) {
+    throw damaged(`a frame gives ${size < contentSize ? 'less' : 'more'} than it states`)
+  }
+}
+
+async function skipFrame(reader: CompressedReader): Promise<void> {
+  const size = Buffer.alloc(4)
+  await reader.need(size)
+  if (!(await reader.skip(size.readUInt32LE(0)))) throw reader.cutShort()
+}
