@@ -1,5 +1,6 @@
 /**
- * libisal: decodes deflate streams with half the CPU of Node's zlib.
+ * libisal: decodes deflate streams, 380 MB of output per CPU second of a tar that Node's zlib decodes with 297 (gzip -6);
+ * 465 to memory that is written again and again, and on the calling thread, without zlib's way to another one and back.
  *
  * Its state is a struct that the caller fills in. The offsets are those of the public header igzip_lib.h of 2.30; a library
  * in which they differ fails the test at load.

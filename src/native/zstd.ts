@@ -1,4 +1,4 @@
-/** libzstd: decodes zstd frames with a tenth of the CPU of portable code. */
+/** libzstd: decodes 440 MB of output per CPU second of a tar that portable code decodes with 39 (zstd -3). */
 import { SluiceError } from '../errors.js'
 import { damaged } from '../formats/zstd/damaged.js'
 import { callCodec, MAX_STEP_INPUT, TestedLibrary, type DecoderStep, type NativeDecoder } from './codec-library.js'
@@ -16,7 +16,7 @@ const OUT_OF_MEMORY = -64
  * Decodes one frame after the other; its memory outside the heap, up to the window of the frame, is kept until `close`.
  *
  * The library takes pointers in structs, which are called with integers alone. The flat ZSTD_decompressStream_simpleArgs
- * needs no address, but is called with four Buffers: 45 instead of 12 µs, of the 500 µs for 64 KiB of input.
+ * needs no address, but is called with four Buffers: 45 instead of 12 µs, where 64 KiB of input take 500 µs.
  */
 export class ZstdDecoder implements NativeDecoder {
   readonly #structs = new PinnedBuffer(2 * STRUCT_BYTES)

@@ -168,46 +168,14 @@ test(
   'gzip: an incomplete Huffman code with a right CRC is the one thing libisal takes and zlib does not',
   needsIsal,
   async () => {
-    // Dynamic: "a" and the end have codes of 1 and 2 bits, the code 11 is free; there are no distances.
-    const packed = member(incompleteStream(), Buffer.from('a'))
+    // A dynamic block in which "a" has the code 0 and the end of the block 10; 11 is free, and there are no distances.
+    const packed = member(Buffer.from('05c0010900000080a0adfe3f1102', 'hex'), Buffer.from('a'))
     const portable = await verdict(gunzip, pieces(packed))
     assert.ok(portable instanceof SluiceError)
     assert.match(portable.message, /invalid literal\/lengths set/)
     assert.deepEqual(await verdict(nativeGunzip, pieces(packed)), Buffer.from('a'))
   },
 )
-
-/** Bits from the lowest of each byte on; codes from their highest on. */
-function incompleteStream(): Buffer {
-  const bits: number[] = []
-  const put = (value: number, count: number) => {
-    for (let i = 0; i < count; i++) bits.push((value >> i) & 1)
-  }
-  const code = (text: string) => bits.push(...Array.from(text, Number))
-  put(1, 1) // the last block
-  put(2, 2) // dynamic
-  put(0, 5) // 257 literal and length codes
-  put(0, 5) // 1 distance code
-  put(14, 4) // lengths of 18 code-length codes, in their order
-  // 18, 0, 1 and 2 have codes of two bits: 0 is 00, 1 is 01, 2 is 10, 18 is 11.
-  for (const symbol of [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1]) {
-    put([18, 0, 1, 2].includes(symbol) ? 2 : 0, 3)
-  }
-  code('11')
-  put(97 - 11, 7)
-  code('01') // "a"
-  code('11')
-  put(138 - 11, 7)
-  code('11')
-  put(20 - 11, 7)
-  code('10') // the end of the block
-  code('00') // no distance
-  code('0')
-  code('10')
-  const bytes = Buffer.alloc(Math.ceil(bits.length / 8))
-  bits.forEach((bit, i) => (bytes[i >> 3] |= bit << (i & 7)))
-  return bytes
-}
 
 test('gzip: the end of a member next to the end of a chunk', needsIsal, async () => {
   const content = noise(70_000)
@@ -229,7 +197,7 @@ test('gzip: the end of a member next to the end of a chunk', needsIsal, async ()
       const at = bad.length - cut
       const error = await verdict(nativeGunzip, pieces(bad.subarray(0, at), bad.subarray(at)))
       assert.ok(error instanceof SluiceError)
-      assert.match(error.message, wrong > 4 ? /CRC of a member/ : /size it states/)
+      assert.match(error.message, wrong > 4 ? /CRC of a member/ : /size of a member/)
     }
   }
 })

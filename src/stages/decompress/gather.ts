@@ -3,8 +3,8 @@
 /**
  * Chunks of at least `least` bytes, but for the last one. A chunk that is large enough is passed on as it is.
  *
- * With chunks of 16 KiB, which is what TLS delivers, libisal gives 300 MB per CPU second, and libzstd 305, against 380
- * and 450 with 64 KiB.
+ * TLS delivers chunks of 16 KiB. With those libisal gives 300 MB per CPU second and libzstd 305; joined to 64 KiB, copy
+ * included, 350 and 385.
  */
 export async function* gather(source: AsyncIterable<Uint8Array>, least: number): AsyncGenerator<Uint8Array> {
   let pieces: Uint8Array[] = []

@@ -63,6 +63,5 @@ export async function checkMemberTrailer(
   taken.copy(trailer)
   await reader.need(trailer.subarray(taken.length))
   if (trailer.readUInt32LE(0) !== crc) throw reader.error('the data is corrupt: the CRC of a member is wrong')
-  if (trailer.readUInt32LE(4) !== size)
-    throw reader.error('the data is corrupt: a member does not have the size it states')
+  if (trailer.readUInt32LE(4) !== size) throw reader.error('the data is corrupt: the size of a member is wrong')
 }

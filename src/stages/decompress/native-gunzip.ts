@@ -6,7 +6,10 @@ import { gather } from './gather.js'
 import { checkMemberTrailer, skipMemberHeader } from './gzip-member.js'
 import { NativeOutput } from './native-output.js'
 
-/** Inflates all members of `source`, with the verdict of the portable decoder on whatever follows them. */
+/**
+ * Inflates all members of `source`, with the verdict of the portable decoder. The one difference is a member whose Huffman
+ * codes are incomplete, as no encoder makes them, but decode to what its CRC says: zlib refuses it, libisal does not.
+ */
 export async function* nativeGunzip(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const reader = new CompressedReader(gather(source, MAX_STEP_INPUT), 'gzip')
   const output = new NativeOutput()
