@@ -1,4 +1,5 @@
 /** EROFS images of a repository: what they refer to, files in them, import, mount; and plain streams (repository.md §7). */
+import { closeSync } from 'node:fs'
 import { SluiceError } from '../errors.js'
 import { fromByteString, utf8ByteString, type ByteString } from '../formats/bytes.js'
 import { objectPath, type ObjectId } from '../formats/digest.js'
@@ -108,11 +109,15 @@ export interface MountImageOptions {
 /** Mounts the image of that id; in a secure repository the kernel checks every object that is read. */
 export function mountImage(repository: Repository, id: ObjectId, name: string, options: MountImageOptions): void {
   const image = repository.objects.open(id)
-  mountComposefs({
-    ...options,
-    image,
-    objectsDir: repository.objects.directory,
-    verity: repository.secure ? 'require' : 'off',
-    source: `composefs:${name}`,
-  })
+  try {
+    mountComposefs({
+      ...options,
+      image,
+      objectsDir: repository.objects.directory,
+      verity: repository.secure ? 'require' : 'off',
+      source: `composefs:${name}`,
+    })
+  } finally {
+    closeSync(image)
+  }
 }
