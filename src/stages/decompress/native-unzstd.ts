@@ -1,17 +1,12 @@
-/** zstd by libzstd: the frames are walked here, so that truncation and junk are told apart, and headers are checked. */
+/** zstd by libzstd, frame by frame; headers are checked here, and so is the size a frame states. */
 import { damaged } from '../../formats/zstd/damaged.js'
-import {
-  FRAME_MAGIC,
-  frameHeaderLength,
-  isSkippableMagic,
-  MAX_HEADER_BYTES,
-  parseFrameHeader,
-} from '../../formats/zstd/frame-header.js'
+import { FRAME_MAGIC, frameHeaderLength, MAX_HEADER_BYTES, parseFrameHeader } from '../../formats/zstd/frame-header.js'
 import { MAX_STEP_INPUT } from '../../native/codec-library.js'
 import { ZstdDecoder } from '../../native/zstd.js'
 import { CompressedReader } from './compressed-reader.js'
 import { gather } from './gather.js'
 import { NativeOutput } from './native-output.js'
+import { walkFrames } from './zstd-frames.js'
 
 const MAGIC_BYTES = 4
 
@@ -25,17 +20,9 @@ export async function* nativeUnzstd(source: AsyncIterable<Uint8Array>): AsyncGen
   const output = new NativeOutput()
   const decoder = new ZstdDecoder()
   try {
-    if (await reader.atEnd()) throw reader.error('there is no data, not even an empty frame')
     const start = Buffer.alloc(MAGIC_BYTES + MAX_HEADER_BYTES)
-    while (!(await reader.atEnd())) {
-      const position = reader.position
-      await reader.need(start.subarray(0, MAGIC_BYTES))
-      const magic = start.readUInt32LE(0)
-      if (magic === FRAME_MAGIC) yield* decodeFrame(reader, start, decoder, output)
-      else if (isSkippableMagic(magic)) await skipFrame(reader)
-      else if (position === 0) throw reader.error('the data does not begin with a frame')
-      else throw reader.error(`there is junk after the last frame, at ${position}`)
-    }
+    start.writeUInt32LE(FRAME_MAGIC)
+    yield* walkFrames(reader, () => decodeFrame(reader, start, decoder, output))
     yield* output.rest()
   } finally {
     decoder.close()
@@ -43,7 +30,7 @@ export async function* nativeUnzstd(source: AsyncIterable<Uint8Array>): AsyncGen
   }
 }
 
-/** Decodes the frame whose magic is in `start`, to which the header is added. */
+/** Decodes a frame behind its magic, which is in `start`; the header is read into the rest of it. */
 async function* decodeFrame(
   reader: CompressedReader,
   start: Buffer,
@@ -60,10 +47,4 @@ async function* decodeFrame(
   if (contentSize !== undefined && size !== contentSize) {
     throw damaged(`a frame gives ${size < contentSize ? 'less' : 'more'} than it states`)
   }
-}
-
-async function skipFrame(reader: CompressedReader): Promise<void> {
-  const size = Buffer.alloc(4)
-  await reader.need(size)
-  if (!(await reader.skip(size.readUInt32LE(0)))) throw reader.cutShort()
 }
