@@ -2,6 +2,8 @@
 export const defaults = {
   /** Layers at a time. */
   pullConcurrency: 4,
+  /** Bytes that the buffers of a run may take. */
+  maxMemory: 128 * 1024 * 1024,
   /** Of a new repository. */
   algorithm: 'sha512',
   erofsVersion: 1,

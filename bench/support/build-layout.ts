@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join, posix } from 'node:path'
-import { Transform } from 'node:stream'
+import { Transform, type Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { constants, createGzip } from 'node:zlib'
 import { pack, type Pack } from 'tar-stream'
@@ -29,11 +29,17 @@ export interface LayerFile {
   readonly content: string
 }
 
-export interface BuiltLayer {
+export interface StoredLayer {
   readonly mediaType: string
   readonly digest: string
+  /** Bytes of the blob. */
   readonly size: number
+  /** Bytes of the archive in it. */
+  readonly unpackedSize: number
   readonly diffId: string
+}
+
+export interface BuiltLayer extends StoredLayer {
   /** Entries in the tar. */
   readonly entries: number
 }
@@ -89,21 +95,28 @@ function addParents(tar: Pack, to: string, made: Set<string>, count: () => void)
   }
 }
 
-/** Writes one gzip layer into the layout; memory does not depend on its size. */
-export async function buildLayer(layout: string, contents: readonly (LayerSource | LayerFile)[]): Promise<BuiltLayer> {
+/**
+ * Writes an archive into the layout as a gzip layer; memory does not depend on its size.
+ *
+ * @param level of gzip, 1 to 9.
+ */
+export async function storeLayer(layout: string, tar: Readable | Pack, level: number): Promise<StoredLayer> {
   const blobs = join(layout, 'blobs/sha256')
   mkdirSync(blobs, { recursive: true })
   const temporary = join(blobs, randomUUID())
-  const tar = pack()
   const plain = hashing()
   const packed = hashing()
-  const written = pipeline(
-    tar,
-    plain.stream,
-    createGzip({ level: constants.Z_BEST_SPEED }),
-    packed.stream,
-    createWriteStream(temporary),
-  )
+  await pipeline(tar, plain.stream, createGzip({ level }), packed.stream, createWriteStream(temporary))
+  const digest = packed.digest()
+  renameSync(temporary, join(blobs, digest.slice('sha256:'.length)))
+  const [size, unpackedSize] = [packed.size(), plain.size()]
+  return { mediaType: MEDIA_TYPE, digest, size, unpackedSize, diffId: plain.digest() }
+}
+
+/** Writes files and trees of this machine into the layout as one gzip layer. */
+export async function buildLayer(layout: string, contents: readonly (LayerSource | LayerFile)[]): Promise<BuiltLayer> {
+  const tar = pack()
+  const stored = storeLayer(layout, tar, constants.Z_BEST_SPEED)
   let entries = 0
   const count = () => void entries++
   const made = new Set<string>()
@@ -117,10 +130,7 @@ export async function buildLayer(layout: string, contents: readonly (LayerSource
     }
   }
   tar.finalize()
-  await written
-  const digest = packed.digest()
-  renameSync(temporary, join(blobs, digest.slice('sha256:'.length)))
-  return { mediaType: MEDIA_TYPE, digest, size: packed.size(), diffId: plain.digest(), entries }
+  return { ...(await stored), entries }
 }
 
 function writeDocument(

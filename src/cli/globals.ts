@@ -104,7 +104,7 @@ export async function withRepository<T>(
   command: Command,
   work: (repository: Repository, globals: Globals) => Promise<T> | T,
 ): Promise<T> {
-  const { Repository } = await import('../index.js')
+  const { Repository } = await import('../index/repository.js')
   const globals = globalsOf(command)
   const repository = await Repository.open(repositoryPath(globals), openOptions(globals))
   try {

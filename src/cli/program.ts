@@ -1,16 +1,11 @@
 /** The command tree. Only the commands that a command line names are loaded, and they load what they need when they run. */
 import { Command, type CommanderError } from 'commander'
+import { ociCommand, ociCommands } from './commands/oci.js'
 import { addGlobals } from './globals.js'
-
-interface CommandEntry {
-  readonly name: string
-  readonly alias?: string
-  readonly summary: string
-  readonly load: () => Promise<Command>
-}
+import { addCommands, type LazyCommand } from './lazy-commands.js'
 
 /** The top level, in the order of the help. */
-const entries: readonly CommandEntry[] = [
+const entries: readonly LazyCommand[] = [
   {
     name: 'pull',
     summary: 'pull an image from anywhere; the repository is made if there is none',
@@ -24,7 +19,7 @@ const entries: readonly CommandEntry[] = [
   {
     name: 'oci',
     summary: 'images and layers',
-    load: async () => (await import('./commands/oci.js')).ociCommand(),
+    load: ociCommand,
   },
   {
     name: 'images',
@@ -60,12 +55,23 @@ const entries: readonly CommandEntry[] = [
   {
     name: 'gc',
     summary: 'remove what no tag, reference or root needs',
-    load: async () => (await import('./commands/maintenance.js')).gcCommand(),
+    load: async () => (await import('./commands/gc.js')).gcCommand(),
   },
   {
     name: 'fsck',
     summary: 'check the repository',
     load: async () => (await import('./commands/maintenance.js')).fsckCommand(),
+  },
+  {
+    name: 'doctor',
+    summary: 'tell what this host has, and what Sluice makes of it',
+    load: async () => (await import('./commands/doctor.js')).doctorCommand(),
+  },
+  {
+    name: 'bench',
+    summary: 'measure pulls side by side with other tools',
+    load: async () => (await import('./commands/bench.js')).benchCommand(),
+    foreign: true,
   },
   {
     name: 'transaction',
@@ -84,8 +90,8 @@ const entries: readonly CommandEntry[] = [
   },
 ]
 
-/** Names of all top-level commands. */
-export const commandNames: readonly string[] = entries.map(({ name }) => name)
+/** The names of all commands, of both levels. */
+export const commandNames: readonly string[] = [...entries, ...ociCommands].map(({ name }) => name)
 
 /** @param words of the command line; commands that are not among them are known by name and summary only. */
 export async function createProgram(version: string, words: readonly string[]): Promise<Command> {
@@ -94,17 +100,9 @@ export async function createProgram(version: string, words: readonly string[]): 
     .version(`sluice ${version}`, '-V, --version')
     .enablePositionalOptions()
     .showSuggestionAfterError()
-  for (const { name, alias, summary, load } of entries) {
-    const wanted = words.includes(name) || (alias !== undefined && words.includes(alias))
-    const command = wanted ? await load() : new Command(name)
-    if (alias !== undefined) command.alias(alias)
-    program.addCommand(command.description(summary))
-  }
+  await addCommands(program, entries, words)
   addGlobals(program, true)
-  forEachCommand(program, (command) => {
-    if (command !== program && command.commands.length === 0) addGlobals(command, false)
-    command.exitOverride()
-  })
+  forEachCommand(program, (command) => command.exitOverride())
   return program
 }
 

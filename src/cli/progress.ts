@@ -71,11 +71,14 @@ async function barRenderer(): Promise<Renderer> {
     show: (event) => {
       if (event.type === 'started') {
         const size = formatSize(event.total)
+        // A layer that has to be fetched anew starts twice.
+        open.get(event.id)?.stop()
         open.set(event.id, bars.create(event.total, 0, { layer: shortId(event.id), done: '0 B', size, state: '' }))
       } else if (event.type === 'progress') {
         open.get(event.id)?.update(event.fetched, { done: formatSize(event.fetched) })
       } else if (event.type === 'done') {
-        open.get(event.id)?.update(event.transferred, { done: formatSize(event.transferred), state: 'stored' })
+        const bar = open.get(event.id)
+        bar?.update(bar.getTotal(), { done: formatSize(bar.getTotal()), state: 'stored' })
       } else if (event.type === 'skipped') {
         bars.log(`${shortId(event.id)} already present\n`)
       }

@@ -1,6 +1,5 @@
 /** What the decoders in C libraries have in common. */
-import type { CodecLibrary } from './capabilities.js'
-import { ffi, openLibrary } from './library.js'
+import { ffi, openLibrary, type CodecLibrary } from './library.js'
 import { nativeMissing } from './libc.js'
 import type { PinnedBuffer } from './pinned-buffer.js'
 

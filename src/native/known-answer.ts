@@ -13,7 +13,7 @@ const OUTPUT_BYTES = 400
  * bytes were consumed; undefined if it is not the text, or does not end.
  */
 export function decodesInPieces(decoder: NativeDecoder, packed: Buffer, piece: number): number | undefined {
-  const output = new PinnedBuffer(OUTPUT_BYTES)
+  const output = PinnedBuffer.allocate(OUTPUT_BYTES)
   let filled = 0
   let consumed = 0
   let compared = 0

@@ -22,6 +22,7 @@ const files = {
 } as const
 
 export type LibraryName = keyof typeof files
+export type CodecLibrary = Exclude<LibraryName, 'libc'>
 
 /** Whether native code is in use: `off` by SLUICE_NATIVE=off, `missing` where ffi-rs has no binary for this platform. */
 export type NativeState = 'on' | 'off' | 'missing'
@@ -36,7 +37,13 @@ export function ffi(): Ffi | undefined {
   return process.env['SLUICE_NATIVE'] === 'off' ? undefined : loadFfi()
 }
 
+/** Why ffi-rs could not be loaded, in one line; undefined if it was, or nobody asked for it. */
+export function loadFailure(): string | undefined {
+  return failure
+}
+
 let loaded: Ffi | false | undefined
+let failure: string | undefined
 
 function loadFfi(): Ffi | undefined {
   if (loaded === undefined) {
@@ -44,8 +51,9 @@ function loadFfi(): Ffi | undefined {
       const require = createRequire(import.meta.url)
       loaded = require('ffi-rs') as Ffi
       keepMapped(loaded, Object.keys(require.cache))
-    } catch {
+    } catch (error) {
       loaded = false
+      failure = (error instanceof Error ? error.message : String(error)).split('\n', 1)[0]
     }
   }
   return loaded === false ? undefined : loaded

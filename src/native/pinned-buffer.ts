@@ -4,13 +4,26 @@ import { call } from './libc.js'
 export class PinnedBuffer {
   /** Never moves. Who has handed out the address keeps a reference until C is done with it. */
   readonly bytes: Buffer
-  readonly address: number
+  #address: number | undefined
+
+  private constructor(bytes: Buffer) {
+    this.bytes = bytes
+  }
 
   /** Takes `length` bytes, not cleared, outside the pool that Node's small Buffers share. */
-  constructor(length: number) {
-    this.bytes = Buffer.allocUnsafeSlow(length)
+  static allocate(length: number): PinnedBuffer {
+    return new PinnedBuffer(Buffer.allocUnsafeSlow(length))
+  }
+
+  /** Memory that is there already, and is not moved by anybody. */
+  static over(bytes: Buffer): PinnedBuffer {
+    return new PinnedBuffer(bytes)
+  }
+
+  /** Found on the first use: it takes a call. */
+  get address(): number {
     // Copying nothing returns the first argument (libraries.md, "ffi-rs safety").
-    this.address = call('memcpy', this.bytes, this.bytes, 0)
+    return (this.#address ??= call('memcpy', this.bytes, this.bytes, 0))
   }
 
   /** Copies what fits of `bytes` to the start, and says how much that was. */

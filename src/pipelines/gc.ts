@@ -17,6 +17,8 @@ import { walkRepository, type WalkOptions } from '../stages/walk/walk.js'
 export type GcPlan = SweepPlan
 
 export interface GcOptions extends WalkOptions {
+  /** Remove what interrupted pulls received, too, and not only what is older than a week. */
+  readonly parts?: boolean
   /** Find out what would be removed, remove nothing; needs neither the exclusive lock nor write permission. */
   readonly dryRun?: boolean
 }
@@ -29,6 +31,10 @@ export interface GcResult {
   /** Links below `images/`, refs among them. */
   readonly imagesPruned: number
   readonly streamsPruned: number
+  /** Beginnings of blobs that interrupted pulls received. */
+  readonly partsRemoved: number
+  /** Sum of their sizes. */
+  readonly partsBytes: number
 }
 
 export type GcEvent =
@@ -63,23 +69,29 @@ export async function collectGarbage(repository: Repository, options: GcOptions 
  *
  * @throws SluiceError if a root or anything it needs cannot be read, or something lies where it does not belong.
  */
-export async function planGc(repository: Repository, options: WalkOptions = {}): Promise<GcPlan> {
+export async function planGc(repository: Repository, options: Omit<GcOptions, 'dryRun'> = {}): Promise<GcPlan> {
   try {
     const live = await walkRepository(repository, options)
-    return await planSweep(repository, live, options.signal)
+    return await planSweep(repository, live, options)
   } catch (error) {
     throw withContext(error, `cannot collect garbage in ${repository.path}`)
   }
 }
 
 /** The counters of a plan. */
-export function summarisePlan({ objects, links }: GcPlan): GcResult {
+export function summarisePlan({ objects, links, parts }: GcPlan): GcResult {
   return {
     objectsRemoved: objects.length,
-    objectsBytes: objects.reduce((sum, { size }) => sum + size, 0),
+    objectsBytes: sumOfSizes(objects),
     imagesPruned: links.images.length,
     streamsPruned: links.streams.length,
+    partsRemoved: parts.data.length,
+    partsBytes: sumOfSizes(parts.data),
   }
+}
+
+function sumOfSizes(files: readonly { readonly size: number }[]): number {
+  return files.reduce((sum, { size }) => sum + size, 0)
 }
 
 async function executePlan(

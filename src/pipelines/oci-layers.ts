@@ -5,11 +5,13 @@ import type { ByteString } from '../formats/bytes.js'
 import type { Digest, ObjectId } from '../formats/digest.js'
 import { contentType } from '../formats/splitstream/format.js'
 import { dumpTarEntry } from '../formats/tar/dump.js'
+import { defaults } from '../options.js'
 import { streamName } from '../repository/names.js'
 import type { OpenStream, Repository } from '../repository/repository.js'
 import { readLayerEntries } from '../stages/erofs/image-tree.js'
 import { mergeStream, streamParts } from '../stages/splitstream/read.js'
 import { importLayer } from '../stages/tar/import-layer.js'
+import { openEngine } from '../workers/open-engine.js'
 
 /** `oci layer --json`; the names are the reference's. Sizes in bytes. */
 export interface LayerDetails {
@@ -104,8 +106,22 @@ export async function importTarLayer(
   signal?: AbortSignal,
 ): Promise<ObjectId> {
   repository.ensureWritable()
-  const stored = repository.streams.objectOf(streamName.layer(diffId))
-  const stream = stored ?? (await importLayer(repository, { id: diffId, diffId }, tar, signal)).stream
+  const stream =
+    repository.streams.objectOf(streamName.layer(diffId)) ?? (await importTar(repository, diffId, tar, signal))
   if (name !== undefined) repository.streams.linkRef(name, streamName.layer(diffId))
   return stream
+}
+
+async function importTar(
+  repository: Repository,
+  diffId: Digest,
+  tar: AsyncIterable<Uint8Array>,
+  signal: AbortSignal | undefined,
+): Promise<ObjectId> {
+  const engine = openEngine(repository, { maxMemory: defaults.maxMemory, layers: 1 })
+  try {
+    return (await importLayer(repository, engine, { id: diffId, diffId }, tar, signal && { signal })).stream
+  } finally {
+    await engine.close()
+  }
 }

@@ -11,44 +11,62 @@ import type { Digest, ObjectId } from '../formats/digest.js'
 import { imageLayers, isContainerImage, type ImageLayer } from '../formats/oci/image-layers.js'
 import type { Platform } from '../formats/oci/platform.js'
 import { checkTag, encodeTag } from '../formats/oci/tag-name.js'
+import type { TarEntry } from '../formats/tar/entries.js'
 import { coldFrom } from '../flow/cold.js'
 import { leaveOpen, readToEnd } from '../flow/iterate.js'
-import { metered, StageMeter } from '../flow/meter.js'
-import { runAll } from '../flow/run-all.js'
+import type { OnSpan } from '../flow/meter.js'
 import { defaults } from '../options.js'
 import type { ErofsVersion } from '../repository/metadata.js'
 import { streamName } from '../repository/names.js'
+import type { Part } from '../repository/parts/part.js'
 import type { Repository } from '../repository/repository.js'
 import { findStoredDocument, findStoredLayer, hasImage } from '../repository/stored-image.js'
 import { decompress } from '../stages/decompress/decompress.js'
 import { commitImages, imageRefName } from '../stages/erofs/commit-images.js'
 import { buildImageTree, type StoredLayer } from '../stages/erofs/image-tree.js'
+import { fetchBlob } from '../stages/fetch/fetch-blob.js'
 import type { ImageSource, ResolvedManifest } from '../stages/fetch/image-source.js'
-import { noObjects } from '../stages/object/object-sink.js'
+import { addStats, noObjects } from '../stages/object/object-batch.js'
+import { slabHash } from '../stages/slab/slab-hash.js'
+import { slabMemory } from '../stages/slab/slab-pool.js'
 import { encodeImageDocuments, registerImage, type ImageDocuments } from '../stages/splitstream/image-documents.js'
 import { importBlobLayer, importLayer, type ImportedLayer } from '../stages/tar/import-layer.js'
-import type { PullEvent, PullResult } from './pull-events.js'
+import { openEngine, type OpenEngine } from '../workers/open-engine.js'
+import { addMeters, pullMeters, type PullEvent, type PullMeters, type PullResult } from './pull-events.js'
+import { storeLayers } from './store-layers.js'
 
 export interface PullOptions {
   /** Tag to set. */
   readonly tag: string
   /** Default: the host's. */
   readonly platform?: Platform
-  /** Layers at a time, 1 or more; default `defaults.pullConcurrency`. */
+  /** Layers at a time, 1 or more, as far as there is memory; default `defaults.pullConcurrency`. */
   readonly concurrency?: number
+  /** Bytes that the buffers of the run may take; default `defaults.maxMemory`. */
+  readonly maxMemory?: number
+  /** Threads beside the main one; default: one for each core, none on a single core. */
+  readonly threads?: number
+  /** Told what every stage did and when, for a trace. */
+  readonly onSpan?: OnSpan
   /** Refuse what the reference tool refuses (oci.md §4.0). */
   readonly parity?: boolean
   readonly signal?: AbortSignal
 }
 
+/** How often it is told what the stages did. */
+const STAGES_INTERVAL_MS = 1000
+
 /** One pull: where from, where to, how, and what is counted on the way. */
 interface PullRun {
   readonly repository: Repository
   readonly source: ImageSource
+  readonly engine: OpenEngine
   readonly options: PullOptions
   readonly emit: (event: PullEvent) => void
   readonly signal: AbortSignal
-  readonly stages: Record<'fetch' | 'decompress' | 'import' | 'erofs', StageMeter>
+  readonly stages: PullMeters
+  /** What the layers hold that came in this run. */
+  readonly entries: Map<Digest, readonly TarEntry[]>
   readonly objects: { newObjects: number; presentObjects: number; storedBytes: number; inlineBytes: number }
 }
 
@@ -65,19 +83,37 @@ export function pullOci(
     checkTag(options.tag)
     ensureTakesImages(repository)
     const source = await openSource()
+    const stages = pullMeters('image', options.onSpan)
+    const engine = openEngine(repository, {
+      maxMemory: options.maxMemory ?? defaults.maxMemory,
+      layers: options.concurrency ?? defaults.pullConcurrency,
+      ...(options.threads !== undefined && { threads: options.threads }),
+      onTask: (stage, thread, startMs, endMs) => {
+        stages[stage].busyMs += endMs - startMs
+        options.onSpan?.({ track: thread, name: stage, startMs, endMs })
+      },
+    })
+    const telling = setInterval(() => emit({ type: 'stages', stages }), STAGES_INTERVAL_MS)
     try {
-      const stages = {
-        fetch: new StageMeter(),
-        decompress: new StageMeter(),
-        import: new StageMeter(),
-        erofs: new StageMeter(),
-      }
       const objects = { ...noObjects(), inlineBytes: 0 }
-      const result = await run({ repository, source, options, emit, signal, stages, objects })
+      const result = await run({
+        repository,
+        source,
+        engine,
+        options,
+        emit,
+        signal,
+        stages,
+        entries: new Map(),
+        objects,
+      })
+      emit({ type: 'stages', stages })
       emit({ type: 'completed', result })
     } catch (error) {
       throw withContext(naming(error, source.description), 'cannot pull')
     } finally {
+      clearInterval(telling)
+      await engine.close()
       await source.close()
     }
   }, options.signal)
@@ -166,55 +202,67 @@ async function ensureLayers(
     pull.emit({ type: 'skipped', id: layer.id })
   }
   const largestFirst = [...missing.values()].sort((a, b) => b.descriptor.size - a.descriptor.size)
-  await runAll(largestFirst, pull.options.concurrency ?? defaults.pullConcurrency, async (layer) => {
-    streams.set(layer.id, await fetchLayer(pull, layer))
-  })
-  const layers = wanted.map(({ id }) => ({ diffId: id, stream: streams.get(id)! }))
-  return { layers, fetched: missing.size }
+  const stored = await storeLayers(
+    {
+      ...pull,
+      concurrency: pull.engine.layers,
+      keepParts: pull.source.isRemote === true,
+      fetch: (layer, part, signal) => fetchLayer({ ...pull, signal }, layer, part),
+    },
+    largestFirst,
+  )
+  const layers = wanted.map(({ id }) => ({
+    diffId: id,
+    stream: (streams.get(id) ?? stored.streams.get(id))!,
+    entries: pull.entries.get(id),
+  }))
+  return { layers, fetched: stored.fetched }
 }
 
 /** One layer: fetch → decompress → import. Gives its splitstream. */
-async function fetchLayer(pull: PullRun, { id, diffId, descriptor, treatment }: ImageLayer): Promise<ObjectId> {
-  const { repository, source, emit, signal, stages, objects } = pull
+async function fetchLayer(
+  pull: PullRun,
+  { id, diffId, descriptor, treatment }: ImageLayer,
+  part: Part | undefined,
+): Promise<ObjectId> {
+  const { repository, source, engine, options, emit, signal, stages, objects } = pull
   const total = descriptor.size
   let received = 0
+  let resumed = 0
   const onProgress = (bytes: number) => emit({ type: 'progress', id, fetched: (received += bytes), total })
+  const onResumed = (bytes: number) => {
+    resumed += bytes
+    onProgress(bytes)
+  }
   emit({ type: 'started', id, total })
 
-  const fetch = new StageMeter()
-  const inflate = new StageMeter()
-  const started = performance.now()
-  const blob = metered(source.blob(descriptor, { signal, onProgress }), fetch)
+  const meters = pullMeters(`layer ${id.slice(id.indexOf(':') + 1).slice(0, 12)}`, options.onSpan)
+  const createHash = (algorithm: string) => slabHash(engine, algorithm, signal)
+  const blob = meters.fetch.through(fetchBlob(source, descriptor, part, { signal, onProgress, onResumed, createHash }))
   let imported: ImportedLayer
   try {
     const bytes = leaveOpen(blob)
-    imported =
-      treatment.type === 'blob'
-        ? await importBlobLayer(repository, id, bytes, signal)
-        : await importLayer(
-            repository,
-            { id, diffId },
-            metered(decompress(bytes, treatment.compression, { signal }), inflate, fetch),
-            signal,
-          )
+    if (treatment.type === 'blob') imported = await importBlobLayer(repository, id, bytes, signal)
+    else {
+      const memory = slabMemory(engine.slabs, meters.decompress, signal)
+      const tar = meters.decompress.through(decompress(bytes, treatment.compression, { signal, memory }), meters.fetch)
+      imported = await importLayer(repository, engine, { id, diffId }, tar, { entries: true, meters, signal })
+    }
   } catch (error) {
     // Bytes that make no sense may just be the wrong ones: then their digest is the news, not what they look like.
     if (isAboutContent(error)) await readToEnd(blob)
     throw naming(error, descriptor.digest, `blob ${descriptor.digest}`)
   } finally {
     await blob.return(undefined)
+    addMeters(stages, meters)
   }
-  const starvedMs = fetch.busyMs + inflate.busyMs
-  const busyMs = performance.now() - started - starvedMs
-  const items = imported.objects.newObjects + imported.objects.presentObjects
-  stages.fetch.add(fetch)
-  stages.decompress.add(inflate)
-  stages.import.add({ bytes: imported.size, items, busyMs, starvedMs })
-  objects.newObjects += imported.objects.newObjects
-  objects.presentObjects += imported.objects.presentObjects
-  objects.storedBytes += imported.objects.storedBytes
+  if (imported.entries !== undefined) pull.entries.set(id, imported.entries)
+  const { newObjects, presentObjects } = imported.objects
+  stages.digest.count(total + imported.size)
+  stages.object.count(imported.size - imported.inlineBytes, newObjects + presentObjects)
+  addStats(objects, imported.objects)
   objects.inlineBytes += imported.inlineBytes
-  emit({ type: 'done', id, transferred: total })
+  emit({ type: 'done', id, transferred: received - resumed })
   return imported.stream
 }
 
@@ -241,8 +289,8 @@ async function ensureImages(
   try {
     const treeOptions = { xattrs: 'allowlist-only', parity: options.parity ?? false } as const
     const images = commitImages(repository, await buildImageTree(repository, layers, treeOptions, signal), versions)
-    stages.erofs.items += images.size
-    stages.erofs.busyMs += performance.now() - started
+    stages.erofs.count(0, images.size)
+    stages.erofs.addWork(started, performance.now())
     return images
   } catch (error) {
     // As the reference does: what arrived is registered, only the tag is not set (oci.md §10).

@@ -3,6 +3,8 @@
  *
  * An object is written under a temporary name and appears under its own only complete, by one rename. Two writers of the
  * same object replace equal content by equal content.
+ *
+ * A new object of one write takes five system calls: access, openat, write, close, rename; one that is there takes the first.
  */
 import {
   closeSync,
@@ -15,10 +17,10 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs'
-import { join } from 'node:path'
 import { errnoOf, ioError, SluiceError } from '../errors.js'
 import { objectPath, type HashAlgorithm, type ObjectId } from '../formats/digest.js'
-import { VerityHasher, verityDigest } from '../formats/verity/digest.js'
+import { hashBlocks, VerityHasher, verityDigests } from '../formats/verity/digest.js'
+import { hashTogether } from '../native/multi-hash.js'
 import { makeDirectories, randomSuffix } from './links.js'
 import type { VerityPolicy } from './verity-policy.js'
 
@@ -45,7 +47,7 @@ export class ObjectStore {
   }
 
   path(id: ObjectId): string {
-    return join(this.directory, objectPath(id))
+    return `${this.directory}/${objectPath(id)}`
   }
 
   /** Whether the object is there; by its path alone, except in a secure repository. */
@@ -100,7 +102,16 @@ export class ObjectStore {
 
   /** Stores `data`, unless its object is there. */
   store(data: Uint8Array): StoredObject {
-    const id = verityDigest(this.algorithm, data)
+    return this.storeAll([data])[0]
+  }
+
+  /** Stores several, each unless its object is there; cheaper than one by one, for they are hashed together. */
+  storeAll(contents: readonly Uint8Array[]): StoredObject[] {
+    const ids = verityDigests(this.algorithm, contents, hashTogether)
+    return contents.map((data, i) => this.#storeAs(ids[i], data))
+  }
+
+  #storeAs(id: ObjectId, data: Uint8Array): StoredObject {
     if (this.has(id)) return { id, size: data.length, isNew: false }
     const temporary = new TemporaryObject(this.directory)
     try {
@@ -111,6 +122,11 @@ export class ObjectStore {
       throw ioError(error, `cannot store an object of ${data.length} bytes`)
     }
     return { id, size: data.length, isNew: true }
+  }
+
+  /** Hashes of the 4096-byte blocks of a piece of an object, for a `VerityTree`. */
+  hashBlocks(data: Uint8Array): Buffer {
+    return hashBlocks(this.algorithm, data, hashTogether)
   }
 
   /** Starts an object whose content comes in pieces. */
@@ -127,26 +143,34 @@ export class ObjectStore {
       renameSync(temporary.path, target)
     } catch (error) {
       if (errnoOf(error) !== 'ENOENT') throw error
-      makeDirectories(join(this.directory, id.slice(0, 2)))
+      makeDirectories(`${this.directory}/${id.slice(0, 2)}`)
       renameSync(temporary.path, target)
     }
   }
 }
 
-/** An object being written; ends in `commit` or `abort`. */
+/**
+ * An object being written, in one of two ways: piece after piece by `write`, or by anyone at any place of `fd`. Ends in
+ * `commit` or `abort`.
+ */
 export class ObjectWriter {
   readonly #store: ObjectStore
-  readonly #hasher: VerityHasher
   readonly #temporary: TemporaryObject
+  #hasher: VerityHasher | undefined
 
   constructor(store: ObjectStore) {
     this.#store = store
-    this.#hasher = new VerityHasher(store.algorithm)
     this.#temporary = new TemporaryObject(store.directory)
   }
 
-  /** On failure the temporary file is gone. */
+  /** For positioned writes from any thread, until `commit` or `abort` closes it. */
+  get fd(): number {
+    return this.#temporary.fd
+  }
+
+  /** Appends. On failure the temporary file is gone. */
   write(data: Uint8Array): void {
+    this.#hasher ??= new VerityHasher(this.#store.algorithm, hashTogether)
     this.#hasher.update(data)
     try {
       this.#temporary.write(data)
@@ -156,9 +180,14 @@ export class ObjectWriter {
     }
   }
 
-  commit(): StoredObject {
-    const id = this.#hasher.digest()
-    const { size } = this.#hasher
+  /** Stores what `write` was given. */
+  commit(): StoredObject
+  /** Stores what was written to `fd`: `size` bytes whose digest, trusted here, is `id`. */
+  commit(id: ObjectId, size: number): StoredObject
+  commit(givenId?: ObjectId, givenSize?: number): StoredObject {
+    const hasher = this.#hasher ?? new VerityHasher(this.#store.algorithm, hashTogether)
+    const size = givenSize ?? hasher.size
+    const id = givenId ?? hasher.digest()
     try {
       if (this.#store.has(id)) {
         this.#temporary.discard()
@@ -177,20 +206,29 @@ export class ObjectWriter {
   }
 }
 
+const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL
+/** Random once in a thread, with a counter behind it: a random name for each object would cost more than its file. */
+const temporaryPrefix = `${TEMPORARY_PREFIX}${randomSuffix().slice(0, 6)}`
+let temporaries = 0
+
 /** A file under a temporary name in `objects/`. */
 class TemporaryObject {
   readonly path: string
   #fd: number
 
   constructor(directory: string) {
-    this.path = join(directory, `${TEMPORARY_PREFIX}${randomSuffix()}`)
+    this.path = `${directory}/${temporaryPrefix}${(temporaries++).toString(36).padStart(6, '0')}`
     try {
-      this.#fd = openSync(this.path, 'wx', 0o644)
+      this.#fd = openSync(this.path, CREATE, 0o644)
     } catch (error) {
       if (errnoOf(error) !== 'ENOENT') throw ioError(error, 'cannot create a file in the repository')
       makeDirectories(directory)
-      this.#fd = openSync(this.path, 'wx', 0o644)
+      this.#fd = openSync(this.path, CREATE, 0o644)
     }
+  }
+
+  get fd(): number {
+    return this.#fd
   }
 
   write(data: Uint8Array): void {

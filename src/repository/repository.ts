@@ -17,6 +17,7 @@ import {
 } from './metadata.js'
 import { checkName } from './names.js'
 import { ObjectStore } from './objects.js'
+import { PartStore } from './parts/part-store.js'
 import { isSecure, VerityPolicy } from './verity-policy.js'
 
 export interface OpenOptions {
@@ -49,6 +50,8 @@ export class Repository implements Disposable {
   readonly objects: ObjectStore
   readonly streams: LinkCategory
   readonly images: LinkCategory
+  /** What arrived of blobs that are not stored yet. */
+  readonly parts: PartStore
   readonly erofsFormats: ErofsFormats
   /** Whether every object must have fs-verity. */
   readonly secure: boolean
@@ -71,6 +74,7 @@ export class Repository implements Disposable {
     )
     this.streams = new LinkCategory(path, 'streams', metadata.algorithm)
     this.images = new LinkCategory(path, 'images', metadata.algorithm)
+    this.parts = new PartStore(path, metadata.algorithm)
   }
 
   /** Opens a repository and holds its shared lock until `close`. Waits while another process collects garbage. */

@@ -1,11 +1,11 @@
 /** What a repository already holds of an image, trusted only as far as it was looked at. */
 import { createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
 import { SluiceError } from '../errors.js'
 import { digestHashName, type Digest, type ObjectId } from '../formats/digest.js'
 import { contentType } from '../formats/splitstream/format.js'
 import { verityDigest } from '../formats/verity/digest.js'
 import { streamName } from './names.js'
+import { haveAllObjects } from './object-presence.js'
 import type { OpenStream, Repository } from './repository.js'
 
 /** Largest manifest or config; the registry client refuses larger ones too. */
@@ -56,16 +56,35 @@ export function readStoredDocument(
   }
 }
 
+/** Layers are tars; blobs are the layers of artifacts. */
+export type LayerType = 'layer' | 'blob'
+
 /** The stored layer, or undefined if it is missing, damaged, or lacks an object: then it is fetched again (design.md §9.10). */
-export function findStoredLayer(repository: Repository, digest: Digest, type: 'layer' | 'blob'): ObjectId | undefined {
-  return unlessDamaged(() => {
-    const stream = repository.openStream(streamName.layer(digest), contentType[type])
-    stream.close()
-    for (const id of stream.objectRefs) {
-      if (!existsSync(repository.objects.path(id))) return undefined
-    }
-    return stream.id
-  })
+export function findStoredLayer(repository: Repository, digest: Digest, type: LayerType): ObjectId | undefined {
+  return findStoredLayers(repository, new Map([[digest, type]])).get(digest)
+}
+
+/** As `findStoredLayer` for all layers of an image, whose objects are looked up together; gives those that are stored. */
+export function findStoredLayers(
+  repository: Repository,
+  layers: ReadonlyMap<Digest, LayerType>,
+): Map<Digest, ObjectId> {
+  const found: [Digest, OpenStream][] = []
+  for (const [digest, type] of layers) {
+    const stream = unlessDamaged(() => repository.openStream(streamName.layer(digest), contentType[type]))
+    stream?.close()
+    if (stream !== undefined) found.push([digest, stream])
+  }
+  const tables = found.map(([, { objectRefs }]) => objectRefs)
+  const whole = haveAllObjects(repository.objects, tables)
+  return new Map(found.filter((_, at) => whole[at]).map(([digest, { id }]) => [digest, id]))
+}
+
+/** Whether the splitstream `id` of a layer, which need not have a name yet, can be read and lacks no object. */
+export function isWholeLayer(repository: Repository, id: ObjectId, type: LayerType): boolean {
+  const stream = unlessDamaged(() => repository.openStreamObject(id, `object ${id}`, contentType[type]))
+  stream?.close()
+  return stream !== undefined && haveAllObjects(repository.objects, [stream.objectRefs])[0]
 }
 
 /** The stored document, or undefined if it is missing or damaged. */
@@ -79,12 +98,13 @@ export function findStoredDocument(
 
 /** Whether the EROFS image `id` is stored, whole, and linked. */
 export function hasImage(repository: Repository, id: ObjectId): boolean {
-  const found = unlessDamaged(() =>
-    repository.images.objectOf(id) === id
-      ? verityDigest(repository.algorithm, repository.objects.read(id, MAX_IMAGE))
-      : undefined,
-  )
-  return found === id
+  const isWhole = unlessDamaged(() => {
+    if (repository.images.objectOf(id) !== id) return false
+    // In a secure repository the kernel measures it, and checks every read.
+    if (repository.secure) return repository.objects.has(id)
+    return verityDigest(repository.algorithm, repository.objects.read(id, MAX_IMAGE)) === id
+  })
+  return isWhole === true
 }
 
 function unlessDamaged<T>(find: () => T): T | undefined {

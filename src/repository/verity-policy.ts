@@ -48,19 +48,15 @@ export class VerityPolicy {
    */
   seal(path: string, id: ObjectId): void {
     if (this.#mode === 'off') return
-    const result = sealFile(path, this.#algorithm)
-    if (this.#mode === 'required') {
-      if (result === 'not-supported') throw noVerity(path)
-      const fd = openSync(path, 'r')
-      try {
-        this.check(fd, id)
-      } finally {
-        closeSync(fd)
-      }
-    } else if (result === 'not-supported') {
-      this.#mode = 'off'
-    }
+    const result = sealFile(path, this.#algorithm, (fd) => this.check(fd, id))
+    if (this.#mode === 'required') expectSealed(path, result)
+    else if (result === 'not-supported') this.#mode = 'off'
   }
+}
+
+function expectSealed(path: string, result: EnableResult): void {
+  if (result === 'not-supported') throw noVerity(path)
+  if (result === 'busy') throw new SluiceError('SLUICE_IO', `cannot enable fs-verity: ${path} stays open for writing`)
 }
 
 function noVerity(path: string): SluiceError {
@@ -69,22 +65,28 @@ function noVerity(path: string): SluiceError {
   })
 }
 
-/** Enables fs-verity on a file that nobody should be writing; one that is still open elsewhere is replaced by a copy. */
-function sealFile(path: string, algorithm: HashAlgorithm): EnableResult {
-  const result = enableAt(path, algorithm)
+/**
+ * Enables fs-verity on a file that nobody should be writing; one that is still open elsewhere is replaced by a copy.
+ *
+ * @param check called with the sealed file.
+ */
+function sealFile(path: string, algorithm: HashAlgorithm, check?: (fd: number) => void): EnableResult {
+  const result = enableAt(path, algorithm, check)
   if (result !== 'busy') return result
   // A forked child may hold a descriptor open for writing for a while; its copy has never been open elsewhere.
   const copy = `${path}-copy`
   copyFileSync(path, copy)
-  const second = enableAt(copy, algorithm)
+  const second = enableAt(copy, algorithm, check)
   renameSync(copy, path)
   return second
 }
 
-function enableAt(path: string, algorithm: HashAlgorithm): EnableResult {
+function enableAt(path: string, algorithm: HashAlgorithm, check?: (fd: number) => void): EnableResult {
   const fd = openSync(path, 'r')
   try {
-    return enableVerity(fd, algorithm)
+    const result = enableVerity(fd, algorithm)
+    if (result === 'enabled' || result === 'already-enabled') check?.(fd)
+    return result
   } finally {
     closeSync(fd)
   }
@@ -92,7 +94,7 @@ function enableAt(path: string, algorithm: HashAlgorithm): EnableResult {
 
 /** Seals meta.json, whose fs-verity is what makes a repository secure. */
 export function sealMetadata(path: string, algorithm: HashAlgorithm, secure: boolean): void {
-  if (secure && sealFile(path, algorithm) === 'not-supported') throw noVerity(path)
+  if (secure) expectSealed(path, sealFile(path, algorithm))
 }
 
 /** Whether a file has fs-verity; it must exist. */

@@ -118,7 +118,7 @@ test('--json gives events, the last one with the result', async (t) => {
   assert.ok(events.every(({ v }) => v === 1))
   assert.deepEqual(
     new Set(events.map(({ type }) => type)),
-    new Set(['message', 'started', 'progress', 'done', 'completed']),
+    new Set(['message', 'started', 'progress', 'done', 'stages', 'completed']),
   )
   const result = events.at(-1)!['result'] as { tag: string; images: Record<string, string>; layers: unknown }
   assert.equal(result.tag, `docker://${registry.host}/app:v1`)

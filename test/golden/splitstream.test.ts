@@ -1,19 +1,19 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { Readable } from 'node:stream'
 import { test, type TestContext } from 'node:test'
 import { decompress } from 'fzstd'
 import { SluiceError } from '../../src/errors.js'
-import { objectPath, type HashAlgorithm, type ObjectId } from '../../src/formats/digest.js'
+import { objectPath, type Digest, type HashAlgorithm, type ObjectId } from '../../src/formats/digest.js'
 import { ChunkDecoder } from '../../src/formats/splitstream/chunks.js'
 import { contentType } from '../../src/formats/splitstream/format.js'
 import { readSplitstream } from '../../src/formats/splitstream/read.js'
-import { TarSplitter } from '../../src/formats/tar/split.js'
 import { verityDigest } from '../../src/formats/verity/digest.js'
 import type { Repository } from '../../src/repository/repository.js'
-import { ObjectSink } from '../../src/stages/object/object-sink.js'
 import { mergeStream } from '../../src/stages/splitstream/read.js'
-import { SplitstreamWriter } from '../../src/stages/splitstream/write.js'
+import { importLayer } from '../../src/stages/tar/import-layer.js'
+import { MIN_MEMORY, openEngine } from '../../src/workers/open-engine.js'
 import { temporaryRepository } from '../helpers/temporary.js'
 import { hasVector, readJsonVector, readVector } from '../helpers/vectors.js'
 
@@ -102,19 +102,14 @@ test('splitstreams of the reference are read as they are', () => {
   }
 })
 
-async function writeLayer(repository: Repository, tar: Uint8Array): Promise<ObjectId> {
-  const objects = new ObjectSink(repository.objects)
-  const writer = new SplitstreamWriter(repository.objects, contentType.layer)
-  let size = 0
-  const splitter = new TarSplitter({
-    inline: (bytes) => writer.inline(bytes),
-    beginObject: (bytes) => objects.begin((size = bytes)),
-    objectData: (bytes) => objects.data(bytes),
-    endObject: () => writer.external(objects.end(), size),
-  })
-  splitter.push(tar)
-  splitter.end()
-  return (await writer.finish()).id
+async function writeLayer(repository: Repository, tar: Buffer): Promise<ObjectId> {
+  const diffId = `sha256:${sha256(tar)}` as Digest
+  const engine = openEngine(repository, { maxMemory: MIN_MEMORY, layers: 1 })
+  try {
+    return (await importLayer(repository, engine, { id: diffId, diffId }, Readable.from([tar]))).stream
+  } finally {
+    await engine.close()
+  }
 }
 
 for (const vector of readJsonVector<StreamVector[]>('repository', 'splitstreams.json')) {

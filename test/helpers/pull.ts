@@ -40,6 +40,9 @@ export function layerTar(name: string, sizes: readonly number[] = [10, 64, 65, 5
   return Buffer.concat([directory('usr/'), directory(`usr/${name}/`), ...files, endMarker])
 }
 
+/** Tests serve the same layers over and over. */
+const zipped = new WeakMap<Buffer, Buffer>()
+
 export interface ServedImage {
   readonly layers: readonly { readonly digest: string; readonly diffId: string; readonly size: number }[]
 }
@@ -52,7 +55,9 @@ export function serveImage(
   diffIds?: readonly string[],
 ): ServedImage {
   const layers = tars.map((tar) => {
-    const { digest, size } = registry.putBlob(gzipSync(tar))
+    const blob = zipped.get(tar) ?? gzipSync(tar)
+    zipped.set(tar, blob)
+    const { digest, size } = registry.putBlob(blob)
     return { digest, size, diffId: `sha256:${createHash('sha256').update(tar).digest('hex')}` }
   })
   const config = registry.putBlob(

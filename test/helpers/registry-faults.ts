@@ -28,6 +28,8 @@ export interface Fault {
   readonly ignoreRange?: boolean
   /** Use this Content-Range; null for none. */
   readonly contentRange?: string | null
+  /** Use this ETag; null for none. */
+  readonly etag?: string | null
 }
 
 export interface FaultRule {

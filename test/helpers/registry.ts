@@ -11,6 +11,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Digest } from '../../src/formats/digest.js'
 import { RegistryGuard, type RegistryAuth } from './registry-auth.js'
 import { faultyBytes, takeFault, type Fault, type FaultRule } from './registry-faults.js'
@@ -29,6 +30,8 @@ export interface RequestRecord {
   readonly url: string
   readonly headers: IncomingMessage['headers']
   status: number
+  /** Bytes of a blob that were handed to the socket. */
+  sent: number
 }
 
 interface StoredBlob {
@@ -47,6 +50,10 @@ const resourcePath = /^\/v2\/(.+)\/(manifests|blobs|tags|referrers)\/([^/?]+)$/
 export class TestRegistry {
   readonly requests: RequestRecord[] = []
   readonly guard: RegistryGuard | undefined
+  /** Bytes of blobs a second, over all connections. */
+  bytesPerSecond = Infinity
+  /** When the next piece may leave. */
+  #nextPiece = 0
   readonly #server: Server
   readonly #scheme: string
   readonly #faults: FaultRule[] = []
@@ -94,6 +101,11 @@ export class TestRegistry {
   async close(): Promise<void> {
     this.#server.closeAllConnections()
     await new Promise((resolve) => this.#server.close(resolve))
+  }
+
+  /** Bytes of blobs that were handed to sockets. */
+  get sent(): number {
+    return this.requests.reduce((sum, { sent }) => sum + sent, 0)
   }
 
   fault(fault: Fault): void {
@@ -155,7 +167,7 @@ export class TestRegistry {
     const { method = 'GET', headers } = request
     // A proxy's client sends the whole URL.
     const url = request.url!.replace(/^https?:\/\/[^/]+/, '')
-    const record: RequestRecord = { method, url, headers, status: 0 }
+    const record: RequestRecord = { method, url, headers, status: 0, sent: 0 }
     this.requests.push(record)
     response.on('close', () => (record.status = response.statusCode))
     const fault = takeFault(this.#faults, url, headers.range !== undefined)
@@ -168,7 +180,7 @@ export class TestRegistry {
     }
     if (path === '/v2/') return send(response, 200, 'application/json', Buffer.from('{}'))
     if (kind === 'manifests') return this.#sendManifest(response, method, repository, decodeURIComponent(name))
-    if (kind === 'blobs') return this.#sendBlob(request, response, decodeURIComponent(name), fault)
+    if (kind === 'blobs') return this.#sendBlob(request, response, decodeURIComponent(name), fault, record)
     if (kind === 'tags') return this.#sendTags(response, repository)
     notFound(response, 'NOT_FOUND')
   }
@@ -193,12 +205,17 @@ export class TestRegistry {
     response: ServerResponse,
     digest: string,
     fault: Fault | undefined,
+    record: RequestRecord,
   ): Promise<void> {
     const blob = this.#blobs.get(digest)
     if (blob === undefined) return notFound(response, 'BLOB_UNKNOWN')
-    const [, from] = fault?.ignoreRange === true ? [] : (/^bytes=(\d+)-$/.exec(request.headers.range ?? '') ?? [])
+    const etag = fault?.etag === undefined ? `"${digest}"` : fault.etag
+    const ifRange = request.headers['if-range']
+    const isSame = ifRange === undefined || ifRange === etag
+    const [, from] =
+      fault?.ignoreRange === true || !isSame ? [] : (/^bytes=(\d+)-$/.exec(request.headers.range ?? '') ?? [])
     const start = Number(from ?? 0)
-    response.setHeader('etag', `"${digest}"`)
+    if (etag !== null) response.setHeader('etag', etag)
     response.setHeader('content-type', 'application/octet-stream')
     if (from !== undefined && start >= blob.size) {
       response.writeHead(416, { 'content-range': `bytes */${blob.size}` }).end()
@@ -213,9 +230,19 @@ export class TestRegistry {
     if (fault?.append === undefined) response.setHeader('content-length', blob.size - start)
     response.flushHeaders()
     if (request.method === 'HEAD') return void response.end()
-    await pipeline(faultyBytes(blob.read(start), start, fault), response, { end: false })
+    await pipeline(this.#paced(faultyBytes(blob.read(start), start, fault), record), response, { end: false })
     if (fault?.cutAfter !== undefined) response.socket?.destroySoon()
     else if (fault?.stallAfter === undefined) response.end()
+  }
+
+  async *#paced(bytes: AsyncIterable<Uint8Array>, record: RequestRecord): AsyncGenerator<Uint8Array> {
+    for await (const piece of bytes) {
+      const now = performance.now()
+      this.#nextPiece = Math.max(now, this.#nextPiece) + (piece.length / this.bytesPerSecond) * 1000
+      if (this.#nextPiece > now) await sleep(this.#nextPiece - now)
+      record.sent += piece.length
+      yield piece
+    }
   }
 }
 

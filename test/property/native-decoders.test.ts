@@ -64,7 +64,7 @@ async function compare(portable: Decoder, native: Decoder, packed: Buffer, size:
 function decodeInSteps(decoder: NativeDecoder, packed: Buffer, piece: number, room: number) {
   const chunks: Buffer[] = []
   let consumed = 0
-  let output = new PinnedBuffer(room)
+  let output = PinnedBuffer.allocate(room)
   let filled = 0
   for (let step; step?.finished !== true;) {
     step = decoder.step(packed.subarray(consumed, consumed + piece), output, filled)
@@ -72,7 +72,7 @@ function decodeInSteps(decoder: NativeDecoder, packed: Buffer, piece: number, ro
     filled += step.produced
     if (filled === room || step.finished) {
       chunks.push(output.bytes.subarray(0, filled))
-      output = new PinnedBuffer(room)
+      output = PinnedBuffer.allocate(room)
       filled = 0
     }
   }

@@ -1,11 +1,15 @@
-/** What lies on the disk after a pull depends on the image alone: not on concurrency, chunking, order or company. */
+/**
+ * What lies on the disk after a pull depends on the image alone: not on concurrency, threads, memory, chunking, decoders,
+ * interruptions, order or company.
+ */
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
+import type { SluiceError } from '../../src/errors.js'
 import type { Digest } from '../../src/formats/digest.js'
 import { MediaType } from '../../src/formats/oci/media-types.js'
 import { parseManifest } from '../../src/formats/oci/manifest.js'
@@ -13,6 +17,7 @@ import { checkRepository } from '../../src/pipelines/fsck.js'
 import { pullOciImage } from '../../src/pipelines/pull-oci.js'
 import { Repository } from '../../src/repository/repository.js'
 import type { ImageSource } from '../../src/stages/fetch/image-source.js'
+import { MIN_MEMORY } from '../../src/workers/open-engine.js'
 import { layerTar } from '../helpers/pull.js'
 import { temporaryRepository } from '../helpers/temporary.js'
 
@@ -43,13 +48,22 @@ const manifest = Buffer.from(
 
 interface Schedule {
   readonly concurrency: number
+  readonly threads: number
+  /** Bytes for buffers beyond the least that is needed. */
+  readonly memory: number
+  readonly native: boolean
+  /** The pull is cancelled after so many pieces of blobs, and made again; once for each number. */
+  readonly interruptions: readonly number[]
   readonly chunks: readonly number[]
   /** Milliseconds before a piece, by its number. */
   readonly pauses: readonly number[]
 }
 
 /** Gives the blobs cut and delayed as the schedule says. */
-function scheduled({ chunks, pauses }: Schedule): ImageSource {
+function scheduled(
+  { chunks, pauses }: Pick<Schedule, 'chunks' | 'pauses'>,
+  onPiece = (): void => undefined,
+): ImageSource {
   const document = () => Promise.resolve(config)
   return {
     description: 'schedule',
@@ -66,6 +80,7 @@ function scheduled({ chunks, pauses }: Schedule): ImageSource {
       for (let at = 0, i = 0; at < bytes.length; i++) {
         const pause = pauses[i % pauses.length]
         if (i < 20 && pause > 0) await new Promise((resolve) => setTimeout(resolve, pause))
+        onPiece()
         const end = i < 2000 ? at + chunks[i % chunks.length] : bytes.length
         yield bytes.subarray(at, end)
         at = end
@@ -86,39 +101,81 @@ function listing(path: string): string[] {
     .sort()
 }
 
-const schedules = fc.record({
+const schedules: fc.Arbitrary<Schedule> = fc.record({
   concurrency: fc.integer({ min: 1, max: 6 }),
+  threads: fc.integer({ min: 0, max: 3 }),
+  memory: fc.constantFrom(0, 0, 30_000_000, 150_000_000),
+  native: fc.boolean(),
+  interruptions: fc.array(fc.nat(300), { maxLength: 2 }),
   chunks: fc.array(fc.constantFrom(1, 511, 512, 513, 4096, 65_536, 1_000_000), { minLength: 1, maxLength: 6 }),
   pauses: fc.array(fc.constantFrom(0, 0, 0, 1, 3), { minLength: 1, maxLength: 5 }),
 })
 
-test('every schedule of a pull leaves the same repository', async (t) => {
-  const pull = async (schedule: Schedule) => {
-    const repository = await temporaryRepository(t)
-    await pullOciImage(repository, () => Promise.resolve(scheduled(schedule)), {
-      tag: 't',
-      concurrency: schedule.concurrency,
+async function pullAsScheduled(repository: Repository, schedule: Schedule): Promise<void> {
+  const { concurrency, threads, memory } = schedule
+  const options = { tag: 't', concurrency, threads, maxMemory: MIN_MEMORY + memory }
+  for (const interruption of schedule.interruptions) {
+    const controller = new AbortController()
+    let left = interruption
+    const source = scheduled(schedule, () => {
+      if (left-- === 0) controller.abort()
     })
-    return listing(repository.path)
+    try {
+      await pullOciImage(repository, () => Promise.resolve(source), { ...options, signal: controller.signal })
+    } catch (error) {
+      assert.equal((error as SluiceError).code, 'SLUICE_CANCELLED')
+    }
   }
-  const expected = await pull({ concurrency: 1, chunks: [65_536], pauses: [0] })
+  await pullOciImage(repository, () => Promise.resolve(scheduled(schedule)), options)
+}
+
+const plain: Schedule = {
+  concurrency: 1,
+  threads: 0,
+  memory: 0,
+  native: true,
+  interruptions: [],
+  chunks: [65_536],
+  pauses: [0],
+}
+
+/** As many as are asked for, or few enough for every day. */
+const numRuns = Number(process.env['SLUICE_SCHEDULES'] ?? 40)
+
+test('every schedule of a pull leaves the same repository', async (t) => {
+  const before = process.env['SLUICE_NATIVE']
+  t.after(() => {
+    if (before === undefined) delete process.env['SLUICE_NATIVE']
+    else process.env['SLUICE_NATIVE'] = before
+  })
+  const pull = async (schedule: Schedule) => {
+    if (!schedule.native) process.env['SLUICE_NATIVE'] = 'off'
+    else if (before === undefined) delete process.env['SLUICE_NATIVE']
+    const repository = await temporaryRepository(t)
+    await pullAsScheduled(repository, schedule)
+    const found = listing(repository.path)
+    repository.close()
+    rmSync(repository.path, { recursive: true })
+    return found
+  }
+  const expected = await pull(plain)
   assert.ok(expected.length > 20)
   await fc.assert(
     fc.asyncProperty(schedules, async (schedule) => assert.deepEqual(await pull(schedule), expected)),
-    { numRuns: 25 },
+    { numRuns, endOnFailure: true },
   )
 })
 
 test('several pulls into one repository at once leave what one leaves', async (t) => {
   const alone = await temporaryRepository(t)
-  const plain = { concurrency: 2, chunks: [4096], pauses: [0, 1] }
-  await pullOciImage(alone, () => Promise.resolve(scheduled(plain)), { tag: 't' })
+  const slow = { chunks: [4096], pauses: [0, 1] }
+  await pullOciImage(alone, () => Promise.resolve(scheduled(slow)), { tag: 't' })
   const shared = await temporaryRepository(t)
   const others = await Promise.all([1, 2].map(() => Repository.open(shared.path, { insecure: true })))
   t.after(() => others.forEach((other) => other.close()))
   await Promise.all(
     [shared, ...others].map((repository, i) =>
-      pullOciImage(repository, () => Promise.resolve(scheduled({ ...plain, chunks: [1000 * (i + 1)] })), { tag: 't' }),
+      pullOciImage(repository, () => Promise.resolve(scheduled({ ...slow, chunks: [1000 * (i + 1)] })), { tag: 't' }),
     ),
   )
   assert.deepEqual(listing(shared.path), listing(alone.path))

@@ -17,7 +17,7 @@ import { decompress } from '../../src/stages/decompress/decompress.js'
 import { gather } from '../../src/stages/decompress/gather.js'
 import { gunzip } from '../../src/stages/decompress/gunzip.js'
 import { nativeGunzip } from '../../src/stages/decompress/native-gunzip.js'
-import { NativeOutput } from '../../src/stages/decompress/native-output.js'
+import { freshMemory, NativeOutput } from '../../src/stages/decompress/native-output.js'
 import { nativeUnzstd } from '../../src/stages/decompress/native-unzstd.js'
 import { unzstd } from '../../src/stages/decompress/unzstd.js'
 import { verdict, withChecksum, type Decoder } from '../helpers/decoders.js'
@@ -202,7 +202,7 @@ test('gzip: the end of a member next to the end of a chunk', needsIsal, async ()
   }
 })
 
-test('output is in chunks of 1 MiB, the rest in memory of its own size', needsBoth, async () => {
+test('output is in chunks of 1 MiB', needsBoth, async () => {
   for (const size of [0, 1, MIB - 1, MIB, MIB + 1, 3 * MIB + 5]) {
     const content = Buffer.alloc(size, words)
     for (const [native, packed] of [
@@ -220,8 +220,6 @@ test('output is in chunks of 1 MiB, the rest in memory of its own size', needsBo
           chunks.map((chunk) => chunk.length),
           last === 0 ? lengths.slice(0, -1) : lengths,
         )
-        const rest = chunks.at(-1)
-        if (rest !== undefined && last <= MIB / 2 && last > 0) assert.equal(rest.buffer.byteLength, last)
       }
     }
   }
@@ -359,10 +357,10 @@ test('a closed decoder is not called, and one that stands still is an error', ne
   const decoder = new ZstdDecoder()
   decoder.close()
   decoder.close()
-  assert.throws(() => decoder.step(words, new PinnedBuffer(10), 0), TypeError)
+  assert.throws(() => decoder.step(words, PinnedBuffer.allocate(10), 0), TypeError)
   const idle: NativeDecoder = { step: () => ({ consumed: 0, produced: 0, finished: false }) }
   const reader = new CompressedReader(pieces(words), 'zstd')
-  await assert.rejects(readAll(new NativeOutput().decode(idle, reader)), { code: 'SLUICE_NATIVE' })
+  await assert.rejects(readAll(new NativeOutput(freshMemory).decode(idle, reader)), { code: 'SLUICE_NATIVE' })
 })
 
 test('small chunks are joined, large ones passed on as they are', async () => {

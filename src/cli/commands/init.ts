@@ -20,7 +20,8 @@ export function initCommand(): Command {
     .option('--reset-metadata', 'throw away streams, images and metadata of what is there; keep its objects')
     .option('--ensure', 'accept a repository that is there already; upgrade an old one')
     .action(async (path: string | undefined, flags: InitFlags, command: Command) => {
-      const { initRepository, parseAlgorithmName, verityAlgorithmName } = await import('../../index.js')
+      const { initRepository, parseAlgorithmName } = await import('../../index/repository.js')
+      const { verityAlgorithmName } = await import('../../index/values.js')
       const globals = globalsOf(command)
       const target = path ?? repositoryPath(globals)
       const algorithm = algorithmOf(flags.algorithm, globals.hash, parseAlgorithmName)

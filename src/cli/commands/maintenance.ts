@@ -4,29 +4,6 @@ import type { FsckResult, OciFsckResult } from '../../index.js'
 import { withRepository } from '../globals.js'
 import { print, printJson } from '../output.js'
 
-/** Gathers the values of a repeatable option; there are none before the first. */
-function collect(value: string, values: string[] | undefined): string[] {
-  return [...(values ?? []), value]
-}
-
-export function gcCommand(): Command {
-  return new Command('gc')
-    .option('-r, --root <name>', 'keep this stream or image too (repeatable)', collect)
-    .option('-n, --dry-run', 'only tell what would be removed')
-    .action(async (flags: { root?: string[]; dryRun?: boolean }, command: Command) => {
-      await withRepository(command, async (repository) => {
-        const { collectGarbage } = await import('../../index.js')
-        const dryRun = flags.dryRun ?? false
-        const result = await collectGarbage(repository, { dryRun, extraRoots: flags.root ?? [] })
-        if (dryRun) print('Dry run (no files deleted):')
-        print(`Objects: ${result.objectsRemoved} removed (${result.objectsBytes} bytes)`)
-        if (result.imagesPruned + result.streamsPruned > 0) {
-          print(`Pruned symlinks: ${result.imagesPruned} images, ${result.streamsPruned} streams`)
-        }
-      })
-    })
-}
-
 interface FsckFlags {
   readonly json?: boolean
   readonly metadataOnly?: boolean
@@ -66,7 +43,7 @@ export function fsckCommand(): Command {
     .option('--metadata-only', 'without reading the objects')
     .action(async (flags: FsckFlags, command: Command) => {
       await withRepository(command, async (repository, globals) => {
-        const { checkRepository } = await import('../../index.js')
+        const { checkRepository } = await import('../../index/upkeep.js')
         const result = await checkRepository(repository, { metadataOnly: flags.metadataOnly ?? false })
         if (flags.json === true) printJson(result)
         else print(repositoryLines(result, metadataState(result)).join('\n'))
@@ -86,12 +63,11 @@ function ociLines(result: OciFsckResult): string[] {
 
 export function ociFsckCommand(): Command {
   return new Command('fsck')
-    .description('check the repository and its tagged images')
     .argument('[image]', 'only this tag')
     .option('--json', 'as JSON')
     .action(async (image: string | undefined, flags: FsckFlags, command: Command) => {
       await withRepository(command, async (repository, globals) => {
-        const { checkOciRepository } = await import('../../index.js')
+        const { checkOciRepository } = await import('../../index/upkeep.js')
         const result = await checkOciRepository(repository, image === undefined ? {} : { image })
         if (flags.json === true) printJson(result)
         else print(ociLines(result).join('\n'))

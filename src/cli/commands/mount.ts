@@ -46,20 +46,19 @@ export function mountCommand(): Command {
 
 export function ociMountCommand(): Command {
   const command = new Command('mount')
-    .description('mount the file system of an image')
     .argument('<image>', 'tag, or sha256:… of a manifest')
     .option('--bootable', 'the boot image')
   return withMountOptions(command).action(async (name: string, dir: string, flags: MountFlags, self: Command) => {
     if (flags.bootable === true) throw new SluiceError('SLUICE_UNSUPPORTED', 'boot images are not supported yet')
     const options = mountOptions(dir, flags)
     await withRepository(self, async (repository) => {
-      const { storedImageId } = await import('../../index.js')
+      const { storedImageId } = await import('../../index/content.js')
       await mount(repository, storedImageId(repository, name), name, options)
     })
   })
 }
 
 async function mount(repository: Repository, id: ObjectId, name: string, options: MountImageOptions): Promise<void> {
-  const { mountImage } = await import('../../index.js')
+  const { mountImage } = await import('../../index/content.js')
   mountImage(repository, id, name, options)
 }

@@ -2,13 +2,18 @@ import { Command, Option } from 'commander'
 import { SluiceError } from '../../errors.js'
 import type { ImageSourceOptions, PullResult, Repository } from '../../index.js'
 import { defaults } from '../../options.js'
+import { byteSize, positive } from '../arguments.js'
 import { globalsOf, openOptions, repositoryPath, withRepository, type Globals } from '../globals.js'
 import { formatSize, print } from '../output.js'
 import { progressStyle, showPull } from '../progress.js'
+import { openTraceFile } from '../trace-file.js'
 
 interface PullFlags {
   readonly platform?: string
   readonly jobs?: number
+  readonly maxMemory?: number
+  readonly threads?: number
+  readonly trace?: string
   readonly json?: boolean
   readonly init?: boolean
   readonly tlsVerify?: boolean
@@ -20,16 +25,20 @@ interface PullFlags {
   readonly localFetch?: string
 }
 
-function positive(text: string): number {
-  if (!/^[1-9][0-9]{0,3}$/.test(text)) throw new SluiceError('SLUICE_USAGE', `not a number from 1 to 9999: ${text}`)
-  return Number(text)
-}
-
 /** Options of both commands. */
 function withSourceOptions(command: Command): Command {
   return command
     .option('--platform <os/arch[/variant]>', "platform to choose from a multi-platform image; default: this host's")
     .addOption(new Option('-j, --jobs <n>', 'layers at a time').default(defaults.pullConcurrency).argParser(positive))
+    .addOption(
+      new Option('--max-memory <size>', 'memory for what is between network and disk, such as 64M')
+        .default(defaults.maxMemory, formatSize(defaults.maxMemory))
+        .argParser(byteSize),
+    )
+    .addOption(
+      new Option('--threads <n>', "threads that hash and write; default: this host's cores").argParser(positive),
+    )
+    .option('--trace <file>', 'write what every stage did and when, for Perfetto or chrome://tracing')
     .option('--json', 'events as JSON lines on standard output; the last one has the result')
     .option('--no-tls-verify', 'accept any certificate, and plain HTTP')
     .addOption(new Option('--authfile <path>', 'file with credentials').env('REGISTRY_AUTH_FILE'))
@@ -44,7 +53,7 @@ export function pullCommand(): Command {
     .option('--no-init', 'do not make a repository')
   return withSourceOptions(command).action(
     async (image: string, tag: string | undefined, flags: PullFlags, self: Command) => {
-      const { openOrInit } = await import('../../index.js')
+      const { openOrInit } = await import('../../index/pull.js')
       const globals = globalsOf(self)
       const repository = await openOrInit(repositoryPath(globals), openOptions(globals), {
         init: flags.init ?? true,
@@ -64,7 +73,6 @@ export function pullCommand(): Command {
 
 export function ociPullCommand(): Command {
   const command = new Command('pull')
-    .description('pull an image into the repository')
     .argument('<image>', 'docker://…, oci:DIR[:TAG] or oci-archive:FILE[:TAG]')
     .argument('[name]', 'tag to give it; default: IMAGE as it stands')
     .option('--bootable', 'also make a boot image')
@@ -93,23 +101,33 @@ async function pull(
   globals: Globals,
   bareNames: boolean,
 ): Promise<void> {
-  const { openImageSource, parsePlatform, pullOci } = await import('../../index.js')
+  const { openImageSource, pullOci } = await import('../../index/pull.js')
+  const { parsePlatform } = await import('../../index/values.js')
   const sourceOptions = await imageSourceOptions(flags, globals)
   const controller = cancelOnSignals()
   const json = flags.json ?? false
+  const trace = flags.trace === undefined ? undefined : await openTraceFile(flags.trace)
   const events = pullOci(
     repository,
     () => openImageSource(image, { ...sourceOptions, bareNames, signal: controller.signal }),
     {
       tag,
       concurrency: flags.jobs ?? defaults.pullConcurrency,
+      maxMemory: flags.maxMemory ?? defaults.maxMemory,
+      ...(flags.threads !== undefined && { threads: flags.threads }),
+      ...(trace !== undefined && { onSpan: trace.onSpan }),
       parity: globals.parity ?? false,
       signal: controller.signal,
       ...(flags.platform !== undefined && { platform: parsePlatform(flags.platform) }),
     },
   )
-  const result = await showPull(events, progressStyle({ quiet: globals.quiet ?? false, json }))
-  if (!json) printResult(result)
+  try {
+    const result = await showPull(events, progressStyle({ quiet: globals.quiet ?? false, json }))
+    if (!json) printResult(result)
+    if (globals.verbose !== undefined && !json) reportStages(result)
+  } finally {
+    trace?.close()
+  }
 }
 
 async function imageSourceOptions(flags: PullFlags, globals: Globals): Promise<Omit<ImageSourceOptions, 'signal'>> {
@@ -145,6 +163,19 @@ function cancelOnSignals(): AbortController {
   }
   return controller
 }
+
+/** Where the time went; to standard error, as talk. */
+function reportStages({ stages, elapsedMs }: PullResult): void {
+  const seconds = (ms: number) => `${(ms / 1000).toFixed(2)} s`
+  process.stderr.write(`${'stage'.padEnd(12)}${['bytes', 'items', 'busy', 'starved', 'blocked'].map(pad).join('')}\n`)
+  for (const [name, { bytes, items, busyMs, starvedMs, blockedMs }] of Object.entries(stages)) {
+    const columns = [formatSize(bytes), String(items), seconds(busyMs), seconds(starvedMs), seconds(blockedMs)]
+    process.stderr.write(`${name.padEnd(12)}${columns.map(pad).join('')}\n`)
+  }
+  process.stderr.write(`altogether ${seconds(elapsedMs)}\n`)
+}
+
+const pad = (text: string) => text.padStart(13)
 
 function printResult(result: PullResult): void {
   const { objects } = result

@@ -9,7 +9,7 @@ export function catCommand(): Command {
     .action(async (name: string, _flags: unknown, command: Command) => {
       refuseTerminal('the content of a stream')
       await withRepository(command, async (repository) => {
-        const { streamContent } = await import('../../index.js')
+        const { streamContent } = await import('../../index/content.js')
         await printBytes(streamContent(repository, name))
       })
     })
@@ -45,7 +45,7 @@ export function imageObjectsCommand(): Command {
     .argument('<name>', 'name or id of an image')
     .action(async (name: string, _flags: unknown, command: Command) => {
       await withRepository(command, async (repository) => {
-        const { imageObjects } = await import('../../index.js')
+        const { imageObjects } = await import('../../index/content.js')
         for (const id of imageObjects(repository, name)) print(`${repository.algorithm}:${id}`)
       })
     })
@@ -56,7 +56,7 @@ export function importImageCommand(): Command {
     .argument('<name>', 'name to give it')
     .action(async (name: string, _flags: unknown, command: Command) => {
       await withRepository(command, async (repository) => {
-        const { importImage } = await import('../../index.js')
+        const { importImage } = await import('../../index/content.js')
         print(`${repository.algorithm}:${await importImage(repository, process.stdin, name)}`)
       })
     })
@@ -69,7 +69,7 @@ export function dumpFilesCommand(): Command {
     .addOption(new Option('--backing-path-only', 'only where the content is'))
     .action(async (image: string, files: string[], flags: { backingPathOnly?: boolean }, command: Command) => {
       await withRepository(command, async (repository) => {
-        const { dumpFiles } = await import('../../index.js')
+        const { dumpFiles } = await import('../../index/content.js')
         await printLines(dumpFiles(repository, image, files, flags.backingPathOnly ?? false))
       })
     })

@@ -1,7 +1,7 @@
 /** Reading a splitstream: header, reference tables and names (repository.md §3, §4), without its stream section. */
 import { formatError } from '../../errors.js'
 import { asBuffer, type ByteString } from '../bytes.js'
-import { digestLength, objectIdFromBytes, verityAlgorithmNumber, type HashAlgorithm, type ObjectId } from '../digest.js'
+import { digestLength, verityAlgorithmNumber, type HashAlgorithm, type ObjectId } from '../digest.js'
 import { VERITY_BLOCK_BITS } from '../verity/digest.js'
 import { decompressSection } from '../zstd/decompress.js'
 import {
@@ -58,7 +58,12 @@ export class ObjectTable implements Iterable<ObjectId> {
 
   /** @param index 0 to length - 1. */
   at(index: number): ObjectId {
-    return objectIdFromBytes(this.#bytes.subarray(index * this.#width, (index + 1) * this.#width))
+    return this.#bytes.toString('hex', index * this.#width, (index + 1) * this.#width) as ObjectId
+  }
+
+  /** The first byte of the digest: the directory of the object. @param index 0 to length - 1. */
+  firstByte(index: number): number {
+    return this.#bytes[index * this.#width]
   }
 
   *[Symbol.iterator](): Iterator<ObjectId> {

@@ -11,14 +11,17 @@ import { isalUsable } from '../../native/isal.js'
 import { libzstdUsable } from '../../native/zstd.js'
 import { gunzip } from './gunzip.js'
 import { nativeGunzip } from './native-gunzip.js'
+import type { OutputMemory } from './native-output.js'
 import { nativeUnzstd } from './native-unzstd.js'
 import { unzstd } from './unzstd.js'
 
 export interface DecompressOptions {
   readonly signal?: AbortSignal
+  /** What decoders in C write to, pieces of at most 1 MiB; default: new memory each time. Others bring their own. */
+  readonly memory?: OutputMemory
 }
 
-type Decoder = (source: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>
+type Decoder = (source: AsyncIterable<Uint8Array>, memory?: OutputMemory) => AsyncIterable<Uint8Array>
 
 /** The decoder of each compression, chosen here and nowhere else: a C library where there is one, else portable code. */
 const decoders: Readonly<Record<Compression, () => Decoder>> = {
@@ -38,12 +41,12 @@ export const MAX_OUTPUT_CHUNK = 1024 * 1024
 export async function* decompress(
   source: AsyncIterable<Uint8Array>,
   compression: Compression,
-  { signal }: DecompressOptions = {},
+  { signal, memory }: DecompressOptions = {},
 ): AsyncGenerator<Uint8Array> {
   // A small input can inflate to gigabytes, in a chain of promises that lets no timer, socket or cancellation through.
   const breather = new Breather(signal)
   const decoder = decoders[compression]()
-  for await (const chunk of decoder(source)) {
+  for await (const chunk of decoder(source, memory)) {
     for (let at = 0; at < chunk.length; at += MAX_OUTPUT_CHUNK) yield chunk.subarray(at, at + MAX_OUTPUT_CHUNK)
     await breather.breathe()
   }

@@ -4,13 +4,30 @@ import type { NativeDecoder } from '../../native/codec-library.js'
 import { PinnedBuffer } from '../../native/pinned-buffer.js'
 import type { CompressedReader } from './compressed-reader.js'
 
+/** Where the memory comes from that decoders write to. What was taken is yielded, or given back. */
+export interface OutputMemory {
+  take(): PinnedBuffer | Promise<PinnedBuffer>
+  give(memory: PinnedBuffer): void
+}
+
 const CHUNK_BYTES = 1024 * 1024
+
+/** New memory for each chunk, which is the consumer's to keep. */
+export const freshMemory: OutputMemory = {
+  take: () => PinnedBuffer.allocate(CHUNK_BYTES),
+  give: () => undefined,
+}
 
 const nothing = new Uint8Array(0)
 
 export class NativeOutput {
+  readonly #memory: OutputMemory
   #chunk: PinnedBuffer | undefined
   #filled = 0
+
+  constructor(memory: OutputMemory) {
+    this.#memory = memory
+  }
 
   /**
    * Decodes the stream or frame that begins where `reader` is. Yields chunks as they become full, across streams, and one
@@ -22,13 +39,13 @@ export class NativeOutput {
     for (let full = false; ;) {
       // With its output full, a decoder may hold back more even if it has no input left.
       if (!full) await reader.needSome()
-      this.#chunk ??= new PinnedBuffer(CHUNK_BYTES)
+      this.#chunk ??= await this.#memory.take()
       const input = reader.available()
       const { consumed, produced, finished } = decoder.step(input, this.#chunk, this.#filled)
       reader.advance(consumed)
       this.#filled += produced
       size += produced
-      full = this.#filled === CHUNK_BYTES
+      full = this.#filled === this.#chunk.bytes.length
       if (full) yield* this.rest()
       if (finished) break
       if (!full && input.length > 0 && consumed + produced === 0) {
@@ -41,13 +58,17 @@ export class NativeOutput {
 
   /** What is in the last chunk. */
   *rest(): Generator<Uint8Array> {
-    const chunk = this.#chunk
     const filled = this.#filled
+    if (this.#chunk === undefined || filled === 0) return
+    const chunk = this.#chunk
     this.#chunk = undefined
     this.#filled = 0
-    if (chunk === undefined || filled === 0) return
-    // A short rest gets memory of its own size, as the consumer may keep it.
-    if (filled > CHUNK_BYTES / 2) yield chunk.bytes.subarray(0, filled)
-    else yield Uint8Array.prototype.slice.call(chunk.bytes, 0, filled)
+    yield chunk.bytes.subarray(0, filled)
+  }
+
+  /** Gives back what was taken and not yielded. */
+  dispose(): void {
+    if (this.#chunk !== undefined) this.#memory.give(this.#chunk)
+    this.#chunk = undefined
   }
 }

@@ -5,7 +5,7 @@ import { MAX_STEP_INPUT } from '../../native/codec-library.js'
 import { ZstdDecoder } from '../../native/zstd.js'
 import { CompressedReader } from './compressed-reader.js'
 import { gather } from './gather.js'
-import { NativeOutput } from './native-output.js'
+import { freshMemory, NativeOutput, type OutputMemory } from './native-output.js'
 import { walkFrames } from './zstd-frames.js'
 
 const MAGIC_BYTES = 4
@@ -15,9 +15,12 @@ const MAGIC_BYTES = 4
  * leaves to the checksum: of 8,000 frames without one, most of them with flipped bits, it took 351 that the portable
  * decoder refused, and never the other way round. Digest and diff_id are compared in any case.
  */
-export async function* nativeUnzstd(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+export async function* nativeUnzstd(
+  source: AsyncIterable<Uint8Array>,
+  memory: OutputMemory = freshMemory,
+): AsyncGenerator<Uint8Array> {
   const reader = new CompressedReader(gather(source, MAX_STEP_INPUT), 'zstd')
-  const output = new NativeOutput()
+  const output = new NativeOutput(memory)
   const decoder = new ZstdDecoder()
   try {
     const start = Buffer.alloc(MAGIC_BYTES + MAX_HEADER_BYTES)
@@ -26,6 +29,7 @@ export async function* nativeUnzstd(source: AsyncIterable<Uint8Array>): AsyncGen
     yield* output.rest()
   } finally {
     decoder.close()
+    output.dispose()
     await reader.close()
   }
 }

@@ -14,6 +14,8 @@ export interface StoredLayer {
   readonly diffId: Digest
   /** Its splitstream. */
   readonly stream: ObjectId
+  /** What it holds, if that is known; else it is read from the splitstream. */
+  readonly entries?: readonly TarEntry[] | undefined
 }
 
 export interface TreeOptions {
@@ -64,16 +66,28 @@ export async function buildImageTree(
   signal?: AbortSignal,
 ): Promise<Directory> {
   const merger = new LayerMerger({ parity: options.parity })
-  for (const { diffId, stream } of layers) {
-    const open = repository.openStreamObject(stream, `layer ${diffId}`, contentType.layer)
+  for (const layer of layers) {
     try {
-      for await (const entry of readLayerEntries(repository, open, signal)) merger.apply(entry)
+      if (layer.entries !== undefined) for (const entry of layer.entries) merger.apply(entry)
+      else await readLayer(repository, layer, (entry) => merger.apply(entry), signal)
     } catch (error) {
-      throw withContext(error, `layer ${diffId}`)
-    } finally {
-      open.close()
+      throw withContext(error, `layer ${layer.diffId}`)
     }
   }
   finishTree(merger.root, options)
   return merger.root
+}
+
+async function readLayer(
+  repository: Repository,
+  { diffId, stream }: StoredLayer,
+  apply: (entry: TarEntry) => void,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const open = repository.openStreamObject(stream, `layer ${diffId}`, contentType.layer)
+  try {
+    for await (const entry of readLayerEntries(repository, open, signal)) apply(entry)
+  } finally {
+    open.close()
+  }
 }

@@ -3,6 +3,8 @@ import type { Digest } from '../../formats/digest.js'
 import type { Descriptor } from '../../formats/oci/descriptor.js'
 import type { Manifest } from '../../formats/oci/manifest.js'
 import type { Platform } from '../../formats/oci/platform.js'
+import type { CreateBlobHash } from './verify-blob.js'
+import type { BlobValidator } from '../../repository/parts/part-journal.js'
 
 export interface ResolvedManifest {
   /** Exactly the bytes that `digest` is of. */
@@ -20,9 +22,15 @@ export interface BlobOptions {
   readonly onProgress?: (bytes: number) => void
   /**
    * What an earlier run received: yielded first and checked with the rest, of which only what is missing is fetched.
-   * It must be the beginning of the blob; if it is not, the digest will not fit.
+   * It must be the beginning of the blob; if it is not, the digest will not fit. Not counted by `onProgress`.
    */
   readonly partial?: AsyncIterable<Uint8Array>
+  /** With `partial`: by what its origin recognises that the blob is the same. */
+  readonly validator?: BlobValidator
+  /** Called when a transfer starts that can be gone on with under this validator. */
+  readonly onValidator?: (validator: BlobValidator) => void
+  /** Computes the digest elsewhere. */
+  readonly createHash?: CreateBlobHash
 }
 
 export interface DocumentOptions {
@@ -44,6 +52,8 @@ export interface ManifestOptions {
 export interface ImageSource {
   /** The reference, without secrets. */
   readonly description: string
+  /** Whether blobs come over a network, so that it is worth to keep what arrived of them. */
+  readonly isRemote?: boolean
   /** The manifest for a platform: instances of an index are chosen, Docker manifests converted. */
   manifest(options: ManifestOptions): Promise<ResolvedManifest>
   /**

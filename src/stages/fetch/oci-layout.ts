@@ -43,7 +43,7 @@ export class OciLayoutSource implements ImageSource {
 
   /** `options.partial` is not used: reading the file again costs nothing. */
   blob(descriptor: Descriptor, options: BlobOptions): AsyncIterable<Uint8Array> {
-    return verifyBlob(this.#readBlob(descriptor, options), descriptor, this.description)
+    return verifyBlob(this.#readBlob(descriptor, options), descriptor, this.description, options.createHash)
   }
 
   close(): Promise<void> {

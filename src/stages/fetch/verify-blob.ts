@@ -5,28 +5,52 @@ import { digestHashName, type Digest } from '../../formats/digest.js'
 import type { Descriptor } from '../../formats/oci/descriptor.js'
 import { MAX_DOCUMENT_BYTES } from '../../formats/oci/json-fields.js'
 
+/** A digest in the making. */
+export interface BlobHash {
+  /** Takes bytes, which may be changed as soon as this is done. */
+  update(bytes: Uint8Array): void | Promise<void>
+  /** In hex. Ends it. */
+  digest(): string | Promise<string>
+  /** Ends it without a result; nothing after `digest`. */
+  abort(): void
+}
+
+/** @param algorithm name of a hash that Node knows. */
+export type CreateBlobHash = (algorithm: string) => BlobHash
+
+const hashHere: CreateBlobHash = (algorithm) => {
+  const hash = createHash(algorithm)
+  return { update: (bytes) => void hash.update(bytes), digest: () => hash.digest('hex'), abort: () => undefined }
+}
+
 /**
  * Passes `chunks` on and completes only if together they have the size and digest of `descriptor`. Stops reading as
  * soon as there are too many bytes; the excess is not passed on.
  *
  * @param where the reference, for errors.
+ * @param createHash by default the digest is computed here, as the chunks pass.
  * @throws SluiceError `SLUICE_SIZE_MISMATCH`, `SLUICE_DIGEST_MISMATCH`.
  */
 export async function* verifyBlob(
   chunks: AsyncIterable<Uint8Array>,
   { digest, size }: Pick<Descriptor, 'digest' | 'size'>,
   where: string,
+  createHash = hashHere,
 ): AsyncGenerator<Uint8Array> {
   const hash = createHash(digestHashName(digest))
   let received = 0
-  for await (const chunk of chunks) {
-    received += chunk.length
-    if (received > size) throw sizeMismatch(where, digest, size, `at least ${received}`)
-    hash.update(chunk)
-    yield chunk
+  try {
+    for await (const chunk of chunks) {
+      received += chunk.length
+      if (received > size) throw sizeMismatch(where, digest, size, `at least ${received}`)
+      await hash.update(chunk)
+      yield chunk
+    }
+    if (received !== size) throw sizeMismatch(where, digest, size, String(received))
+    checkDigest(digest, await hash.digest(), where)
+  } finally {
+    hash.abort()
   }
-  if (received !== size) throw sizeMismatch(where, digest, size, String(received))
-  checkDigest(digest, hash.digest('hex'), where)
 }
 
 /** Checks bytes that are in memory. */

@@ -11,6 +11,7 @@ import { listObjects, objectDirectories } from '../../repository/object-listing.
 import type { Repository } from '../../repository/repository.js'
 import type { LiveSet } from '../walk/live-set.js'
 import { listLeaks } from './leaks.js'
+import { listDeadParts, type DeadParts } from './stale-parts.js'
 
 /** Paths are relative to the repository. */
 export interface SweepPlan {
@@ -20,6 +21,14 @@ export interface SweepPlan {
   readonly links: Readonly<Record<Category, readonly ByteString[]>>
   /** What writers left behind; no counter has them. */
   readonly leaks: readonly string[]
+  /** What interrupted pulls received. */
+  readonly parts: DeadParts
+}
+
+export interface SweepOptions {
+  /** All parts, and not only those that are a week old. */
+  readonly parts?: boolean
+  readonly signal?: AbortSignal
 }
 
 export interface DeadObject {
@@ -32,13 +41,17 @@ export interface DeadObject {
  *
  * @throws SluiceError `SLUICE_CORRUPT` if there is something among the objects that is none.
  */
-export async function planSweep(repository: Repository, live: LiveSet, signal?: AbortSignal): Promise<SweepPlan> {
+export async function planSweep(
+  repository: Repository,
+  live: LiveSet,
+  { parts = false, signal }: SweepOptions = {},
+): Promise<SweepPlan> {
   const objects = await findDeadObjects(repository, live, new Breather(signal))
   const links = {
     images: findDeadLinks(repository, 'images', live),
     streams: findDeadLinks(repository, 'streams', live),
   }
-  return { objects, links, leaks: listLeaks(repository) }
+  return { objects, links, leaks: listLeaks(repository), parts: listDeadParts(repository, parts) }
 }
 
 async function findDeadObjects(repository: Repository, live: LiveSet, breather: Breather): Promise<DeadObject[]> {

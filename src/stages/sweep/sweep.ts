@@ -4,6 +4,7 @@ import { errnoOf, ioError } from '../../errors.js'
 import { displayByteString, utf8ByteString, type ByteString } from '../../formats/bytes.js'
 import type { Breather } from '../../flow/breather.js'
 import { rawPath } from '../../repository/link-listing.js'
+import { removeEmptyPartsDirectory } from '../../repository/parts/part-files.js'
 import type { Repository } from '../../repository/repository.js'
 import type { SweepPlan } from './plan.js'
 
@@ -25,7 +26,9 @@ export async function sweep(
     remove(repository, utf8ByteString(path))
     onRemoved(size)
   }
-  for (const path of plan.leaks) remove(repository, utf8ByteString(path))
+  const { data, rest } = plan.parts
+  for (const path of [...plan.leaks, ...data.map(({ path }) => path), ...rest]) remove(repository, utf8ByteString(path))
+  removeEmptyPartsDirectory(repository.path)
 }
 
 function remove(repository: Repository, path: ByteString): void {

@@ -3,15 +3,23 @@
  *
  * The layer gets its name last, when its digest is right and all of it is on disk (repository.md §2.9).
  */
-import { createHash } from 'node:crypto'
 import { cancelled, SluiceError, withContext } from '../../errors.js'
 import { digestHashName, type Digest, type ObjectId } from '../../formats/digest.js'
 import { contentType } from '../../formats/splitstream/format.js'
-import { TarSplitter } from '../../formats/tar/split.js'
+import type { TarEntry } from '../../formats/tar/entries.js'
 import { streamName } from '../../repository/names.js'
 import type { Repository } from '../../repository/repository.js'
-import { ObjectSink, type ObjectStats } from '../object/object-sink.js'
+import { StageMeter } from '../../flow/meter.js'
+import { InOrder } from '../../flow/in-order.js'
+import type { ObjectStore } from '../../repository/objects.js'
+import { LargeObject } from '../object/large-object.js'
+import { addStats, count, noObjects, type ObjectStats, type StoredBatch } from '../object/object-batch.js'
+import { fillSlabs } from '../slab/fill-slabs.js'
+import type { Slab } from '../slab/slab-pool.js'
+import type { Engine, SlabDigest, SlabWorkers } from '../slab/slab-workers.js'
 import { SplitstreamWriter } from '../splitstream/write.js'
+import { EntryCollector } from './entry-collector.js'
+import { SlabCutter, type SlabPlan } from './slab-cutter.js'
 
 export interface ImportedLayer {
   /** The layer's splitstream. */
@@ -20,6 +28,18 @@ export interface ImportedLayer {
   readonly size: number
   readonly inlineBytes: number
   readonly objects: Readonly<ObjectStats>
+  /** What is in the tar, if it was asked for and can be told. */
+  readonly entries?: readonly TarEntry[] | undefined
+}
+
+/** The stages that importing a layer is made of, beside those of the workers. */
+export type ImportMeters = Readonly<Record<'tar' | 'splitstream', StageMeter>>
+
+export interface ImportOptions {
+  /** Whether the entries are wanted. */
+  readonly entries?: boolean
+  readonly meters?: ImportMeters
+  readonly signal?: AbortSignal
 }
 
 export interface LayerName {
@@ -32,50 +52,141 @@ export interface LayerName {
 /**
  * Imports the tar `bytes` as a layer.
  *
+ * This thread finds the entries and writes the splitstream; digest and objects are the workers' business, slab by slab. A
+ * slab is used again when both are done with it and what it holds inline is written.
+ *
  * @throws SluiceError `SLUICE_DIGEST_MISMATCH` if the tar has another digest: its objects stay, the name is not given.
  */
 export async function importLayer(
   repository: Repository,
+  { slabs, workers }: Engine,
   { id: layerId, diffId }: LayerName,
   bytes: AsyncIterable<Uint8Array>,
-  signal?: AbortSignal,
+  { entries = false, meters = importMeters(), signal }: ImportOptions = {},
 ): Promise<ImportedLayer> {
-  const digest = createHash(digestHashName(diffId ?? layerId))
-  const objects = new ObjectSink(repository.objects)
-  const writer = new SplitstreamWriter(repository.objects, contentType.layer)
-  let bodySize = 0
-  const splitter = new TarSplitter({
-    inline: (data) => writer.inline(data),
-    beginObject: (size) => {
-      bodySize = size
-      objects.begin(size)
-    },
-    objectData: (data) => objects.data(data),
-    endObject: () => writer.external(objects.end(), bodySize),
-  })
+  const cutter = new SlabCutter(repository.objects)
+  const digest = workers.digest(digestHashName(diffId ?? layerId))
+  const writer = new LayerWriter(repository.objects, meters.splitstream, entries ? new EntryCollector() : undefined)
+  const inOrder = new InOrder()
   let size = 0
   try {
-    for await (const piece of bytes) {
+    for await (const slab of fillSlabs(bytes, slabs, signal)) {
+      size += slab.length
+      const done = workOn(slab, (slab) => meters.tar.work(() => cutter.cut(slab)), digest, workers)
+      meters.tar.count(slab.length)
+      inOrder.add(
+        done,
+        ({ plan, stored }) => writer.write(plan, stored),
+        () => slabs.give(slab),
+      )
+      inOrder.check()
       if (signal?.aborted === true) throw cancelled(signal)
-      digest.update(piece)
-      size += piece.length
-      splitter.push(piece)
-      await writer.settle()
     }
-    splitter.end()
-    const actual = `${layerId.slice(0, layerId.indexOf(':'))}:${digest.digest('hex')}`
+    cutter.end()
+    await inOrder.end()
+    const actual = `${layerId.slice(0, layerId.indexOf(':'))}:${await digest.digest()}`
     if (diffId !== undefined && actual !== diffId) {
       throw new SluiceError('SLUICE_DIGEST_MISMATCH', `the layer's tar is ${actual}, not its diff_id`, {
         details: { expected: diffId, actual },
       })
     }
-    const { id } = await writer.finish()
-    await publishStream(repository, streamName.layer(layerId), id)
-    return { stream: id, size, inlineBytes: writer.inlineBytes, objects: objects.stats }
+    const stream = await writer.finish()
+    await publishStream(repository, streamName.layer(layerId), stream)
+    return { stream, size, inlineBytes: writer.inlineBytes, objects: writer.stats, entries: writer.entries() }
   } catch (error) {
-    objects.abort()
+    // Threads may still be writing to files that are to be removed.
+    await inOrder.settled()
+    digest.abort()
+    cutter.abort()
     writer.abort()
     throw withContext(error, `layer ${layerId}`)
+  }
+}
+
+const importMeters = (): ImportMeters => ({ tar: new StageMeter('tar'), splitstream: new StageMeter('splitstream') })
+
+/** Has a slab cut, digested and its objects stored; settled only when nobody uses its memory any more. */
+async function workOn(
+  slab: Slab,
+  cut: (slab: Slab) => SlabPlan,
+  digest: SlabDigest,
+  workers: SlabWorkers,
+): Promise<{ plan: SlabPlan; stored: StoredBatch }> {
+  const digested = digest.update(slab)
+  let plan: SlabPlan
+  try {
+    plan = cut(slab)
+  } catch (error) {
+    await digested
+    throw error
+  }
+  const [stored] = await allSettled(workers.store(slab, plan.batch), digested)
+  return { plan, stored }
+}
+
+/** As `Promise.all`, but never before both are settled. */
+async function allSettled<First, Second>(first: Promise<First>, second: Promise<Second>): Promise<[First, Second]> {
+  await Promise.allSettled([first, second])
+  return [await first, await second]
+}
+
+/** Writes the splitstream of a layer from its planned and stored slabs. */
+class LayerWriter {
+  readonly stats = noObjects()
+  readonly #writer: SplitstreamWriter
+  readonly #meter: StageMeter
+  readonly #collector: EntryCollector | undefined
+
+  constructor(store: ObjectStore, meter: StageMeter, collector: EntryCollector | undefined) {
+    this.#writer = new SplitstreamWriter(store, contentType.layer)
+    this.#meter = meter
+    this.#collector = collector
+  }
+
+  get inlineBytes(): number {
+    return this.#writer.inlineBytes
+  }
+
+  async write(plan: SlabPlan, stored: StoredBatch): Promise<void> {
+    this.#meter.work(() => this.#write(plan, stored))
+    await this.#meter.blocked(this.#writer.settle())
+  }
+
+  #write({ batch, owners, parts }: SlabPlan, { ids, leaves, stats }: StoredBatch): void {
+    owners.forEach((object, i) => object.addLeaves(leaves[i], batch.pieces[i].length))
+    addStats(this.stats, stats)
+    for (const part of parts) {
+      if (part instanceof LargeObject) {
+        const object = part.commit()
+        count(this.stats, object)
+        this.#external(object.id, object.size)
+      } else if ('index' in part) this.#external(ids[part.index], part.size)
+      else this.#inline(part)
+    }
+  }
+
+  #inline(bytes: Uint8Array): void {
+    this.#writer.inline(bytes)
+    this.#collector?.inline(bytes)
+  }
+
+  #external(id: ObjectId, size: number): void {
+    this.#writer.external(id, size)
+    this.#collector?.external(id, size)
+  }
+
+  async finish(): Promise<ObjectId> {
+    const { id, size } = await this.#writer.finish()
+    this.#meter.count(size)
+    return id
+  }
+
+  entries(): readonly TarEntry[] | undefined {
+    return this.#collector?.end()
+  }
+
+  abort(): void {
+    this.#writer.abort()
   }
 }
 
@@ -93,14 +204,13 @@ export async function importBlobLayer(
       if (signal?.aborted === true) throw cancelled(signal)
       object.write(piece)
     }
-    const { id, size, isNew } = object.commit()
-    writer.external(id, size)
+    const stored = object.commit()
+    writer.external(stored.id, stored.size)
     const stream = (await writer.finish()).id
     await publishStream(repository, streamName.layer(digest), stream)
-    const objects = isNew
-      ? { newObjects: 1, presentObjects: 0, storedBytes: size }
-      : { newObjects: 0, presentObjects: 1, storedBytes: 0 }
-    return { stream, size, inlineBytes: 0, objects }
+    const objects = noObjects()
+    count(objects, stored)
+    return { stream, size: stored.size, inlineBytes: 0, objects }
   } catch (error) {
     object.abort()
     writer.abort()
@@ -109,6 +219,8 @@ export async function importBlobLayer(
 }
 
 async function publishStream(repository: Repository, name: string, id: ObjectId): Promise<void> {
+  // First: what is not there any more need not be synced.
+  await repository.parts.seal(name, id)
   await repository.sync()
   repository.streams.link(name, id)
 }

@@ -6,7 +6,7 @@ import { print, printBytes, printJson, printTable } from '../../output.js'
 
 /** A digest given on the command line; a malformed one is a usage error. */
 export async function digestArgument(text: string): Promise<Digest> {
-  const { parseDigest } = await import('../../../index.js')
+  const { parseDigest } = await import('../../../index/values.js')
   try {
     return parseDigest(text)
   } catch (error) {
@@ -16,11 +16,10 @@ export async function digestArgument(text: string): Promise<Digest> {
 
 export function ociImagesCommand(): Command {
   return new Command('images')
-    .description('list the tagged images')
     .option('--json', 'as JSON')
     .action(async (flags: { json?: boolean }, command: Command) => {
       await withRepository(command, async (repository) => {
-        const { listOciImages } = await import('../../../index.js')
+        const { listOciImages } = await import('../../../index/images.js')
         const images = listOciImages(repository, (name, error) => {
           process.stderr.write(
             `warning: ${name} is left out: ${error instanceof Error ? error.message : String(error)}\n`,
@@ -44,7 +43,6 @@ export function ociImagesCommand(): Command {
 
 export function ociInspectCommand(): Command {
   return new Command('inspect')
-    .description('tell about an image')
     .argument('<image>', 'tag, or @digest of a manifest')
     .option('--manifest', 'the manifest, byte for byte')
     .option('--config', 'the config, byte for byte')
@@ -53,7 +51,7 @@ export function ociInspectCommand(): Command {
         throw new SluiceError('SLUICE_USAGE', 'only one of --manifest and --config can be given')
       }
       await withRepository(command, async (repository) => {
-        const { inspectOciImage, openStoredImage, resolveImageName } = await import('../../../index.js')
+        const { inspectOciImage, openStoredImage, resolveImageName } = await import('../../../index/images.js')
         if (flags.manifest !== true && flags.config !== true) return printJson(inspectOciImage(repository, name))
         const image = openStoredImage(repository, resolveImageName(repository, name))
         const { bytes } = flags.manifest === true ? image.manifestDocument : image.configDocument
@@ -64,13 +62,12 @@ export function ociInspectCommand(): Command {
 
 export function ociTagCommand(): Command {
   return new Command('tag')
-    .description('give a stored image another tag')
     .argument('<digest>', 'digest of its manifest')
     .argument('<name>', 'the tag')
     .action(async (text: string, name: string, _flags: unknown, command: Command) => {
       const digest = await digestArgument(text)
       await withRepository(command, async (repository) => {
-        const { tagImage } = await import('../../../index.js')
+        const { tagImage } = await import('../../../index/images.js')
         tagImage(repository, digest, name)
         print(`Tagged ${digest} as ${name}`)
       })
@@ -79,11 +76,10 @@ export function ociTagCommand(): Command {
 
 export function ociUntagCommand(): Command {
   return new Command('untag')
-    .description('remove a tag')
     .argument('<name>', 'the tag')
     .action(async (name: string, _flags: unknown, command: Command) => {
       await withRepository(command, async (repository) => {
-        const { untagImage } = await import('../../../index.js')
+        const { untagImage } = await import('../../../index/images.js')
         untagImage(repository, name)
         print(`Removed tag ${name}`)
       })

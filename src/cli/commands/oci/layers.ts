@@ -6,7 +6,6 @@ import { digestArgument } from './images.js'
 
 export function ociLayerCommand(): Command {
   return new Command('layer')
-    .description('write a stored layer as tar, or tell about it')
     .argument('<diff_id>', 'digest of the uncompressed layer')
     .option('--json', 'its figures')
     .option('--dumpfile', 'its entries, a line each')
@@ -17,7 +16,7 @@ export function ociLayerCommand(): Command {
       const diffId = await digestArgument(text)
       if (flags.json !== true && flags.dumpfile !== true) refuseTerminal('a tar archive')
       await withRepository(command, async (repository) => {
-        const { describeLayer, layerEntries, layerTar } = await import('../../../index.js')
+        const { describeLayer, layerEntries, layerTar } = await import('../../../index/content.js')
         if (flags.json === true) return printJson(await describeLayer(repository, diffId))
         if (flags.dumpfile === true) return printLines(layerEntries(repository, diffId))
         return printBytes(layerTar(repository, diffId))
@@ -27,13 +26,12 @@ export function ociLayerCommand(): Command {
 
 export function ociImportLayerCommand(): Command {
   return new Command('import-layer')
-    .description('import a layer from a tar on standard input')
     .argument('<diff_id>', 'digest of the tar, which is checked')
     .argument('[name]', 'a name for the layer, below streams/refs')
     .action(async (text: string, name: string | undefined, _flags: unknown, command: Command) => {
       const diffId = await digestArgument(text)
       await withRepository(command, async (repository) => {
-        const { importTarLayer } = await import('../../../index.js')
+        const { importTarLayer } = await import('../../../index/content.js')
         print(`${repository.algorithm}:${await importTarLayer(repository, diffId, process.stdin, name)}`)
       })
     })

@@ -28,7 +28,7 @@ async function treeOptions(
   algorithm: HashAlgorithm,
 ): Promise<ImageTreeOptions> {
   if (flags.bootable === true) throw new SluiceError('SLUICE_UNSUPPORTED', 'boot images are not supported yet')
-  const { parseObjectId } = await import('../../../index.js')
+  const { parseObjectId } = await import('../../../index/values.js')
   return {
     xattrs: flags.xattrs,
     parity: globals.parity ?? false,
@@ -37,24 +37,24 @@ async function treeOptions(
 }
 
 export function ociDumpCommand(): Command {
-  return treeCommand('dump')
-    .description('write the file system of an image as a dumpfile')
-    .action(async (image: string, verity: string | undefined, flags: TreeFlags, command: Command) => {
+  return treeCommand('dump').action(
+    async (image: string, verity: string | undefined, flags: TreeFlags, command: Command) => {
       await withRepository(command, async (repository, globals) => {
-        const { dumpImage } = await import('../../../index.js')
+        const { dumpImage } = await import('../../../index/content.js')
         const options = await treeOptions(flags, globals, verity, repository.algorithm)
         await printLines(dumpImage(repository, image, options))
       })
-    })
+    },
+  )
 }
 
 export function ociComputeIdCommand(): Command {
-  return treeCommand('compute-id')
-    .description('compute the id of the EROFS image of an image')
-    .action(async (image: string, verity: string | undefined, flags: TreeFlags, command: Command) => {
+  return treeCommand('compute-id').action(
+    async (image: string, verity: string | undefined, flags: TreeFlags, command: Command) => {
       await withRepository(command, async (repository, globals) => {
-        const { imageId } = await import('../../../index.js')
+        const { imageId } = await import('../../../index/content.js')
         print(await imageId(repository, image, await treeOptions(flags, globals, verity, repository.algorithm)))
       })
-    })
+    },
+  )
 }

@@ -1,5 +1,6 @@
 /** The connections of one run: pooled, through proxies, with the TLS settings of each host. */
 import { Agent, ProxyAgent, type Dispatcher } from 'undici'
+import { SluiceError } from '../../../errors.js'
 import { makeSecureContext, readHostCertificates } from './certs.js'
 import { proxyFor, type Environment } from './proxy.js'
 
@@ -13,13 +14,15 @@ export interface ConnectionOptions {
 export class Connections {
   readonly #options: ConnectionOptions
   readonly #dispatchers = new Map<string, Promise<Dispatcher>>()
+  #isClosed = false
 
   constructor(options: ConnectionOptions) {
     this.#options = options
   }
 
-  /** The pool to use for `url`; `insecure` accepts any certificate. */
-  for(url: URL, insecure: boolean): Promise<Dispatcher> {
+  /** The pool to use for `url`; `insecure` accepts any certificate. @throws SluiceError `SLUICE_FAILED` once closed. */
+  async for(url: URL, insecure: boolean): Promise<Dispatcher> {
+    if (this.#isClosed) throw new SluiceError('SLUICE_FAILED', 'the source was closed')
     const proxy = proxyFor(url, this.#options.environment)
     const key = JSON.stringify([proxy, url.protocol === 'https:' ? [url.host, insecure] : undefined])
     let dispatcher = this.#dispatchers.get(key)
@@ -32,6 +35,7 @@ export class Connections {
 
   /** Closes every socket at once, also those in use. */
   async destroy(): Promise<void> {
+    this.#isClosed = true
     const dispatchers = await Promise.allSettled(this.#dispatchers.values())
     this.#dispatchers.clear()
     await Promise.all(

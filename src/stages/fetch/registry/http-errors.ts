@@ -67,6 +67,9 @@ const timeouts: Readonly<Record<string, string>> = {
   UND_ERR_BODY_TIMEOUT: 'the transfer stalled',
 }
 
+/** No such host; and the source was closed. */
+const permanent = new Set(['ENOTFOUND', 'UND_ERR_DESTROYED', 'UND_ERR_CLOSED'])
+
 /** The error for a request that got no answer or lost its connection. */
 export function connectionError(cause: unknown, url: URL, where: string, signal: AbortSignal): SluiceError {
   if (signal.aborted) return cancelled(signal)
@@ -87,7 +90,7 @@ export function connectionError(cause: unknown, url: URL, where: string, signal:
   }
   return new SluiceError('SLUICE_NETWORK', message, {
     cause,
-    retryable: code !== 'ENOTFOUND',
+    retryable: !permanent.has(code),
     details: { errno: code },
   })
 }

@@ -38,6 +38,7 @@ export interface RegistrySourceOptions {
 
 export class RegistrySource implements ImageSource {
   readonly description: string
+  readonly isRemote = true
   readonly #options: RegistrySourceOptions
   /** The place that had the manifest comes first for blobs. */
   #clients: readonly RegistryClient[]
@@ -63,7 +64,7 @@ export class RegistrySource implements ImageSource {
   }
 
   blob(descriptor: Descriptor, options: BlobOptions): AsyncIterable<Uint8Array> {
-    return verifyBlob(this.#chunks(descriptor, options), descriptor, this.description)
+    return verifyBlob(this.#chunks(descriptor, options), descriptor, this.description, options.createHash)
   }
 
   async document(descriptor: Descriptor, { signal, maxBytes }: DocumentOptions): Promise<Buffer> {
@@ -117,7 +118,7 @@ export class RegistrySource implements ImageSource {
   }
 
   async *#chunks(descriptor: Descriptor, options: BlobOptions): AsyncGenerator<Uint8Array> {
-    const { signal, onProgress, partial } = options
+    const { onProgress, partial } = options
     // Before anything is fetched: a blob that cannot be verified is not wanted.
     digestHashName(descriptor.digest)
     const embedded = embeddedData(descriptor)
@@ -133,7 +134,7 @@ export class RegistrySource implements ImageSource {
     }
     if (received > descriptor.size) return
     const failures = new Failures(`${this.description}: blob ${descriptor.digest}`)
-    for (const { name, ...transfer } of this.#transfers(descriptor, signal, failures)) {
+    for (const { name, ...transfer } of this.#transfers(descriptor, options, failures)) {
       try {
         for await (const chunk of resumeBlob(descriptor, received, transfer)) {
           received += chunk.length
@@ -151,14 +152,21 @@ export class RegistrySource implements ImageSource {
   /** The ways to get a blob: every place that may have the image, then the addresses of a foreign layer. */
   *#transfers(
     descriptor: Descriptor,
-    signal: AbortSignal,
+    { signal, validator, onValidator }: BlobOptions,
     failures: Failures,
   ): Generator<ResumeOptions & { readonly name: string }> {
     const where = this.description
+    const from = (name: string) => ({
+      name,
+      where,
+      signal,
+      etag: validator?.origin === name ? validator.etag : undefined,
+      onEtag: (etag: string) => onValidator?.({ origin: name, etag }),
+    })
     for (const client of this.#clients) {
       const request = (headers: Readonly<Record<string, string>>) =>
         client.get(`blobs/${descriptor.digest}`, headers, signal)
-      yield { name: client.endpoint.host, request, retry: client.retry, where, signal }
+      yield { ...from(client.endpoint.host), request, retry: client.retry }
     }
     if (!failures.allNotFound) return
     const { retry } = this.#clients[0]
@@ -169,7 +177,7 @@ export class RegistrySource implements ImageSource {
       url.password = ''
       const request = (headers: Readonly<Record<string, string>>) =>
         this.#options.anonymous.send({ url, headers, signal, where })
-      yield { name: url.host, request, retry, where, signal }
+      yield { ...from(url.host), request, retry }
     }
   }
 }

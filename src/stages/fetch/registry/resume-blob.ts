@@ -13,6 +13,10 @@ export interface ResumeOptions {
   readonly retry: RetryPolicy
   readonly where: string
   readonly signal: AbortSignal
+  /** The strong entity tag under which the bytes before `offset` came from this server. */
+  readonly etag: string | undefined
+  /** Called with the strong entity tag of an answer, before its first byte is given. */
+  readonly onEtag: (etag: string) => void
 }
 
 /**
@@ -22,12 +26,12 @@ export interface ResumeOptions {
 export async function* resumeBlob(
   descriptor: Pick<Descriptor, 'digest' | 'size'>,
   offset: number,
-  { request, retry, where, signal }: ResumeOptions,
+  { request, retry, where, signal, etag, onEtag }: ResumeOptions,
 ): AsyncGenerator<Uint8Array> {
   const { digest, size } = descriptor
   const budget = new RetryBudget(retry)
   let received = offset
-  let validator: string | undefined
+  let validator = etag
   let useRanges = true
   while (received < size) {
     const ranged = useRanges && received > 0
@@ -40,6 +44,7 @@ export async function* resumeBlob(
         continue
       }
       validator = strongValidator(response.header('etag')) ?? validator
+      if (validator !== undefined) onEtag(validator)
       let known = received - start
       for await (const chunk of response.body()) {
         const fresh = chunk.subarray(Math.min(known, chunk.length))

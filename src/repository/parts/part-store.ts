@@ -1,0 +1,86 @@
+/** The parts of a repository, and who works on which blob. */
+import type { Digest, HashAlgorithm, ObjectId } from '../../formats/digest.js'
+import { PartLock } from './part-lock.js'
+import { partPaths, removeEmptyPartsDirectory } from './part-files.js'
+import { Part } from './part.js'
+
+export interface PartRequest {
+  /** Of the blob. */
+  readonly digest: Digest
+  /** Of the whole blob, in bytes. */
+  readonly size: number
+  /** The stream that the blob is imported as. */
+  readonly stream: string
+}
+
+/** A part with its lock; ends with `release`. */
+export interface TakenPart {
+  readonly part: Part
+  readonly release: () => void
+}
+
+export class PartStore {
+  readonly #root: string
+  readonly #algorithm: HashAlgorithm
+  readonly #unwritten = { bytes: 0 }
+  /** By the stream they become. */
+  readonly #taken = new Map<string, Part>()
+  #isFull = false
+  #freed = 0
+
+  /** @param root the repository. */
+  constructor(root: string, algorithm: HashAlgorithm) {
+    this.#root = root
+    this.#algorithm = algorithm
+  }
+
+  /** The part of a blob; undefined if somebody else works on that blob. */
+  tryTake(request: PartRequest): TakenPart | undefined {
+    const lock = PartLock.tryTake(partPaths(this.#root, request.digest).lock)
+    return lock && this.#take(request, lock)
+  }
+
+  /** Waits until nobody else works on the blob. */
+  async take(request: PartRequest, signal: AbortSignal): Promise<TakenPart> {
+    return this.#take(request, await PartLock.take(partPaths(this.#root, request.digest).lock, signal))
+  }
+
+  /** To be called before the barrier that precedes the link of `stream`. */
+  async seal(stream: string, object: ObjectId): Promise<void> {
+    await this.#taken.get(stream)?.seal(stream, object)
+  }
+
+  /** Makes room for objects: removes the parts of this process and writes no more of them. */
+  giveUp(): void {
+    this.#isFull = true
+    for (const part of this.#taken.values()) {
+      this.#freed += part.length
+      part.drop()
+    }
+  }
+
+  /** Bytes that `giveUp` made room for so far. */
+  get freed(): number {
+    return this.#freed
+  }
+
+  #take(request: PartRequest, lock: PartLock): TakenPart {
+    const { digest, size, stream } = request
+    const part = new Part({
+      digest,
+      size,
+      paths: partPaths(this.#root, digest),
+      algorithm: this.#algorithm,
+      unwritten: this.#unwritten,
+      onFailure: () => this.giveUp(),
+      isFull: () => this.#isFull,
+    })
+    this.#taken.set(stream, part)
+    const release = () => {
+      this.#taken.delete(stream)
+      lock.release()
+      removeEmptyPartsDirectory(this.#root)
+    }
+    return { part, release }
+  }
+}

@@ -1,0 +1,82 @@
+/** The objects of one slab: what is to be stored, and what became of it. Plain data, which threads send each other. */
+import { writeSync } from 'node:fs'
+import { ioError } from '../../errors.js'
+import type { ObjectId } from '../../formats/digest.js'
+import type { ObjectStore } from '../../repository/objects.js'
+
+/** A stretch of an object that is larger than what is kept together; starts at a whole block of the object. */
+export interface ObjectPiece {
+  /** The file that the object is written to. */
+  readonly fd: number
+  /** Where in the slab it begins, in bytes, headroom included. */
+  readonly start: number
+  readonly length: number
+  /** Where in the object it begins; a multiple of 4096. */
+  readonly position: number
+}
+
+export interface ObjectBatch {
+  /** Whole objects: start in the slab, length, start, length, … */
+  readonly wholes: readonly number[]
+  readonly pieces: readonly ObjectPiece[]
+}
+
+export interface StoredBatch {
+  /** One for each whole object. */
+  readonly ids: readonly ObjectId[]
+  /** Hashes of the blocks of each piece. */
+  readonly leaves: readonly Uint8Array[]
+  /** Of the whole objects; sizes in bytes. */
+  readonly stats: ObjectStats
+}
+
+/** What became of objects; sizes in bytes. */
+export interface ObjectStats {
+  newObjects: number
+  presentObjects: number
+  /** Bytes of new objects. */
+  storedBytes: number
+}
+
+export const noObjects = (): ObjectStats => ({ newObjects: 0, presentObjects: 0, storedBytes: 0 })
+
+/** Stores the objects of a slab, whose memory is `bytes`. */
+export function storeBatch(store: ObjectStore, bytes: Buffer, { wholes, pieces }: ObjectBatch): StoredBatch {
+  const contents: Buffer[] = []
+  for (let i = 0; i < wholes.length; i += 2) contents.push(bytes.subarray(wholes[i], wholes[i] + wholes[i + 1]))
+  const stats = noObjects()
+  const ids = store.storeAll(contents).map((stored) => {
+    count(stats, stored)
+    return stored.id
+  })
+  const leaves = pieces.map(({ fd, start, length, position }) => {
+    const piece = bytes.subarray(start, start + length)
+    writeAt(fd, piece, position)
+    return store.hashBlocks(piece)
+  })
+  return { ids, leaves, stats }
+}
+
+/** Adds one stored object to `stats`. */
+export function count(stats: ObjectStats, { isNew, size }: { readonly isNew: boolean; readonly size: number }): void {
+  if (isNew) {
+    stats.newObjects++
+    stats.storedBytes += size
+  } else {
+    stats.presentObjects++
+  }
+}
+
+export function addStats(stats: ObjectStats, more: ObjectStats): void {
+  stats.newObjects += more.newObjects
+  stats.presentObjects += more.presentObjects
+  stats.storedBytes += more.storedBytes
+}
+
+function writeAt(fd: number, bytes: Buffer, position: number): void {
+  try {
+    for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at, bytes.length - at, position + at)
+  } catch (error) {
+    throw ioError(error, 'cannot write an object')
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * Slabs: the memory that the bytes of all layers of a run pass through (design.md §2).
+ *
+ * The pool is the one bound on what a run holds: who finds no free slab waits, and with it the decoder, the socket and the
+ * server behind it. All slabs lie in one shared block, of which only what was in use once takes real memory.
+ */
+import { abortable } from '../../flow/abortable.js'
+import type { StageMeter } from '../../flow/meter.js'
+import type { OutputMemory } from '../decompress/native-output.js'
+import { PinnedBuffer } from '../../native/pinned-buffer.js'
+
+/** What a decoder fills at a time. */
+export const SLAB_BYTES = 1024 * 1024
+/** Room before it, into which the beginning of an object is carried over that the slab before has not seen the end of. */
+export const SLAB_HEADROOM = 256 * 1024
+/** Memory that one slab takes. */
+export const SLAB_FOOTPRINT = SLAB_HEADROOM + SLAB_BYTES
+
+export class Slab {
+  /** Position in the pool; threads find the memory by it. */
+  readonly index: number
+  /** Headroom and room. */
+  readonly bytes: Buffer
+  /** What decoders write to. */
+  readonly room: PinnedBuffer
+  /** Bytes in the room that are filled. */
+  length = 0
+
+  constructor(memory: SharedArrayBuffer, index: number) {
+    this.index = index
+    this.bytes = slabBytes(memory, index)
+    this.room = PinnedBuffer.over(this.bytes.subarray(SLAB_HEADROOM))
+  }
+
+  get filled(): Buffer {
+    return this.room.bytes.subarray(0, this.length)
+  }
+}
+
+/** Headroom and room of a slab, in any thread. */
+export function slabBytes(memory: SharedArrayBuffer, index: number): Buffer {
+  return Buffer.from(memory, index * SLAB_FOOTPRINT, SLAB_FOOTPRINT)
+}
+
+export class SlabPool {
+  readonly memory: SharedArrayBuffer
+  readonly #slabs: readonly Slab[]
+  /** The one given back last is taken first: it is in the caches, and those never used take no memory. */
+  readonly #free: Slab[]
+  readonly #waiting: ((slab: Slab) => void)[] = []
+
+  /** @param count of slabs, 1 or more. */
+  constructor(count: number) {
+    this.memory = new SharedArrayBuffer(count * SLAB_FOOTPRINT)
+    this.#slabs = Array.from({ length: count }, (_, index) => new Slab(this.memory, index))
+    this.#free = [...this.#slabs].reverse()
+  }
+
+  /** An empty slab, if there is one. */
+  tryTake(): Slab | undefined {
+    return this.#free.pop()
+  }
+
+  /** An empty slab, as soon as there is one; who asks first gets it first. Rejects when `signal` is aborted. */
+  async take(signal?: AbortSignal): Promise<Slab> {
+    const free = this.tryTake()
+    if (free !== undefined) return free
+    let accept: (slab: Slab) => void
+    const given = new Promise<Slab>((resolve) => (accept = resolve))
+    this.#waiting.push(accept!)
+    if (signal === undefined) return given
+    try {
+      return await abortable(given, signal)
+    } catch (error) {
+      const at = this.#waiting.indexOf(accept!)
+      if (at >= 0) this.#waiting.splice(at, 1)
+      else this.give(await given)
+      throw error
+    }
+  }
+
+  /** Gives a slab back, of which nobody may use the memory any more. */
+  give(slab: Slab): void {
+    slab.length = 0
+    const next = this.#waiting.shift()
+    if (next === undefined) this.#free.push(slab)
+    else next(slab)
+  }
+
+  /** The slab in whose memory `bytes` lie, if any. */
+  slabOf(bytes: Uint8Array): Slab | undefined {
+    return bytes.buffer === this.memory ? this.#slabs[Math.floor(bytes.byteOffset / SLAB_FOOTPRINT)] : undefined
+  }
+}
+
+/** Lets decoders write straight into slabs; `signal` ends the wait for a free one, which `meter` times. */
+export function slabMemory(pool: SlabPool, meter: StageMeter, signal: AbortSignal): OutputMemory {
+  return {
+    take: async () => (pool.tryTake() ?? (await meter.blocked(pool.take(signal)))).room,
+    give: ({ bytes }) => pool.give(pool.slabOf(bytes)!),
+  }
+}

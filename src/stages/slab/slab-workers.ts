@@ -1,0 +1,29 @@
+/** Who does the work on the bytes in slabs: other threads, or this one. */
+import type { ObjectBatch, StoredBatch } from '../object/object-batch.js'
+import type { Slab, SlabPool } from './slab-pool.js'
+
+/** The stages whose work it is. */
+export type WorkKind = 'object' | 'digest'
+
+export interface SlabWorkers {
+  /** Stores the objects in a slab, whose memory must stay as it is until the promise is settled. */
+  store(slab: Slab, batch: ObjectBatch): Promise<StoredBatch>
+  /** Starts a digest over what passes in slabs. @param algorithm name of a hash that Node knows. */
+  digest(algorithm: string): SlabDigest
+}
+
+/** A digest of bytes that come slab by slab, taken in the order of the calls. */
+export interface SlabDigest {
+  /** Takes what `slab` is filled with; it must stay as it is until the promise is settled. */
+  update(slab: Slab): Promise<void>
+  /** The digest in hex. Ends it. */
+  digest(): Promise<string>
+  /** Ends it without a result. */
+  abort(): void
+}
+
+/** What the bytes of a run need: memory to pass through, and workers. */
+export interface Engine {
+  readonly slabs: SlabPool
+  readonly workers: SlabWorkers
+}

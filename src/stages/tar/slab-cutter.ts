@@ -1,0 +1,127 @@
+/** Cuts a tar that passes in slabs into what goes into its splitstream and what becomes objects. */
+import { VERITY_BLOCK_SIZE } from '../../formats/verity/digest.js'
+import { TarSplitter, type TarSink } from '../../formats/tar/split.js'
+import type { ObjectStore } from '../../repository/objects.js'
+import { LargeObject } from '../object/large-object.js'
+import type { ObjectBatch, ObjectPiece } from '../object/object-batch.js'
+import { SLAB_HEADROOM, type Slab } from '../slab/slab-pool.js'
+
+/** A whole object of the batch: its number there, and its size in bytes. */
+export interface WholeObject {
+  readonly index: number
+  readonly size: number
+}
+
+/** What lies in one slab. */
+export interface SlabPlan {
+  /** What is to be stored; any thread may do it, and in any order with the batches of other slabs. */
+  readonly batch: ObjectBatch
+  /** The object that each piece of the batch belongs to. */
+  readonly owners: readonly LargeObject[]
+  /** In the order of the tar: inline bytes, as views of the slab, and the objects that end in this slab. */
+  readonly parts: readonly (Uint8Array | WholeObject | LargeObject)[]
+}
+
+class PlanBuilder {
+  readonly wholes: number[] = []
+  readonly pieces: ObjectPiece[] = []
+  readonly owners: LargeObject[] = []
+  readonly parts: (Uint8Array | WholeObject | LargeObject)[] = []
+
+  constructor(readonly slab: Slab) {}
+
+  plan(): SlabPlan {
+    const { wholes, pieces, owners, parts } = this
+    return { batch: { wholes, pieces }, owners, parts }
+  }
+}
+
+/**
+ * Plans one slab after the other.
+ *
+ * A body that lies in one slab is stored from there. The beginning of one that goes on in the next slab is carried over to
+ * the headroom of that slab, if the whole has room there; else it goes out in pieces of whole blocks, and less than a block
+ * is carried over. So no batch depends on another one.
+ */
+export class SlabCutter {
+  readonly #store: ObjectStore
+  readonly #splitter: TarSplitter
+  #plan: PlanBuilder | undefined
+  /** Size of the open body, and how much of it was seen. */
+  #size = 0
+  #seen = 0
+  /** The open body, if it goes out in pieces. */
+  #large: LargeObject | undefined
+  readonly #carry = Buffer.allocUnsafe(SLAB_HEADROOM)
+  #carried = 0
+  /** Large objects that were begun, to be given up if the layer fails. */
+  readonly #begun: LargeObject[] = []
+
+  constructor(store: ObjectStore) {
+    this.#store = store
+    const sink: TarSink = {
+      inline: (bytes) => void this.#plan!.parts.push(bytes),
+      beginObject: (size) => {
+        this.#size = size
+        this.#seen = 0
+      },
+      objectData: (bytes) => this.#data(bytes),
+      endObject: () => this.#end(),
+    }
+    this.#splitter = new TarSplitter(sink)
+  }
+
+  /** @throws SluiceError when the bytes are not a tar that can be kept. */
+  cut(slab: Slab): SlabPlan {
+    const plan = new PlanBuilder(slab)
+    this.#plan = plan
+    this.#splitter.push(slab.filled)
+    return plan.plan()
+  }
+
+  /** @throws SluiceError when the tar was cut short. */
+  end(): void {
+    this.#splitter.end()
+  }
+
+  /** Removes what is left of large objects; no thread may be at work on them. */
+  abort(): void {
+    for (const object of this.#begun) object.abort()
+  }
+
+  #data(bytes: Uint8Array): void {
+    const { slab } = this.#plan!
+    this.#seen += bytes.length
+    const start = bytes.byteOffset - slab.bytes.byteOffset - this.#carried
+    const length = this.#carried + bytes.length
+    this.#carry.copy(slab.bytes, start, 0, this.#carried)
+    this.#carried = 0
+    if (this.#seen === this.#size) {
+      if (this.#large === undefined) this.#plan!.wholes.push(start, length)
+      else this.#piece(this.#large, start, length)
+      return
+    }
+    if (this.#size > SLAB_HEADROOM) this.#large ??= this.#begin()
+    const keep = this.#large === undefined ? length : this.#seen % VERITY_BLOCK_SIZE
+    if (this.#large !== undefined && keep < length) this.#piece(this.#large, start, length - keep)
+    this.#carried = slab.bytes.copy(this.#carry, 0, start + length - keep, start + length)
+  }
+
+  #begin(): LargeObject {
+    const object = new LargeObject(this.#store, this.#store.algorithm, this.#size)
+    this.#begun.push(object)
+    return object
+  }
+
+  #piece(object: LargeObject, start: number, length: number): void {
+    const { pieces, owners } = this.#plan!
+    pieces.push({ fd: object.fd, start, length, position: object.plan(length) })
+    owners.push(object)
+  }
+
+  #end(): void {
+    const { parts, wholes } = this.#plan!
+    parts.push(this.#large ?? { index: wholes.length / 2 - 1, size: this.#size })
+    this.#large = undefined
+  }
+}

@@ -1,0 +1,29 @@
+/** The work on slabs in this thread: for one core, where other threads would only take turns with this one. */
+import { createHash } from 'node:crypto'
+import type { ObjectStore } from '../repository/objects.js'
+import { storeBatch } from '../stages/object/object-batch.js'
+import type { SlabDigest, SlabWorkers, WorkKind } from '../stages/slab/slab-workers.js'
+import type { OnTask } from './thread-pool.js'
+
+export function inProcessWorkers(store: ObjectStore, onTask: OnTask): SlabWorkers {
+  /** A failure is a rejection, as from a thread. */
+  const attempt = async <Result>(kind: WorkKind, work: () => Result): Promise<Result> => {
+    const start = performance.now()
+    try {
+      return work()
+    } finally {
+      onTask(kind, 'main thread', start, performance.now())
+    }
+  }
+  return {
+    store: (slab, batch) => attempt('object', () => storeBatch(store, slab.bytes, batch)),
+    digest: (algorithm): SlabDigest => {
+      const hash = createHash(algorithm)
+      return {
+        update: (slab) => attempt('digest', () => void hash.update(slab.filled)),
+        digest: () => attempt('digest', () => hash.digest('hex')),
+        abort: () => undefined,
+      }
+    },
+  }
+}

@@ -1,0 +1,64 @@
+/** What the main thread and the others tell each other. */
+import { SluiceError, type ErrorCode, type SluiceErrorOptions } from '../errors.js'
+import type { HashAlgorithm } from '../formats/digest.js'
+import type { ObjectBatch, StoredBatch } from '../stages/object/object-batch.js'
+
+/** What a thread begins with. */
+export interface ThreadSetup {
+  /** The memory of all slabs. */
+  readonly memory: SharedArrayBuffer
+  readonly objects: { readonly directory: string; readonly algorithm: HashAlgorithm; readonly secure: boolean }
+}
+
+/** A task; slabs are named by their index. */
+export type Task =
+  | { readonly type: 'store'; readonly slab: number; readonly batch: ObjectBatch }
+  /** Digests that are under way are numbered; the first update names the hash. */
+  | {
+      readonly type: 'update'
+      readonly digest: number
+      readonly algorithm: string
+      readonly slab: number
+      readonly length: number
+    }
+  | { readonly type: 'digest'; readonly digest: number; readonly algorithm: string }
+  | { readonly type: 'abort'; readonly digest: number }
+
+/** What each kind of task gives. */
+export interface Results {
+  store: StoredBatch
+  update: undefined
+  digest: string
+  abort: undefined
+}
+
+/** The main thread asks with a number, the thread answers with the same; null asks it to end. */
+export type Request = { readonly id: number; readonly task: Task } | null
+
+export interface Reply {
+  readonly id: number
+  /** When the task began and ended, in milliseconds since the epoch: threads have no other clock in common. */
+  readonly startedAt: number
+  readonly endedAt: number
+  readonly result?: Results[Task['type']]
+  readonly error?: PackedError
+}
+
+/** An error as plain data: a class does not pass between threads. */
+export interface PackedError {
+  readonly code: ErrorCode
+  readonly message: string
+  readonly options: Omit<SluiceErrorOptions, 'cause'>
+  readonly cause: string | undefined
+}
+
+export function packError(error: unknown): PackedError {
+  const known = error instanceof SluiceError ? error : new SluiceError('SLUICE_FAILED', String(error), { cause: error })
+  const { code, message, hint, retryable, details, cause } = known
+  const options = { retryable, details, ...(hint !== undefined && { hint }) }
+  return { code, message, options, cause: cause instanceof Error ? cause.stack : undefined }
+}
+
+export function unpackError({ code, message, options, cause }: PackedError): SluiceError {
+  return new SluiceError(code, message, { ...options, ...(cause !== undefined && { cause: new Error(cause) }) })
+}

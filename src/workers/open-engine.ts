@@ -1,0 +1,70 @@
+/** The engine of a run: how much memory and how many threads it gets. */
+import { SluiceError } from '../errors.js'
+import { defaultThreads } from '../native/cores.js'
+import type { Repository } from '../repository/repository.js'
+import { SLAB_FOOTPRINT, SlabPool } from '../stages/slab/slab-pool.js'
+import type { Engine } from '../stages/slab/slab-workers.js'
+import { inProcessWorkers } from './in-process.js'
+import { ThreadPool, type OnTask } from './thread-pool.js'
+
+export interface EngineOptions {
+  /** Threads beside the main one; default: one for each core, none on a single core. */
+  readonly threads?: number
+  /** Bytes that all buffers of the run may take; at least `MIN_MEMORY`. */
+  readonly maxMemory: number
+  /** Layers at a time that are wanted, 1 or more. */
+  readonly layers: number
+  readonly onTask?: OnTask
+}
+
+export interface OpenEngine extends Engine {
+  /** Layers at a time that there is memory for; at most what is wanted. */
+  readonly layers: number
+  close(): Promise<void>
+}
+
+const MIB = 1024 * 1024
+
+/**
+ * What one layer takes beside slabs at most: the frame of its splitstream that is filled and three that are compressed, of
+ * 4 MiB each, and 8 MiB of compressed ones.
+ */
+const SPLITSTREAM_BYTES = 24 * MIB
+/** The slabs that a layer may have half filled: one for the digest of its blob, one of its tar. */
+const LAYER_BYTES = SPLITSTREAM_BYTES + 2 * SLAB_FOOTPRINT
+
+/** Two slabs for each of two threads and the front, and some that are filled ahead. */
+const ENOUGH_SLABS = 24
+/** Slabs beside those, without which nothing moves. */
+const FEWEST_SLABS = 2
+
+export const MIN_MEMORY = LAYER_BYTES + FEWEST_SLABS * SLAB_FOOTPRINT
+
+/** How the memory of a run is divided. A layer never holds more than one slab while it waits for another one, so all get on. */
+export function divideMemory(maxMemory: number, layersWanted: number): { slabs: number; layers: number } {
+  if (maxMemory < MIN_MEMORY) {
+    throw new SluiceError('SLUICE_USAGE', `a run needs at least ${MIN_MEMORY / MIB} MiB of memory for its buffers`)
+  }
+  const affordable = Math.floor((maxMemory - FEWEST_SLABS * SLAB_FOOTPRINT) / LAYER_BYTES)
+  const layers = Math.min(layersWanted, affordable)
+  const slabs = Math.floor((maxMemory - layers * SPLITSTREAM_BYTES) / SLAB_FOOTPRINT)
+  return { layers, slabs: Math.min(slabs, ENOUGH_SLABS) }
+}
+
+/**
+ * Threads are started by the first work for them.
+ *
+ * @throws SluiceError `SLUICE_USAGE` for too little memory.
+ */
+export function openEngine({ objects, secure }: Repository, options: EngineOptions): OpenEngine {
+  const { maxMemory, layers: wanted, onTask = () => undefined } = options
+  const threads = options.threads ?? defaultThreads()
+  const { layers, slabs: count } = divideMemory(maxMemory, wanted)
+  const slabs = new SlabPool(count)
+  if (threads === 0) {
+    return { slabs, layers, workers: inProcessWorkers(objects, onTask), close: () => Promise.resolve() }
+  }
+  const { directory, algorithm } = objects
+  const workers = new ThreadPool(threads, { memory: slabs.memory, objects: { directory, algorithm, secure } }, onTask)
+  return { slabs, layers, workers, close: () => workers.close() }
+}

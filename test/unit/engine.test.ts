@@ -1,0 +1,233 @@
+/** Memory, order, threads and meters of a run. */
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { SluiceError } from '../../src/errors.js'
+import { ChromeTrace } from '../../src/flow/chrome-trace.js'
+import { InOrder } from '../../src/flow/in-order.js'
+import { StageMeter, type Span } from '../../src/flow/meter.js'
+import { verityDigest } from '../../src/formats/verity/digest.js'
+import { fillSlabs } from '../../src/stages/slab/fill-slabs.js'
+import { SLAB_BYTES, SLAB_FOOTPRINT, SLAB_HEADROOM, SlabPool, slabMemory } from '../../src/stages/slab/slab-pool.js'
+import { divideMemory, MIN_MEMORY, openEngine } from '../../src/workers/open-engine.js'
+import { temporaryRepository } from '../helpers/temporary.js'
+
+const MIB = 1024 * 1024
+
+async function* chunksOf(...chunks: Uint8Array[]): AsyncGenerator<Uint8Array> {
+  yield* chunks
+}
+
+test('slabs are given to those who wait in their order; who stops waiting loses none', async () => {
+  const pool = new SlabPool(1)
+  const first = await pool.take()
+  const order: string[] = []
+  const controller = new AbortController()
+  const waiting = [
+    pool.take().then((slab) => (order.push('a'), slab)),
+    pool.take(controller.signal).then(
+      () => order.push('never'),
+      (error: SluiceError) => order.push(error.code),
+    ),
+    pool.take().then((slab) => (order.push('c'), slab)),
+  ] as const
+  controller.abort()
+  await waiting[1]
+  pool.give(first)
+  pool.give(await waiting[0])
+  assert.equal(await waiting[2], first)
+  assert.deepEqual(order, ['SLUICE_CANCELLED', 'a', 'c'])
+  assert.equal(pool.tryTake(), undefined)
+  assert.equal(pool.slabOf(first.room.bytes.subarray(7)), first)
+  assert.equal(pool.slabOf(Buffer.alloc(8)), undefined)
+})
+
+test('slabs do not overlap', () => {
+  const pool = new SlabPool(3)
+  const slabs = [1, 2, 3].map((fill) => {
+    const slab = pool.tryTake()!
+    slab.bytes.fill(fill)
+    return slab
+  })
+  for (const [i, { bytes }] of slabs.entries()) assert.ok(bytes.every((byte) => byte === i + 1))
+  assert.equal(slabs[0].bytes.length, SLAB_FOOTPRINT)
+  assert.equal(slabs[0].room.bytes.length, SLAB_BYTES)
+})
+
+test('chunks of any size and origin come out of slabs in their order', async () => {
+  const pool = new SlabPool(3)
+  const memory = slabMemory(pool, new StageMeter('decompress'), AbortSignal.timeout(10_000))
+  async function* source(): AsyncGenerator<Uint8Array> {
+    yield Buffer.from('a')
+    yield Buffer.alloc(SLAB_BYTES, 'b')
+    const own = await memory.take()
+    own.bytes.fill('c', 0, 5)
+    yield own.bytes.subarray(0, 5)
+    yield Buffer.alloc(2 * SLAB_BYTES + 1, 'd')
+  }
+  const lengths: number[] = []
+  const hash = createHash('sha256')
+  for await (const slab of fillSlabs(source(), pool)) {
+    lengths.push(slab.length)
+    hash.update(slab.filled)
+    pool.give(slab)
+  }
+  assert.deepEqual(lengths, [SLAB_BYTES, 1, 5, SLAB_BYTES, SLAB_BYTES, 1])
+  const expected = `a${'b'.repeat(SLAB_BYTES)}ccccc${'d'.repeat(2 * SLAB_BYTES + 1)}`
+  assert.equal(hash.digest('hex'), createHash('sha256').update(expected).digest('hex'))
+})
+
+test('who stops reading, or fails, keeps no slab', async () => {
+  const pool = new SlabPool(2)
+  for await (const slab of fillSlabs(chunksOf(Buffer.alloc(SLAB_BYTES), Buffer.alloc(9)), pool)) {
+    pool.give(slab)
+    break
+  }
+  async function* failing(): AsyncGenerator<Uint8Array> {
+    yield Buffer.alloc(9)
+    throw new Error('no more')
+  }
+  await assert.rejects(async () => {
+    for await (const _ of fillSlabs(failing(), pool)) assert.fail('nothing was full')
+  }, /no more/)
+  assert.ok(pool.tryTake() !== undefined && pool.tryTake() !== undefined)
+})
+
+test('results are taken in order, none after a failure, and everything is released', async () => {
+  const order = new InOrder()
+  const seen: string[] = []
+  const add = (name: string, ms: number, fails = false) =>
+    order.add(
+      sleep(ms).then(() => {
+        if (fails) throw new Error(name)
+        return name
+      }),
+      (result) => {
+        seen.push(result)
+        return Promise.resolve()
+      },
+      () => seen.push(`-${name}`),
+    )
+  add('slow', 30)
+  add('fast', 1)
+  add('bad', 5, true)
+  add('late', 1)
+  await assert.rejects(order.end(), /bad/)
+  assert.deepEqual(seen, ['slow', '-slow', 'fast', '-fast', '-bad', '-late'])
+  assert.throws(() => order.check(), /bad/)
+})
+
+test('memory is divided so that every layer gets on, and never exceeded', () => {
+  for (const memory of [MIN_MEMORY, MIN_MEMORY + 1, 64 * MIB, 128 * MIB, 200 * MIB, 1024 * MIB]) {
+    for (const wanted of [1, 2, 4, 16]) {
+      const { layers, slabs } = divideMemory(memory, wanted)
+      assert.ok(layers >= 1 && layers <= wanted)
+      assert.ok(slabs >= 4 && slabs <= 24)
+      assert.ok(slabs * SLAB_FOOTPRINT + layers * 24 * MIB <= memory, `${memory} ${wanted}`)
+    }
+  }
+  assert.throws(() => divideMemory(MIN_MEMORY - 1, 1), { code: 'SLUICE_USAGE' })
+})
+
+for (const threads of [0, 2]) {
+  test(`with ${threads} threads: objects, pieces and digests`, async (t) => {
+    const repository = await temporaryRepository(t)
+    const tasks = new Set<string>()
+    const engine = openEngine(repository, {
+      threads,
+      maxMemory: MIN_MEMORY,
+      layers: 1,
+      onTask: (work, thread, start, end) => {
+        assert.ok(end >= start && start > 0)
+        tasks.add(`${work} ${thread.replace(/\d/, 'N')}`)
+      },
+    })
+    t.after(() => engine.close())
+    const { slabs, workers } = engine
+    const slab = await slabs.take()
+    const text = Buffer.alloc(10_000, 'some text')
+    text.copy(slab.room.bytes)
+    slab.length = text.length
+    const digest = workers.digest('sha256')
+    const [{ ids, stats }] = await Promise.all([
+      workers.store(slab, { wholes: [SLAB_HEADROOM, 100, SLAB_HEADROOM + 100, 9900], pieces: [] }),
+      digest.update(slab),
+      digest.update(slab),
+    ])
+    assert.deepEqual(
+      ids,
+      [text.subarray(0, 100), text.subarray(100)].map((part) => verityDigest('sha256', part)),
+    )
+    assert.deepEqual(stats, { newObjects: 2, presentObjects: 0, storedBytes: 10_000 })
+    assert.equal(await digest.digest(), createHash('sha256').update(text).update(text).digest('hex'))
+    const again = await workers.store(slab, { wholes: [SLAB_HEADROOM, 100], pieces: [] })
+    assert.deepEqual(again.stats, { newObjects: 0, presentObjects: 1, storedBytes: 0 })
+    const where = threads === 0 ? 'main thread' : 'thread N'
+    assert.deepEqual([...tasks].sort(), [`digest ${where}`, `object ${where}`])
+  })
+
+  test(`with ${threads} threads: a failure has its code, and the next task runs`, async (t) => {
+    const repository = await temporaryRepository(t)
+    const engine = openEngine(repository, { threads, maxMemory: MIN_MEMORY, layers: 1 })
+    t.after(() => engine.close())
+    const slab = await engine.slabs.take()
+    const batch = { wholes: [SLAB_HEADROOM, 5000], pieces: [] }
+    rmSync(repository.objects.directory, { recursive: true, force: true })
+    writeFileSync(repository.objects.directory, 'in the way')
+    await assert.rejects(engine.workers.store(slab, batch), { code: 'SLUICE_IO', message: /ENOTDIR/ })
+    rmSync(repository.objects.directory)
+    const { ids } = await engine.workers.store(slab, batch)
+    assert.ok(existsSync(repository.objects.path(ids[0])))
+    assert.deepEqual(readdirSync(repository.objects.directory), [ids[0].slice(0, 2)])
+    assert.equal(existsSync(join(repository.path, 'objects')), true)
+  })
+}
+
+test('meters tell work from waiting, and every span lies in the run', async () => {
+  const spans: Span[] = []
+  const from = performance.now()
+  const upstream = new StageMeter('fetch', 'layer', (span) => spans.push(span))
+  const meter = new StageMeter('decompress', 'layer', (span) => spans.push(span))
+  async function* slow(): AsyncGenerator<Uint8Array> {
+    await sleep(20)
+    yield Buffer.alloc(10)
+  }
+  async function* passing(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const chunk of source) {
+      await meter.blocked(sleep(30))
+      yield chunk
+    }
+  }
+  for await (const chunk of meter.through(passing(upstream.through(slow())), upstream)) assert.equal(chunk.length, 10)
+  assert.deepEqual([meter.bytes, meter.items, upstream.bytes], [10, 1, 10])
+  assert.ok(meter.starvedMs >= 15 && meter.blockedMs >= 25, JSON.stringify(meter))
+  assert.ok(Math.abs(meter.elapsedMs - (meter.busyMs + meter.starvedMs + meter.blockedMs)) < 1e-6)
+  assert.ok(upstream.busyMs >= 15 && upstream.starvedMs === 0)
+  const to = performance.now()
+  assert.ok(spans.every(({ startMs, endMs }) => startMs >= from && endMs <= to && endMs >= startMs))
+  assert.deepEqual(new Set(spans.map(({ name }) => name)), new Set(['fetch', 'decompress', 'decompress blocked']))
+})
+
+test('a trace is JSON with a name for each track', () => {
+  const trace = new ChromeTrace()
+  const spans = ['a', 'b', 'a'].map((track, i) => ({ track, name: 'work', startMs: i, endMs: i + 0.5 }))
+  const events = JSON.parse(`[${spans.map((span) => trace.encode(span)).join('')}]`) as Record<string, unknown>[]
+  assert.deepEqual(
+    events.filter(({ ph }) => ph === 'M').map(({ tid, args }) => [tid, args]),
+    [
+      [0, { name: 'a' }],
+      [1, { name: 'b' }],
+    ],
+  )
+  assert.deepEqual(
+    events.filter(({ ph }) => ph === 'X').map(({ tid, ts, dur }) => [tid, ts, dur]),
+    [
+      [0, 0, 500],
+      [1, 1000, 500],
+      [0, 2000, 500],
+    ],
+  )
+})

@@ -1,0 +1,110 @@
+/** Objects appear whole, under the name of their content, and leave nothing else behind. */
+import assert from 'node:assert/strict'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { test } from 'node:test'
+import { Worker } from 'node:worker_threads'
+import { hashBlocks, verityDigest, VerityTree } from '../../src/formats/verity/digest.js'
+import type { ObjectStore } from '../../src/repository/objects.js'
+import { temporaryRepository } from '../helpers/temporary.js'
+
+/** Everything below `objects/`, directories without their names. */
+function filesOf({ directory }: ObjectStore): string[] {
+  return readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => !entry.isDirectory())
+    .map((entry) => `${entry.parentPath.slice(-2)}${entry.name}`)
+    .sort()
+}
+
+test('an object is stored once, whatever memory it comes from', async (t) => {
+  for (const algorithm of ['sha256', 'sha512'] as const) {
+    const { objects } = await temporaryRepository(t, { algorithm })
+    const slab = new Uint8Array(new SharedArrayBuffer(300_000)).map((_, i) => (i * i) % 251)
+    const ids = [0, 1, 4095, 4096, 4097, 262_145].map((size) => {
+      const data = slab.subarray(7, 7 + size)
+      const id = verityDigest(algorithm, data)
+      assert.deepEqual(objects.store(data), { id, size, isNew: true })
+      assert.deepEqual(objects.store(Buffer.from(data)), { id, size, isNew: false })
+      assert.deepEqual(readFileSync(objects.path(id)), Buffer.from(data))
+      return id
+    })
+    assert.deepEqual(filesOf(objects), ids.sort())
+  }
+})
+
+test('objects that are stored together are those stored one by one', async (t) => {
+  const [one, all] = [await temporaryRepository(t), await temporaryRepository(t)]
+  const slab = Buffer.from(new SharedArrayBuffer(1_000_000)).map((_, i) => (i * i) % 239)
+  // More than one group of them, some of them twice.
+  const contents = Array.from({ length: 300 }, (_, i) => slab.subarray(i % 270, (i % 270) * 38))
+  const stored = contents.map((data) => one.objects.store(data))
+  assert.ok(stored.some(({ isNew }) => !isNew))
+  assert.deepEqual(all.objects.storeAll(contents), stored)
+  assert.deepEqual(filesOf(all.objects), filesOf(one.objects))
+  for (const [i, { id }] of stored.entries()) assert.deepEqual(readFileSync(all.objects.path(id)), contents[i])
+  assert.deepEqual(all.objects.storeAll([]), [])
+})
+
+test('an object is written by several threads at places in any order', async (t) => {
+  const { objects } = await temporaryRepository(t, { algorithm: 'sha512' })
+  const memory = new SharedArrayBuffer(4096 * 200 + 17)
+  const data = Buffer.from(memory)
+  for (let i = 0; i < data.length; i++) data[i] = (i * 7) % 253
+  const cuts = [0, 4096 * 3, 4096 * 67, 4096 * 150, data.length]
+  const object = objects.begin()
+  const write = `const { fs, workerData: { memory, fd, from, to } } = { fs: require('fs'), ...require('worker_threads') };
+    fs.writeSync(fd, Buffer.from(memory), from, to - from, from)`
+  await Promise.all(
+    [3, 1, 2, 0].map(
+      (i) =>
+        new Promise<void>((resolve, reject) => {
+          const workerData = { memory, fd: object.fd, from: cuts[i], to: cuts[i + 1] }
+          new Worker(write, { eval: true, workerData }).on('error', reject).on('exit', () => resolve())
+        }),
+    ),
+  )
+  const tree = new VerityTree('sha512')
+  for (let i = 0; i < 4; i++) {
+    const piece = data.subarray(cuts[i], cuts[i + 1])
+    tree.addLeaves(hashBlocks('sha512', piece), piece.length)
+  }
+  const id = tree.digest()
+  assert.deepEqual(object.commit(id, tree.size), { id, size: data.length, isNew: true })
+  assert.equal(id, verityDigest('sha512', data))
+  assert.deepEqual(readFileSync(objects.path(id)), data)
+  assert.deepEqual(filesOf(objects), [id])
+})
+
+test('an object that comes in pieces is the one that comes whole', async (t) => {
+  const { objects } = await temporaryRepository(t)
+  const data = Buffer.alloc(10_000, 'pieces')
+  const { id } = objects.store(data)
+  for (const isNew of [false, true]) {
+    const writer = objects.begin()
+    for (let at = 0; at < data.length; at += 999) writer.write(data.subarray(at, at + 999))
+    if (isNew) rmSync(objects.path(id))
+    assert.deepEqual(writer.commit(), { id, size: data.length, isNew })
+    assert.deepEqual(filesOf(objects), [id])
+  }
+  const aborted = objects.begin()
+  aborted.write(data)
+  aborted.abort()
+  assert.deepEqual(filesOf(objects), [id])
+})
+
+test('a failure to store leaves no temporary file', async (t) => {
+  const { objects } = await temporaryRepository(t)
+  const data = Buffer.from('content')
+  const id = verityDigest('sha256', data)
+  mkdirSync(objects.directory)
+  // A file where the directory of the object should be.
+  const directory = dirname(objects.path(id))
+  writeFileSync(directory, '')
+  assert.throws(() => objects.store(data), { code: 'SLUICE_IO' })
+  const writer = objects.begin()
+  writer.write(data)
+  assert.throws(() => writer.commit(), { code: 'SLUICE_IO' })
+  assert.deepEqual(readdirSync(objects.directory), [id.slice(0, 2)])
+  rmSync(directory)
+  assert.equal(objects.store(data).isNew, true)
+})
