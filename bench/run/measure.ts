@@ -51,7 +51,6 @@ export async function measureCommand(
     }).finally(() => signal?.removeEventListener('abort', kill))
     const wallSeconds = (performance.now() - started) / 1000
     const after = childTimes()
-    const peakRssBytes = report.peakBytes()
     const [stdout, stderr] = await output
     if (signal?.aborted === true) throw cancelled(signal)
     if (status !== 'status 0') {
@@ -60,7 +59,7 @@ export async function measureCommand(
     }
     const userSeconds = after.userSeconds - before.userSeconds
     const systemSeconds = after.systemSeconds - before.systemSeconds
-    return { wallSeconds, userSeconds, systemSeconds, peakRssBytes, stdout }
+    return { wallSeconds, userSeconds, systemSeconds, peakRssBytes: report.peakBytes(), stdout }
   } finally {
     report.close()
   }

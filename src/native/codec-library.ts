@@ -9,6 +9,18 @@ export interface DecoderStep {
   readonly produced: number
   /** Whether the deflate stream or frame is complete, and all of it put out. */
   readonly finished: boolean
+  /** Of a deflate stream that is complete. */
+  readonly end?: DeflateEnd | undefined
+}
+
+/** What the trailer of a gzip member is compared with. */
+export interface DeflateEnd {
+  /** CRC-32 of what came out. */
+  readonly crc: number
+  /** Bytes that came out, modulo 2^32. */
+  readonly size: number
+  /** What was consumed but comes after the stream: up to eight bytes. */
+  readonly surplus: Uint8Array
 }
 
 /** A decoder in C with the state of one input. */

@@ -67,12 +67,17 @@ export class Inflater implements NativeDecoder {
       const what = failures.get(result) ?? `error ${result}`
       throw new SluiceError('SLUICE_COMPRESSION', `gzip: the data is corrupt (${what})`)
     }
+    const finished = bytes.readUInt32LE(field.blockState) === BLOCK_FINISH
     return {
       consumed: given - bytes.readUInt32LE(field.availIn),
       produced: room - bytes.readUInt32LE(field.availOut),
-      finished: bytes.readUInt32LE(field.blockState) === BLOCK_FINISH,
+      finished,
+      end: finished ? { crc: this.crc, size: this.size, surplus: this.surplus() } : undefined,
     }
   }
+
+  /** Its memory is Node's. */
+  close(): void {}
 
   /** CRC-32 of what came out of the stream. */
   get crc(): number {

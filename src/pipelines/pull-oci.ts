@@ -21,6 +21,7 @@ import { streamName } from '../repository/names.js'
 import type { Part } from '../repository/parts/part.js'
 import type { Repository } from '../repository/repository.js'
 import { findStoredDocument, findStoredLayer, hasImage } from '../repository/stored-image.js'
+import type { DecoderKind } from '../stages/decompress/decoder.js'
 import { decompress } from '../stages/decompress/decompress.js'
 import { commitImages, imageRefName } from '../stages/erofs/commit-images.js'
 import { buildImageTree, type StoredLayer } from '../stages/erofs/image-tree.js'
@@ -89,7 +90,8 @@ export function pullOci(
       layers: options.concurrency ?? defaults.pullConcurrency,
       ...(options.threads !== undefined && { threads: options.threads }),
       onTask: (stage, thread, startMs, endMs) => {
-        stages[stage].busyMs += endMs - startMs
+        // That of `decompress` is in what its output takes.
+        if (stage !== 'decompress') stages[stage].busyMs += endMs - startMs
         options.onSpan?.({ track: thread, name: stage, startMs, endMs })
       },
     })
@@ -245,7 +247,9 @@ async function fetchLayer(
     if (treatment.type === 'blob') imported = await importBlobLayer(repository, id, bytes, signal)
     else {
       const memory = slabMemory(engine.slabs, meters.decompress, signal)
-      const tar = meters.decompress.through(decompress(bytes, treatment.compression, { signal, memory }), meters.fetch)
+      const open = (kind: DecoderKind) => engine.workers.decoder(kind, signal)
+      const inflated = decompress(bytes, treatment.compression, { signal, memory, open })
+      const tar = meters.decompress.through(inflated, meters.fetch)
       imported = await importLayer(repository, engine, { id, diffId }, tar, { entries: true, meters, signal })
     }
   } catch (error) {

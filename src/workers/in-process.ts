@@ -1,6 +1,7 @@
 /** The work on slabs in this thread: for one core, where other threads would only take turns with this one. */
 import { createHash } from 'node:crypto'
 import type { ObjectStore } from '../repository/objects.js'
+import { localDecoder } from '../stages/decompress/decoder.js'
 import { storeBatch } from '../stages/object/object-batch.js'
 import type { SlabDigest, SlabWorkers, WorkKind } from '../stages/slab/slab-workers.js'
 import type { OnTask } from './thread-pool.js'
@@ -25,5 +26,6 @@ export function inProcessWorkers(store: ObjectStore, onTask: OnTask): SlabWorker
         abort: () => undefined,
       }
     },
+    decoder: localDecoder,
   }
 }

@@ -1,6 +1,8 @@
 /** What the main thread and the others tell each other. */
 import { SluiceError, type ErrorCode, type SluiceErrorOptions } from '../errors.js'
 import type { HashAlgorithm } from '../formats/digest.js'
+import type { DecoderStep } from '../native/codec-library.js'
+import type { DecoderKind } from '../stages/decompress/decoder.js'
 import type { ObjectBatch, StoredBatch } from '../stages/object/object-batch.js'
 
 /** What a thread begins with. */
@@ -23,6 +25,20 @@ export type Task =
     }
   | { readonly type: 'digest'; readonly digest: number; readonly algorithm: string }
   | { readonly type: 'abort'; readonly digest: number }
+  | DecodeTask
+  | { readonly type: 'close'; readonly decoder: number }
+
+/** Decodes until the input is consumed, the output full, or the stream at its end. Decoders are numbered, too. */
+export interface DecodeTask {
+  readonly type: 'decode'
+  readonly decoder: number
+  readonly kind: DecoderKind
+  /** Before that, a stream begins; for zstd with this header, for gzip it is empty. */
+  readonly begin: Uint8Array | undefined
+  /** In the room of a slab. */
+  readonly input: { readonly slab: number; readonly start: number; readonly length: number }
+  readonly output: { readonly slab: number; readonly at: number }
+}
 
 /** What each kind of task gives. */
 export interface Results {
@@ -30,6 +46,8 @@ export interface Results {
   update: undefined
   digest: string
   abort: undefined
+  decode: DecoderStep
+  close: undefined
 }
 
 /** The main thread asks with a number, the thread answers with the same; null asks it to end. */

@@ -30,8 +30,8 @@ const MIB = 1024 * 1024
  * 4 MiB each, and 8 MiB of compressed ones.
  */
 const SPLITSTREAM_BYTES = 24 * MIB
-/** The slabs that a layer may have half filled: one for the digest of its blob, one of its tar. */
-const LAYER_BYTES = SPLITSTREAM_BYTES + 2 * SLAB_FOOTPRINT
+/** The slabs that a layer may hold while it waits: for the digest of its blob, its decoder's input and output, and one ahead. */
+const LAYER_BYTES = SPLITSTREAM_BYTES + 4 * SLAB_FOOTPRINT
 
 /** Two slabs for each of two threads and the front, and some that are filled ahead. */
 const ENOUGH_SLABS = 24
@@ -40,7 +40,8 @@ const FEWEST_SLABS = 2
 
 export const MIN_MEMORY = LAYER_BYTES + FEWEST_SLABS * SLAB_FOOTPRINT
 
-/** How the memory of a run is divided. A layer never holds more than one slab while it waits for another one, so all get on. */
+/** How the memory of a run is divided. There are more slabs than waiting layers can hold, so one
+ * of them always gets on. */
 export function divideMemory(maxMemory: number, layersWanted: number): { slabs: number; layers: number } {
   if (maxMemory < MIN_MEMORY) {
     throw new SluiceError('SLUICE_USAGE', `a run needs at least ${MIN_MEMORY / MIB} MiB of memory for its buffers`)
@@ -65,6 +66,11 @@ export function openEngine({ objects, secure }: Repository, options: EngineOptio
     return { slabs, layers, workers: inProcessWorkers(objects, onTask), close: () => Promise.resolve() }
   }
   const { directory, algorithm } = objects
-  const workers = new ThreadPool(threads, { memory: slabs.memory, objects: { directory, algorithm, secure } }, onTask)
+  const workers = new ThreadPool(
+    threads,
+    slabs,
+    { memory: slabs.memory, objects: { directory, algorithm, secure } },
+    onTask,
+  )
   return { slabs, layers, workers, close: () => workers.close() }
 }

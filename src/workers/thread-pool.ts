@@ -2,6 +2,10 @@
 import { Worker } from 'node:worker_threads'
 import { SluiceError } from '../errors.js'
 import type { SlabDigest, SlabWorkers, WorkKind } from '../stages/slab/slab-workers.js'
+import type { Decoder, DecoderKind } from '../stages/decompress/decoder.js'
+import type { ObjectBatch, StoredBatch } from '../stages/object/object-batch.js'
+import type { Slab, SlabPool } from '../stages/slab/slab-pool.js'
+import { remoteDecoder } from './remote-decoder.js'
 import { unpackError, type Reply, type Request, type Results, type Task, type ThreadSetup } from './messages.js'
 
 /** Tasks a thread has at a time: the one it does, and the next, so that it never waits for a message. */
@@ -25,42 +29,35 @@ const workOf: Readonly<Record<Task['type'], WorkKind | undefined>> = {
   update: 'digest',
   digest: 'digest',
   abort: undefined,
+  decode: 'decompress',
+  close: undefined,
 }
 
 /** Threads that start with the first task. */
 export class ThreadPool implements SlabWorkers {
   readonly #threads: readonly Thread[]
   /** Tasks that any thread may do, until one has room for them. */
-  readonly #queue: (() => void)[] = []
-  #digests = 0
+  readonly #queue: ((thread: Thread) => void)[] = []
+  readonly #slabs: SlabPool
+  #lanes = 0
 
-  constructor(count: number, setup: ThreadSetup, onTask: OnTask) {
-    this.#threads = Array.from({ length: count }, (_, i) => new Thread(`thread ${i + 1}`, setup, onTask))
+  constructor(count: number, slabs: SlabPool, setup: ThreadSetup, onTask: OnTask) {
+    this.#slabs = slabs
+    this.#threads = Array.from(
+      { length: count },
+      (_, i) => new Thread(`thread ${i + 1}`, setup, onTask, () => this.#handOut()),
+    )
   }
 
-  async store(
-    slab: { readonly index: number },
-    batch: Extract<Task, { type: 'store' }>['batch'],
-  ): Promise<Results['store']> {
-    const thread = this.#idlest()
-    if (thread.load >= TASKS_AHEAD) await new Promise<void>((resolve) => this.#queue.push(resolve))
-    try {
-      return await this.#idlest().run({ type: 'store', slab: slab.index, batch })
-    } finally {
-      this.#queue.shift()?.()
-    }
+  store({ index: slab }: Slab, batch: ObjectBatch): Promise<StoredBatch> {
+    return new Promise((resolve, reject) => {
+      this.#queue.push((thread) => void thread.run({ type: 'store', slab, batch }).then(resolve, reject))
+      this.#handOut()
+    })
   }
 
   digest(algorithm: string): SlabDigest {
-    // One thread for all of it, as a hash does not pass between threads.
-    const thread = this.#threads.reduce((best, other) => (other.digests < best.digests ? other : best))
-    const digest = this.#digests++
-    thread.digests++
-    let ended = false
-    const end = (): boolean => {
-      if (!ended) thread.digests--
-      return !ended && (ended = true)
-    }
+    const { thread, lane: digest, end } = this.#openLane()
     return {
       update: ({ index, length }) => thread.run({ type: 'update', digest, algorithm, slab: index, length }),
       digest: () => {
@@ -73,13 +70,38 @@ export class ThreadPool implements SlabWorkers {
     }
   }
 
+  decoder(kind: DecoderKind, signal: AbortSignal): Decoder {
+    const { thread, lane, end } = this.#openLane()
+    const close = (): void => {
+      if (end()) thread.run({ type: 'close', decoder: lane }).catch(() => undefined)
+    }
+    return remoteDecoder(kind, lane, { run: (task) => thread.run(task), close, slabs: this.#slabs, signal })
+  }
+
+  /** A digest or decoder needs one thread for all of its tasks, as its state does not pass between threads. */
+  #openLane(): { thread: Thread; lane: number; end: () => boolean } {
+    const thread = this.#threads.reduce((best, other) => (other.lanes < best.lanes ? other : best))
+    thread.lanes++
+    let ended = false
+    const end = (): boolean => {
+      if (!ended) thread.lanes--
+      return !ended && (ended = true)
+    }
+    return { thread, lane: this.#lanes++, end }
+  }
+
   /** Ends the threads when they are done with their tasks. */
   async close(): Promise<void> {
     await Promise.all(this.#threads.map((thread) => thread.close()))
   }
 
-  #idlest(): Thread {
-    return this.#threads.reduce((best, thread) => (thread.load < best.load ? thread : best))
+  /** Gives threads that have room for it what waits; called whenever something waits, or a thread has done something. */
+  #handOut(): void {
+    while (this.#queue.length > 0) {
+      const thread = this.#threads.reduce((best, other) => (other.load < best.load ? other : best))
+      if (thread.load >= TASKS_AHEAD) return
+      this.#queue.shift()!(thread)
+    }
   }
 }
 
@@ -87,17 +109,20 @@ class Thread {
   readonly #name: string
   readonly #setup: ThreadSetup
   readonly #onTask: OnTask
+  readonly #onRoom: () => void
   #worker: Worker | undefined
   #failure: SluiceError | undefined
   readonly #pending = new Map<number, Pending>()
   #lastId = 0
-  /** Digests that are under way here. */
-  digests = 0
+  /** Digests and decoders that are under way here. */
+  lanes = 0
 
-  constructor(name: string, setup: ThreadSetup, onTask: OnTask) {
+  /** @param onRoom is called when it has less to do than before. */
+  constructor(name: string, setup: ThreadSetup, onTask: OnTask, onRoom: () => void) {
     this.#name = name
     this.#setup = setup
     this.#onTask = onTask
+    this.#onRoom = onRoom
   }
 
   /** Tasks that it has. */
@@ -142,6 +167,7 @@ class Thread {
     this.#pending.delete(id)
     if (error === undefined) pending?.resolve(result)
     else pending?.reject(unpackError(error))
+    this.#onRoom()
   }
 
   /** The thread is gone, and with it what it had to do. */
@@ -152,5 +178,6 @@ class Thread {
     })
     for (const { reject } of this.#pending.values()) reject(this.#failure)
     this.#pending.clear()
+    this.#onRoom()
   }
 }

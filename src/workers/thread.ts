@@ -5,7 +5,18 @@ import { ObjectStore } from '../repository/objects.js'
 import { VerityPolicy } from '../repository/verity-policy.js'
 import { storeBatch } from '../stages/object/object-batch.js'
 import { SLAB_HEADROOM, slabBytes } from '../stages/slab/slab-pool.js'
-import { packError, type Reply, type Request, type Results, type Task, type ThreadSetup } from './messages.js'
+import type { DecoderStep } from '../native/codec-library.js'
+import { PinnedBuffer } from '../native/pinned-buffer.js'
+import { localDecoder, type LocalDecoder } from '../stages/decompress/decoder.js'
+import {
+  packError,
+  type Reply,
+  type Request,
+  type Results,
+  type Task,
+  type ThreadSetup,
+  type DecodeTask,
+} from './messages.js'
 
 const { memory, objects } = workerData as ThreadSetup
 const policy = new VerityPolicy(objects.algorithm, objects.secure ? 'required' : 'attempted')
@@ -18,6 +29,44 @@ function digestOf({ digest, algorithm }: { digest: number; algorithm: string }):
   const hash = createHash(algorithm)
   digests.set(digest, hash)
   return hash
+}
+
+const decoders = new Map<number, LocalDecoder>()
+/** Made once, as finding an address takes a call. */
+const rooms = new Map<number, PinnedBuffer>()
+
+function roomOf(slab: number): PinnedBuffer {
+  const known = rooms.get(slab)
+  if (known !== undefined) return known
+  const room = PinnedBuffer.over(slabBytes(memory, slab).subarray(SLAB_HEADROOM))
+  rooms.set(slab, room)
+  return room
+}
+
+function decoderOf({ decoder, kind }: DecodeTask): LocalDecoder {
+  const known = decoders.get(decoder)
+  if (known !== undefined) return known
+  const opened = localDecoder(kind)
+  decoders.set(decoder, opened)
+  return opened
+}
+
+function decode(task: DecodeTask): DecoderStep {
+  const decoder = decoderOf(task)
+  if (task.begin !== undefined) decoder.begin(task.begin)
+  const { start, length } = task.input
+  const input = roomOf(task.input.slab).bytes.subarray(start, start + length)
+  const output = roomOf(task.output.slab)
+  let consumed = 0
+  let produced = 0
+  for (;;) {
+    const step = decoder.step(input.subarray(consumed), output, task.output.at + produced)
+    consumed += step.consumed
+    produced += step.produced
+    const isStuck = step.consumed + step.produced === 0
+    const isDone = consumed === length || task.output.at + produced === output.bytes.length
+    if (step.finished || isDone || isStuck) return { ...step, consumed, produced }
+  }
 }
 
 function perform(task: Task): Results[Task['type']] {
@@ -34,6 +83,12 @@ function perform(task: Task): Results[Task['type']] {
     }
     case 'abort':
       digests.delete(task.digest)
+      return undefined
+    case 'decode':
+      return decode(task)
+    case 'close':
+      decoders.get(task.decoder)?.close()
+      decoders.delete(task.decoder)
       return undefined
   }
 }

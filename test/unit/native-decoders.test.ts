@@ -7,7 +7,7 @@ import { Worker } from 'node:worker_threads'
 import { crc32, deflateRawSync, gzipSync } from 'node:zlib'
 import { compress as zstdCompress } from '@mongodb-js/zstd'
 import { SluiceError } from '../../src/errors.js'
-import { TestedLibrary, type NativeDecoder } from '../../src/native/codec-library.js'
+import { TestedLibrary } from '../../src/native/codec-library.js'
 import { isalUsable } from '../../src/native/isal.js'
 import { openLibrary } from '../../src/native/library.js'
 import { libzstdUsable, ZstdDecoder } from '../../src/native/zstd.js'
@@ -358,7 +358,11 @@ test('a closed decoder is not called, and one that stands still is an error', ne
   decoder.close()
   decoder.close()
   assert.throws(() => decoder.step(words, PinnedBuffer.allocate(10), 0), TypeError)
-  const idle: NativeDecoder = { step: () => ({ consumed: 0, produced: 0, finished: false }) }
+  const idle: Parameters<NativeOutput['decode']>[0] = {
+    begin: () => undefined,
+    step: () => ({ consumed: 0, produced: 0, finished: false }),
+    close: () => undefined,
+  }
   const reader = new CompressedReader(pieces(words), 'zstd')
   await assert.rejects(readAll(new NativeOutput(freshMemory).decode(idle, reader)), { code: 'SLUICE_NATIVE' })
 })

@@ -1,7 +1,7 @@
 /** Directory entries in blocks (erofs.md §4). */
-import { compareByteStrings } from '../bytes.js'
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK } from '../tree/tree.js'
 import { BLOCK_SIZE, DIRENT_SIZE, SLOT_SIZE } from './format.js'
+import type { Image } from './image.js'
 import type { DirectoryEntry, Inode } from './inode.js'
 
 /** The last group stays behind the inode up to this many bytes; a larger one gets a block. */
@@ -20,8 +20,8 @@ const fileTypes: Readonly<Record<number, number>> = {
 /** Adds `.` and `..`, which take part in the sort, and cuts the entries into blocks and an inline tail. */
 export function groupDirectory(inode: Inode): void {
   const { entries } = inode
-  entries.push({ name: '.', inode }, { name: '..', inode: inode.parent })
-  entries.sort((a, b) => compareByteStrings(a.name, b.name))
+  insert(entries, { name: '.', inode })
+  insert(entries, { name: '..', inode: inode.parent })
   let sum = 0
   const groups = [0]
   entries.forEach(({ name }, i) => {
@@ -39,24 +39,31 @@ export function groupDirectory(inode: Inode): void {
   inode.size = inode.blocks * BLOCK_SIZE + inode.tail
 }
 
+/** Few names come before `.` and `..`, so this is cheaper than another sort. */
+function insert(entries: DirectoryEntry[], entry: DirectoryEntry): void {
+  const place = entries.findIndex(({ name }) => name > entry.name)
+  entries.splice(place < 0 ? entries.length : place, 0, entry)
+}
+
 /** Writes the groups of a placed directory: blocks one after another, the tail behind the inode. */
-export function encodeDirectory(inode: Inode, image: Buffer): void {
+export function encodeDirectory(inode: Inode, image: Image): void {
   for (const [i, start] of inode.groups.entries()) {
     const at = i < inode.blocks ? (inode.firstBlock + i) * BLOCK_SIZE : inode.tailPosition
     encodeGroup(inode.entries, start, inode.groups[i + 1] ?? inode.entries.length, image, at)
   }
 }
 
-function encodeGroup(entries: readonly DirectoryEntry[], start: number, end: number, image: Buffer, at: number): void {
+function encodeGroup(entries: readonly DirectoryEntry[], start: number, end: number, image: Image, at: number): void {
+  const { bytes, view } = image
   let header = at
   let name = at + DIRENT_SIZE * (end - start)
   for (let i = start; i < end; i++) {
     const entry = entries[i]
     // A nid fits 32 bits: images end at 1 GiB.
-    image.writeUInt32LE(entry.inode.position / SLOT_SIZE, header)
-    image.writeUInt16LE(name - at, header + 8)
-    image[header + 10] = fileTypes[entry.inode.type]!
+    view.setUint32(header, entry.inode.position / SLOT_SIZE, true)
+    view.setUint16(header + 8, name - at, true)
+    view.setUint8(header + 10, fileTypes[entry.inode.type]!)
     header += DIRENT_SIZE
-    name += image.write(entry.name, name, 'latin1')
+    name += bytes.write(entry.name, name, 'latin1')
   }
 }

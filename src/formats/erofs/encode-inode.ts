@@ -1,45 +1,46 @@
 /** Writes placed inodes: header, xattr area, data (erofs.md §3.1, §3.2, §5.1). */
 import { S_IFBLK, S_IFCHR } from '../tree/tree.js'
 import { encodeDirectory } from './directory-groups.js'
-import { BLOCK_SIZE, CHUNK_BASED, SLOT_SIZE, XATTR_ENTRY_HEADER_SIZE, XATTR_HEADER_SIZE } from './format.js'
+import { BLOCK_SIZE, CHUNK_BASED, SLOT_SIZE, XATTR_HEADER_SIZE, type ErofsVersion } from './format.js'
+import type { Image } from './image.js'
 import type { Inode } from './inode.js'
 import { xattrCount } from './share-xattrs.js'
-import type { Xattr } from './xattr-pool.js'
+
+/** Entry of a chunk table. */
+const NO_BLOCK = 0xffffffff
 
 export interface InodeContext {
-  readonly image: Buffer
-  readonly epoch2: boolean
+  readonly version: ErofsVersion
   /** Shared ids count 4-byte units from the xattr base to the table. */
   readonly tableId: number
 }
 
 /** `index` is the place in write order, which is i_ino in epoch 1. */
-export function encodeInode(inode: Inode, index: number, context: InodeContext): void {
-  const { image, epoch2 } = context
-  const at = inode.position
-  const mode = inode.type | (inode.stat.mode & 0o7777)
-  const ino = epoch2 ? at / SLOT_SIZE : index
-  image.writeUInt16LE(inode.layout * 2 + (inode.extended ? 1 : 0), at)
-  image.writeUInt16LE(xattrCount(inode.xattrAreaSize), at + 2)
-  image.writeUInt16LE(mode, at + 4)
-  image.writeUInt32LE(ino, at + 20)
-  image.writeUInt32LE(unionField(inode), at + 16)
+export function encodeInode(inode: Inode, index: number, image: Image, { version, tableId }: InodeContext): void {
+  const { view } = image
+  const { position: at, stat, size, nlink } = inode
+  const epoch2 = version === 2
+  view.setUint16(at, inode.layout * 2 + (inode.extended ? 1 : 0), true)
+  view.setUint16(at + 2, xattrCount(inode.xattrAreaSize), true)
+  view.setUint16(at + 4, inode.type | (stat.mode & 0o7777), true)
+  view.setUint32(at + 16, unionField(inode), true)
+  view.setUint32(at + 20, epoch2 ? at / SLOT_SIZE : index, true)
   if (inode.extended) {
-    image.writeUInt32LE(inode.size % 2 ** 32, at + 8)
-    image.writeUInt32LE(Math.floor(inode.size / 2 ** 32), at + 12)
-    image.writeUInt32LE(inode.stat.uid, at + 24)
-    image.writeUInt32LE(inode.stat.gid, at + 28)
-    image.writeBigInt64LE(inode.stat.mtime, at + 32)
-    image.writeUInt32LE(epoch2 ? 0 : inode.stat.mtimeNsec, at + 40)
-    image.writeUInt32LE(inode.nlink, at + 44)
+    view.setUint32(at + 8, size % 2 ** 32, true)
+    view.setUint32(at + 12, Math.floor(size / 2 ** 32), true)
+    view.setUint32(at + 24, stat.uid, true)
+    view.setUint32(at + 28, stat.gid, true)
+    view.setBigInt64(at + 32, stat.mtime, true)
+    view.setUint32(at + 40, epoch2 ? 0 : stat.mtimeNsec, true)
+    view.setUint32(at + 44, nlink, true)
   } else {
-    image.writeUInt16LE(inode.nlink, at + 6)
-    image.writeUInt32LE(inode.size, at + 8)
-    image.writeUInt16LE(inode.stat.uid, at + 24)
-    image.writeUInt16LE(inode.stat.gid, at + 26)
+    view.setUint16(at + 6, nlink, true)
+    view.setUint32(at + 8, size, true)
+    view.setUint16(at + 24, stat.uid, true)
+    view.setUint16(at + 26, stat.gid, true)
   }
-  if (inode.xattrAreaSize > 0) encodeXattrArea(inode, context)
-  if (inode.size > 0) encodeData(inode, image)
+  if (inode.xattrAreaSize > 0) encodeXattrArea(inode, image, tableId)
+  if (size > 0) encodeData(inode, image)
 }
 
 /** i_u: device number, chunk format or first block. */
@@ -51,48 +52,40 @@ function unionField(inode: Inode): number {
   return inode.firstBlock
 }
 
-function encodeXattrArea(inode: Inode, { image, tableId }: InodeContext): void {
+function encodeXattrArea(inode: Inode, image: Image, tableId: number): void {
+  const { view } = image
   let at = inode.tailPosition - inode.xattrAreaSize
   let filter = 0xffffffff
   for (const xattr of inode.xattrs) filter &= ~(1 << xattr.name.filterBit)
-  image.writeUInt32LE(filter >>> 0, at)
-  image[at + 4] = inode.sharedCount
+  view.setUint32(at, filter, true)
+  view.setUint8(at + 4, inode.sharedCount)
   let reference = at + XATTR_HEADER_SIZE
   const localStart = reference + 4 * inode.sharedCount
   at = localStart
   for (const xattr of inode.xattrs) {
     if (xattr.uses > 1 && reference < localStart) {
-      reference = image.writeUInt32LE(tableId + xattr.tableOffset / 4, reference)
+      view.setUint32(reference, tableId + xattr.tableOffset / 4, true)
+      reference += 4
     } else {
-      at = encodeXattr(xattr, image, at)
+      at = xattr.write(image, at)
     }
   }
 }
 
-/** Writes one entry and returns where the next one begins. */
-export function encodeXattr(xattr: Xattr, image: Buffer, at: number): number {
-  const { name, valueLength } = xattr
-  image[at] = name.suffix.length
-  image[at + 1] = name.prefix
-  image.writeUInt16LE(valueLength, at + 2)
-  image.write(name.suffix, at + XATTR_ENTRY_HEADER_SIZE, 'latin1')
-  image.write(xattr.value, at + XATTR_ENTRY_HEADER_SIZE + name.suffix.length, 'latin1')
-  return at + xattr.entrySize
-}
-
-function encodeData(inode: Inode, image: Buffer): void {
-  const { content, blocks, tail } = inode
+function encodeData(inode: Inode, image: Image): void {
+  const { bytes, view } = image
+  const { content, blocks, tail, tailPosition } = inode
   const blockStart = inode.firstBlock * BLOCK_SIZE
   if (content === undefined) {
     encodeDirectory(inode, image)
   } else if (inode.chunks > 0) {
-    if (blocks > 0) image.fill(0xff, blockStart, blockStart + BLOCK_SIZE)
-    else image.fill(0xff, inode.tailPosition, inode.tailPosition + tail)
+    const [start, length] = blocks > 0 ? [blockStart, BLOCK_SIZE] : [tailPosition, tail]
+    for (let at = start; at < start + length; at += 4) view.setUint32(at, NO_BLOCK, true)
   } else if (content.type === 'symlink') {
-    image.write(content.target, blocks > 0 ? blockStart : inode.tailPosition, 'latin1')
+    bytes.write(content.target, blocks > 0 ? blockStart : tailPosition, 'latin1')
   } else if (content.type === 'inline') {
     const inBlocks = inode.size - tail
-    image.set(content.data.subarray(0, inBlocks), blockStart)
-    image.set(content.data.subarray(inBlocks), inode.tailPosition)
+    if (inBlocks > 0) bytes.set(content.data.subarray(0, inBlocks), blockStart)
+    bytes.set(inBlocks > 0 ? content.data.subarray(inBlocks) : content.data, tailPosition)
   }
 }

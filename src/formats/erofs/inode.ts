@@ -2,7 +2,7 @@
 import type { ByteString } from '../bytes.js'
 import { S_IFDIR, S_IFREG, typeBits, type Directory, type Leaf, type LeafContent, type Stat } from '../tree/tree.js'
 import { COMPACT_SIZE, EXTENDED_SIZE, FLAT_PLAIN } from './format.js'
-import type { Xattr } from './xattr-pool.js'
+import type { Xattr } from './xattr.js'
 
 export interface DirectoryEntry {
   readonly name: ByteString
@@ -23,8 +23,6 @@ export class Inode {
   /** The directory and name in whose place the inode is written; the root has itself as parent. */
   parent: Inode
   name: ByteString
-  /** Whether this is one of the stubs that the writer adds to the root. */
-  stub: boolean
 
   /** Directories: all names in byte order, at last with `.` and `..`. */
   entries: DirectoryEntry[] = none
@@ -51,23 +49,17 @@ export class Inode {
   position = 0
   firstBlock = 0
 
-  constructor(node: Directory | Leaf, name: ByteString, parent?: Inode, stub = false) {
+  constructor(node: Directory | Leaf, name: ByteString, parent?: Inode) {
     this.stat = node.stat
     this.content = node.kind === 'leaf' ? node.content : undefined
     this.type = typeBits(node)
     this.name = name
     this.parent = parent ?? this
-    this.stub = stub
     if (node.kind === 'directory') this.entries = []
   }
 
   get isDirectory(): boolean {
     return this.type === S_IFDIR
-  }
-
-  /** A character device 0:0. */
-  get isWhiteout(): boolean {
-    return this.content?.type === 'chr' && this.content.rdev === 0
   }
 
   /** An external file of at least one byte: one with overlay xattrs and no data (erofs.md §5.3). */

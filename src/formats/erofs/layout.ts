@@ -13,11 +13,13 @@ import {
   SLOT_SIZE,
   Superblock,
   roundUp,
-  type Dialect,
   type ErofsVersion,
 } from './format.js'
 import { groupDirectory } from './directory-groups.js'
 import type { Inode } from './inode.js'
+import type { Mtime } from './mtime.js'
+import { measureXattrs } from './share-xattrs.js'
+import type { Survey } from './survey.js'
 
 const U16_MAX = 0xffff
 const U32_MAX = 0xffffffff
@@ -31,55 +33,31 @@ export interface ImageLayout {
   readonly dataStart: number
   /** Length of the image, a multiple of 4096. */
   readonly size: number
-  /** Smallest mtime of all inodes; compact inodes have it. 0 in epoch 2. */
-  readonly buildTime: bigint
-  readonly buildTimeNsec: number
 }
 
 /** Places all inodes; `tableSize` is the length of the shared xattr table. */
-export function layOut(
-  inodes: readonly Inode[],
-  version: ErofsVersion,
-  tableSize: number,
-  dialect: Dialect,
-): ImageLayout {
+export function layOut({ inodes, oldest }: Survey, version: ErofsVersion, tableSize: number): ImageLayout {
   const epoch2 = version === 2
-  const oldest = epoch2 ? { mtime: 0n, mtimeNsec: 0 } : oldestMtime(inodes, dialect)
   let end: number = Superblock.end
+  const withBlocks: Inode[] = []
   for (const inode of inodes) {
+    if (inode.xattrs.length > 0) measureXattrs(inode, version)
     measure(inode, epoch2)
     inode.extended = epoch2 || !fitsCompact(inode, oldest)
     end = place(inode, roundUp(end, SLOT_SIZE), epoch2)
     inode.layout = inode.chunks > 0 || inode.isExternal ? CHUNK_BASED : inode.tail > 0 ? FLAT_INLINE : FLAT_PLAIN
+    if (inode.blocks > 0) withBlocks.push(inode)
   }
   const inodeEnd = roundUp(end, SLOT_SIZE)
   const dataStart = roundUp(inodeEnd + tableSize, BLOCK_SIZE)
   let nextBlock = dataStart / BLOCK_SIZE
-  for (const inode of inodes) {
-    if (inode.blocks === 0) continue
+  for (const inode of withBlocks) {
     inode.firstBlock = nextBlock
     nextBlock += inode.blocks
   }
   const size = nextBlock * BLOCK_SIZE
   if (size > MAX_IMAGE_SIZE) throw formatError('erofs', `the image would have ${size} bytes (limit ${MAX_IMAGE_SIZE})`)
-  return { inodeEnd, dataStart, size, buildTime: oldest.mtime, buildTimeNsec: oldest.mtimeNsec }
-}
-
-interface Mtime {
-  readonly mtime: bigint
-  readonly mtimeNsec: number
-}
-
-/** The Rust writer compares seconds without their sign: a time before 1970 is later than all others (erofs.md §3.3). */
-function oldestMtime(inodes: readonly Inode[], dialect: Dialect): Mtime {
-  const order = dialect === 'rust' ? (mtime: bigint) => BigInt.asUintN(64, mtime) : (mtime: bigint) => mtime
-  let oldest: Mtime = inodes[0].stat
-  for (const { stat } of inodes) {
-    if (stat.mtime === oldest.mtime ? stat.mtimeNsec < oldest.mtimeNsec : order(stat.mtime) < order(oldest.mtime)) {
-      oldest = stat
-    }
-  }
-  return oldest
+  return { inodeEnd, dataStart, size }
 }
 
 function fitsCompact(inode: Inode, oldest: Mtime): boolean {

@@ -1,13 +1,6 @@
 /** Values of `trusted.overlay.metacopy`: the digest that overlayfs demands of a file's content (erofs.md §5.6). */
 import { fromByteString, type ByteString } from '../bytes.js'
-import {
-  digestLength,
-  objectIdFromBytes,
-  objectIdToBytes,
-  verityAlgorithmNumber,
-  type HashAlgorithm,
-  type ObjectId,
-} from '../digest.js'
+import { digestLength, objectIdFromBytes, verityAlgorithmNumber, type HashAlgorithm, type ObjectId } from '../digest.js'
 
 /** Version, length, flags, algorithm; the digest follows. */
 const HEADER_SIZE = 4
@@ -21,9 +14,11 @@ export function metacopyLength(id: ObjectId): number {
   return HEADER_SIZE + id.length / 2
 }
 
-export function encodeMetacopy(id: ObjectId): ByteString {
+/** Writes the value for an object to `bytes`. */
+export function writeMetacopy(id: ObjectId, bytes: Buffer, at: number): void {
   const algorithm = id.length === 2 * digestLength.sha256 ? 'sha256' : 'sha512'
-  return header(algorithm) + objectIdToBytes(id).toString('latin1')
+  bytes.write(header(algorithm), at, 'latin1')
+  bytes.write(id, at + HEADER_SIZE, 'hex')
 }
 
 /** The digest in `value`, undefined if that is malformed or not of `algorithm`. */

@@ -3,7 +3,8 @@ import { compareByteStrings } from '../bytes.js'
 import { formatError } from '../../errors.js'
 import { XATTR_HEADER_SIZE, type ErofsVersion } from './format.js'
 import type { Inode } from './inode.js'
-import type { Xattr, XattrPool } from './xattr-pool.js'
+import type { Xattr } from './xattr.js'
+import type { XattrPool } from './xattr-pool.js'
 
 /** Of the C writer; its further sharable pairs are written locally. */
 const MAX_SHARED_EPOCH1 = 128
@@ -16,22 +17,22 @@ export interface SharedTable {
   readonly size: number
 }
 
-/** Lays out the table of pairs that several inodes have, and fixes the xattr area of every inode. */
+/** Lays out the table of pairs that several inodes have. */
 export function shareXattrs(inodes: readonly Inode[], version: ErofsVersion, pool: XattrPool): SharedTable {
   for (const inode of inodes) {
     for (const xattr of inode.xattrs) xattr.uses++
   }
-  const entries = [...pool.reused()].sort(version === 2 ? compareEpoch2 : compareEpoch1)
+  const entries = pool.reused().sort(version === 2 ? compareEpoch2 : compareEpoch1)
   let size = 0
   for (const xattr of entries) {
     xattr.tableOffset = size
     size += xattr.entrySize
   }
-  for (const inode of inodes) if (inode.xattrs.length > 0) divide(inode, version)
   return { entries, size }
 }
 
-function divide(inode: Inode, version: ErofsVersion): void {
+/** Fixes the xattr area of an inode that has xattrs: which are references to the table, and how many bytes there are. */
+export function measureXattrs(inode: Inode, version: ErofsVersion): void {
   const limit = version === 2 ? Number.POSITIVE_INFINITY : MAX_SHARED_EPOCH1
   let shared = 0
   let size = XATTR_HEADER_SIZE
@@ -56,16 +57,13 @@ export function xattrCount(size: number): number {
 
 /** Descending by key, then length of the value, then value. */
 function compareEpoch1(a: Xattr, b: Xattr): number {
-  return (
-    compareByteStrings(b.name.key, a.name.key) || b.valueLength - a.valueLength || compareByteStrings(b.value, a.value)
-  )
+  const byKey = a.name === b.name ? 0 : compareByteStrings(b.name.key, a.name.key)
+  return byKey || b.valueLength - a.valueLength || b.compareValue(a)
 }
 
 /** Ascending by prefix index, suffix, value. */
 function compareEpoch2(a: Xattr, b: Xattr): number {
-  return (
-    a.name.prefix - b.name.prefix ||
-    compareByteStrings(a.name.suffix, b.name.suffix) ||
-    compareByteStrings(a.value, b.value)
-  )
+  const byName =
+    a.name === b.name ? 0 : a.name.prefix - b.name.prefix || compareByteStrings(a.name.suffix, b.name.suffix)
+  return byName || a.compareValue(b)
 }

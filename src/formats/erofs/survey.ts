@@ -1,10 +1,11 @@
 /** Walks a tree once: checks it, makes its inodes and puts them in the order of the image (erofs.md §2, §3.6). */
 import { compareByteStrings, displayByteString, type ByteString } from '../bytes.js'
 import { formatError, type SluiceError } from '../../errors.js'
-import { newLeaf, noXattrs, sortedEntries, type Directory, type Leaf, type Stat, type TreeNode } from '../tree/tree.js'
+import { newLeaf, noXattrs, sortedNames, type Directory, type Leaf, type Stat, type TreeNode } from '../tree/tree.js'
 import { SELINUX, stubNames, type Dialect, type ErofsVersion } from './format.js'
 import { Inode } from './inode.js'
 import type { LeafHints } from './leaf-hints.js'
+import { isOlder, type Mtime } from './mtime.js'
 import { checkContent, checkName, checkStat } from './validate.js'
 
 export interface SurveyOptions {
@@ -12,22 +13,30 @@ export interface SurveyOptions {
   readonly dialect: Dialect
 }
 
-/**
- * The inodes of the tree in writing order, the root first; with the stubs in epoch 1. Directory entries are complete
- * but for `.` and `..`. The tree is not changed: another version may be written from it later.
- */
-export function surveyTree(root: Directory, version: ErofsVersion, { hints, dialect }: SurveyOptions): Inode[] {
-  const walk = new DepthFirstWalk(version)
-  walk.run(root)
-  const { inodes } = walk
-  for (const inode of inodes) {
-    if (inode.isWhiteout && inode.nlink > 1) throw refusal(inode.name, 'a whiteout (device 0:0) cannot be hard-linked')
+export interface Survey {
+  /** In writing order, the root first; with the stubs in epoch 1. Directory entries are complete but for `.` and `..`. */
+  readonly inodes: readonly Inode[]
+  /** The whiteouts of the tree; in epoch 1 they are escaped. */
+  readonly whiteouts: readonly Inode[]
+  /** The smallest mtime of all inodes. */
+  readonly oldest: Mtime
+}
+
+/** Surveys a tree. It is not changed: another version may be written from it later. */
+export function surveyTree(root: Directory, version: ErofsVersion, { hints, dialect }: SurveyOptions): Survey {
+  const walk = new DepthFirstWalk(root, version, dialect)
+  walk.run()
+  const { inodes, whiteouts, oldest } = walk
+  for (const { nlink, name } of whiteouts) {
+    if (nlink > 1) throw refusal(name, 'a whiteout (device 0:0) cannot be hard-linked')
   }
-  if (version === 2) return inodes
+  if (version === 2) return { inodes, whiteouts, oldest }
   const rootInode = inodes[0]
-  addStubs(rootInode, dialect)
+  const stub = stubStat(rootInode.stat)
+  const escaped = dialect === 'rust' ? whiteouts.filter((inode) => !isStub(inode, rootInode, stub)) : whiteouts
+  addStubs(rootInode, stub)
   applyHints(walk.known, hints)
-  return breadthFirst(rootInode)
+  return { inodes: breadthFirst(rootInode), whiteouts: escaped, oldest }
 }
 
 function refusal(name: ByteString, problem: string): SluiceError {
@@ -37,7 +46,8 @@ function refusal(name: ByteString, problem: string): SluiceError {
 /** A directory of the walk, and what is left of it to visit. */
 interface OpenDirectory {
   readonly inode: Inode
-  readonly names: readonly (readonly [ByteString, TreeNode])[]
+  readonly names: readonly ByteString[]
+  readonly nodes: ReadonlyMap<ByteString, TreeNode>
   next: number
 }
 
@@ -47,20 +57,27 @@ interface OpenDirectory {
  */
 class DepthFirstWalk {
   readonly inodes: Inode[] = []
+  readonly whiteouts: Inode[] = []
   readonly known = new Map<TreeNode, Inode>()
+  oldest: Mtime
+  readonly #root: Directory
   readonly #version: ErofsVersion
+  readonly #dialect: Dialect
   readonly #stack: OpenDirectory[] = []
 
-  constructor(version: ErofsVersion) {
+  constructor(root: Directory, version: ErofsVersion, dialect: Dialect) {
+    this.oldest = root.stat
+    this.#root = root
     this.#version = version
+    this.#dialect = dialect
   }
 
-  run(root: Directory): void {
-    this.#enter(root, '/')
+  run(): void {
+    this.#enter(this.#root, '/')
     for (let open = this.#stack.at(-1); open !== undefined; open = this.#stack.at(-1)) {
-      const entry = open.names[open.next++]
-      if (entry === undefined) this.#stack.pop()
-      else this.#visit(open.inode, entry[0], entry[1])
+      const name = open.names[open.next++]
+      if (name === undefined) this.#stack.pop()
+      else this.#visit(open.inode, name, open.nodes.get(name)!)
     }
   }
 
@@ -75,7 +92,7 @@ class DepthFirstWalk {
     if (this.known.has(node)) throw refusal(name, 'the directory has a second place')
     const inode = this.#add(node, name, parent)
     inode.nlink = 2
-    this.#stack.push({ inode, names: sortedEntries(node), next: 0 })
+    this.#stack.push({ inode, names: sortedNames(node), nodes: node.entries, next: 0 })
     return inode
   }
 
@@ -94,15 +111,32 @@ class DepthFirstWalk {
     const inode = new Inode(node, name, parent)
     this.known.set(node, inode)
     this.inodes.push(inode)
+    if (isOlder(node.stat, this.oldest, this.#dialect)) this.oldest = node.stat
+    if (isWhiteout(node)) this.whiteouts.push(inode)
     return inode
   }
 }
 
+/** A character device 0:0. */
+function isWhiteout(node: TreeNode): boolean {
+  return node.kind === 'leaf' && node.content.type === 'chr' && node.content.rdev === 0
+}
+
 /** Fills the root with whiteouts, so that the object directories of a data layer never shine through (erofs.md §5.7). */
-function addStubs(root: Inode, dialect: Dialect): void {
-  const { uid, gid, mtime, mtimeNsec, xattrs } = root.stat
+function addStubs(root: Inode, stat: Stat): void {
+  const taken = new Set(root.entries.map((entry) => entry.name))
+  for (const name of stubNames) {
+    if (taken.has(name)) continue
+    const inode = new Inode(newLeaf(stat, { type: 'chr', rdev: 0 }), name, root)
+    inode.nlink = 1
+    root.entries.push({ name, inode })
+  }
+  root.entries.sort((a, b) => compareByteStrings(a.name, b.name))
+}
+
+function stubStat({ uid, gid, mtime, mtimeNsec, xattrs }: Stat): Stat {
   const label = xattrs.get(SELINUX)
-  const stat = {
+  return {
     mode: 0o644,
     uid,
     gid,
@@ -110,25 +144,15 @@ function addStubs(root: Inode, dialect: Dialect): void {
     mtimeNsec,
     xattrs: label === undefined ? noXattrs : new Map([[SELINUX, label]]),
   }
-  const taken = new Set(root.entries.map((entry) => entry.name))
-  if (dialect === 'rust') {
-    for (const { name, inode } of root.entries) if (stubNames.includes(name)) inode.stub = isStub(inode, stat)
-  }
-  for (const name of stubNames) {
-    if (taken.has(name)) continue
-    const inode = new Inode(newLeaf(stat, { type: 'chr', rdev: 0 }), name, root, true)
-    inode.nlink = 1
-    root.entries.push({ name, inode })
-  }
-  root.entries.sort((a, b) => compareByteStrings(a.name, b.name))
 }
 
 /** The Rust writer takes a whiteout of the image that is just like a stub for one (erofs.md §5.7). */
-function isStub({ isWhiteout, stat }: Inode, stub: Stat): boolean {
+function isStub({ parent, name, stat }: Inode, root: Inode, stub: Stat): boolean {
   const sameXattrs =
     stat.xattrs.size === stub.xattrs.size && [...stub.xattrs].every(([k, v]) => stat.xattrs.get(k) === v)
   return (
-    isWhiteout &&
+    parent === root &&
+    stubNames.includes(name) &&
     sameXattrs &&
     (stat.mode & 0o7777) === stub.mode &&
     stat.uid === stub.uid &&

@@ -5,7 +5,8 @@ import type { LeafContent, Stat } from '../tree/tree.js'
 import { MAX_FILE_SIZE, MAX_INLINE, MAX_SYMLINK, type ErofsVersion } from './format.js'
 
 const U32 = 2 ** 32
-const MAX_MTIME = 2n ** 63n
+const MIN_MTIME = -(2n ** 63n)
+const MAX_MTIME = 2n ** 63n - 1n
 
 function refuse(name: ByteString, problem: string): never {
   throw formatError('erofs', `cannot write ${JSON.stringify(displayByteString(name))}: ${problem}`)
@@ -25,7 +26,7 @@ export function checkName(name: ByteString): void {
 /** Metadata of the inode called `name`. */
 export function checkStat(name: ByteString, stat: Stat): void {
   if (!isU32(stat.uid) || !isU32(stat.gid)) refuse(name, `owner ${stat.uid}:${stat.gid} does not fit 32 bits`)
-  if (stat.mtime < -MAX_MTIME || stat.mtime >= MAX_MTIME) refuse(name, `mtime ${stat.mtime} does not fit 64 bits`)
+  if (stat.mtime < MIN_MTIME || stat.mtime > MAX_MTIME) refuse(name, `mtime ${stat.mtime} does not fit 64 bits`)
   if (!isU32(stat.mtimeNsec) || stat.mtimeNsec >= 1e9) refuse(name, `${stat.mtimeNsec} is no number of nanoseconds`)
   for (const [key, value] of stat.xattrs) {
     if (key === '' || key.length > 255) refuse(name, `an xattr key of ${key.length} bytes (1 to 255 are possible)`)

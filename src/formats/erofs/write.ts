@@ -1,7 +1,7 @@
 /** The composefs EROFS writer (erofs.md §7). Everything depends only on the tree: no clock, no randomness, no locale. */
 import type { Directory } from '../tree/tree.js'
 import { assignXattrs } from './assign-xattrs.js'
-import { encodeInode, encodeXattr } from './encode-inode.js'
+import { encodeInode } from './encode-inode.js'
 import {
   BLOCK_BITS,
   BLOCK_SIZE,
@@ -17,11 +17,11 @@ import {
   type Dialect,
   type ErofsVersion,
 } from './format.js'
-import type { Inode } from './inode.js'
+import { newImage, type Image } from './image.js'
 import { layOut, type ImageLayout } from './layout.js'
 import type { LeafHints } from './leaf-hints.js'
 import { shareXattrs } from './share-xattrs.js'
-import { surveyTree } from './survey.js'
+import { surveyTree, type Survey } from './survey.js'
 import { XattrPool } from './xattr-pool.js'
 
 export interface WriteErofsOptions {
@@ -46,50 +46,51 @@ export interface WriteErofsOptions {
  */
 export function writeErofs(root: Directory, options: WriteErofsOptions): Buffer {
   const { version, hints, dialect = 'c' } = options
-  const epoch2 = version === 2
-  const inodes = surveyTree(root, version, { hints, dialect })
-  const pool = new XattrPool(epoch2)
-  assignXattrs(inodes, version, pool)
+  const survey = surveyTree(root, version, { hints, dialect })
+  const { inodes } = survey
+  const pool = new XattrPool(version === 2)
+  assignXattrs(survey, version, pool)
   const table = shareXattrs(inodes, version, pool)
-  const layout = layOut(inodes, version, table.size, dialect)
+  const layout = layOut(survey, version, table.size)
 
-  const image = Buffer.alloc(layout.size)
-  writeHeader(image, inodes, version)
-  writeSuperblock(image, inodes, layout, epoch2)
-  const xattrBase = epoch2 ? 0 : roundDownToBlock(layout.inodeEnd)
-  const tableId = (layout.inodeEnd - xattrBase) / 4
-  const context = { image, epoch2, tableId }
-  inodes.forEach((inode, index) => encodeInode(inode, index, context))
+  const image = newImage(layout.size)
+  writeHeader(image, pool, version)
+  writeSuperblock(image, survey, layout, version)
+  const xattrBase = version === 2 ? 0 : roundDownToBlock(layout.inodeEnd)
+  const context = { version, tableId: (layout.inodeEnd - xattrBase) / 4 }
+  inodes.forEach((inode, index) => encodeInode(inode, index, image, context))
   let at = layout.inodeEnd
-  for (const xattr of table.entries) at = encodeXattr(xattr, image, at)
-  return image
+  for (const xattr of table.entries) at = xattr.write(image, at)
+  return image.bytes
 }
 
 function roundDownToBlock(position: number): number {
   return position - (position % BLOCK_SIZE)
 }
 
-function writeHeader(image: Buffer, inodes: readonly Inode[], version: ErofsVersion): void {
-  image.writeUInt32LE(HEADER_MAGIC, Header.magic)
-  image.writeUInt32LE(HEADER_VERSION, Header.headerVersion)
-  image.writeUInt32LE(version !== 2 && hasAcl(inodes) ? FLAG_HAS_ACL : 0, Header.flags)
-  image.writeUInt32LE(version, Header.composefsVersion)
+function writeHeader({ view }: Image, pool: XattrPool, version: ErofsVersion): void {
+  view.setUint32(Header.magic, HEADER_MAGIC, true)
+  view.setUint32(Header.headerVersion, HEADER_VERSION, true)
+  view.setUint32(Header.flags, version !== 2 && hasAcl(pool) ? FLAG_HAS_ACL : 0, true)
+  view.setUint32(Header.composefsVersion, version, true)
 }
 
 /** Only the exact keys count, not longer ones with the same prefix index. */
-function hasAcl(inodes: readonly Inode[]): boolean {
+function hasAcl(pool: XattrPool): boolean {
   const [, , access, fallback] = xattrPrefixes
-  return inodes.some((inode) => inode.xattrs.some(({ name }) => name.key === access || name.key === fallback))
+  return pool.hasKey(access) || pool.hasKey(fallback)
 }
 
-function writeSuperblock(image: Buffer, inodes: readonly Inode[], layout: ImageLayout, epoch2: boolean): void {
-  image.writeUInt32LE(SUPERBLOCK_MAGIC, Superblock.magic)
-  image.writeUInt32LE(FEATURE_COMPAT, Superblock.featureCompat)
-  image[Superblock.blockBits] = BLOCK_BITS
-  image.writeUInt16LE(inodes[0].position / SLOT_SIZE, Superblock.rootNid)
-  image.writeUInt32LE(inodes.length, Superblock.inodeCount)
-  image.writeBigInt64LE(layout.buildTime, Superblock.buildTime)
-  image.writeUInt32LE(layout.buildTimeNsec, Superblock.buildTimeNsec)
-  image.writeUInt32LE(layout.size / BLOCK_SIZE, Superblock.blocks)
-  if (!epoch2) image.writeUInt32LE(Math.floor(layout.inodeEnd / BLOCK_SIZE), Superblock.xattrBlock)
+function writeSuperblock({ view }: Image, survey: Survey, layout: ImageLayout, version: ErofsVersion): void {
+  const { inodes, oldest } = survey
+  view.setUint32(Superblock.magic, SUPERBLOCK_MAGIC, true)
+  view.setUint32(Superblock.featureCompat, FEATURE_COMPAT, true)
+  view.setUint8(Superblock.blockBits, BLOCK_BITS)
+  view.setUint16(Superblock.rootNid, inodes[0].position / SLOT_SIZE, true)
+  view.setUint32(Superblock.inodeCount, inodes.length, true)
+  view.setUint32(Superblock.blocks, layout.size / BLOCK_SIZE, true)
+  if (version === 2) return
+  view.setBigInt64(Superblock.buildTime, oldest.mtime, true)
+  view.setUint32(Superblock.buildTimeNsec, oldest.mtimeNsec, true)
+  view.setUint32(Superblock.xattrBlock, Math.floor(layout.inodeEnd / BLOCK_SIZE), true)
 }

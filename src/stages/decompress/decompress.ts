@@ -11,20 +11,19 @@ import { isalUsable } from '../../native/isal.js'
 import { libzstdUsable } from '../../native/zstd.js'
 import { gunzip } from './gunzip.js'
 import { nativeGunzip } from './native-gunzip.js'
-import type { OutputMemory } from './native-output.js'
+import type { NativeOptions } from './native-output.js'
 import { nativeUnzstd } from './native-unzstd.js'
 import { unzstd } from './unzstd.js'
 
-export interface DecompressOptions {
+/** `memory` and `open` are for decoders in C: pieces of at most 1 MiB, by default new ones. Others bring their own. */
+export interface DecompressOptions extends NativeOptions {
   readonly signal?: AbortSignal
-  /** What decoders in C write to, pieces of at most 1 MiB; default: new memory each time. Others bring their own. */
-  readonly memory?: OutputMemory
 }
 
-type Decoder = (source: AsyncIterable<Uint8Array>, memory?: OutputMemory) => AsyncIterable<Uint8Array>
+type Decode = (source: AsyncIterable<Uint8Array>, options: NativeOptions) => AsyncIterable<Uint8Array>
 
 /** The decoder of each compression, chosen here and nowhere else: a C library where there is one, else portable code. */
-const decoders: Readonly<Record<Compression, () => Decoder>> = {
+const decoders: Readonly<Record<Compression, () => Decode>> = {
   none: () => (source) => source,
   gzip: () => (isalUsable() ? nativeGunzip : gunzip),
   zstd: () => (libzstdUsable() ? nativeUnzstd : unzstd),
@@ -41,12 +40,12 @@ export const MAX_OUTPUT_CHUNK = 1024 * 1024
 export async function* decompress(
   source: AsyncIterable<Uint8Array>,
   compression: Compression,
-  { signal, memory }: DecompressOptions = {},
+  { signal, ...options }: DecompressOptions = {},
 ): AsyncGenerator<Uint8Array> {
   // A small input can inflate to gigabytes, in a chain of promises that lets no timer, socket or cancellation through.
   const breather = new Breather(signal)
-  const decoder = decoders[compression]()
-  for await (const chunk of decoder(source, memory)) {
+  const decode = decoders[compression]()
+  for await (const chunk of decode(source, options)) {
     for (let at = 0; at < chunk.length; at += MAX_OUTPUT_CHUNK) yield chunk.subarray(at, at + MAX_OUTPUT_CHUNK)
     await breather.breathe()
   }

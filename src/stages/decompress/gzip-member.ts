@@ -1,5 +1,6 @@
 /** What is around the deflate stream of a gzip member (RFC 1952 §2.3). */
 import { crc32 } from 'node:zlib'
+import type { DeflateEnd } from '../../native/codec-library.js'
 import type { CompressedReader } from './compressed-reader.js'
 
 const MAGIC_0 = 0x1f
@@ -48,20 +49,11 @@ export async function skipMemberHeader(reader: CompressedReader): Promise<void> 
   }
 }
 
-/**
- * Checks the trailer of a member, of which the decoder has taken the first bytes already, against what came out.
- *
- * @param size modulo 2^32.
- */
-export async function checkMemberTrailer(
-  reader: CompressedReader,
-  taken: Buffer,
-  crc: number,
-  size: number,
-): Promise<void> {
+/** Checks the trailer of a member, of which the decoder has taken the first bytes already, against what came out. */
+export async function checkMemberTrailer(reader: CompressedReader, { crc, size, surplus }: DeflateEnd): Promise<void> {
   const trailer = Buffer.alloc(8)
-  taken.copy(trailer)
-  await reader.need(trailer.subarray(taken.length))
+  trailer.set(surplus)
+  await reader.need(trailer.subarray(surplus.length))
   if (trailer.readUInt32LE(0) !== crc) throw reader.error('the data is corrupt: the CRC of a member is wrong')
   if (trailer.readUInt32LE(4) !== size) throw reader.error('the data is corrupt: the size of a member is wrong')
 }

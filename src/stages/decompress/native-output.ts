@@ -1,13 +1,27 @@
 /** What decoders in C put out, in chunks that belong to the consumer. */
 import { SluiceError } from '../../errors.js'
-import type { NativeDecoder } from '../../native/codec-library.js'
+import type { DeflateEnd } from '../../native/codec-library.js'
 import { PinnedBuffer } from '../../native/pinned-buffer.js'
 import type { CompressedReader } from './compressed-reader.js'
+import type { Decoder, DecoderKind } from './decoder.js'
 
 /** Where the memory comes from that decoders write to. What was taken is yielded, or given back. */
 export interface OutputMemory {
   take(): PinnedBuffer | Promise<PinnedBuffer>
   give(memory: PinnedBuffer): void
+}
+
+export interface NativeOptions {
+  readonly memory?: OutputMemory
+  /** Where the decoder runs; by default here. */
+  readonly open?: (kind: DecoderKind) => Decoder
+}
+
+/** What is known of a stream or frame at its end. */
+export interface DecodedStream {
+  /** Bytes that came out. */
+  readonly size: number
+  readonly end: DeflateEnd | undefined
 }
 
 const CHUNK_BYTES = 1024 * 1024
@@ -32,28 +46,32 @@ export class NativeOutput {
   /**
    * Decodes the stream or frame that begins where `reader` is. Yields chunks as they become full, across streams, and one
    * without bytes at the end: there may be thousands of streams with nothing in them, and the consumer has to breathe.
-   * Returns how many bytes came out of the stream.
    */
-  async *decode(decoder: NativeDecoder, reader: CompressedReader): AsyncGenerator<Uint8Array, number> {
+  async *decode(decoder: Decoder, reader: CompressedReader): AsyncGenerator<Uint8Array, DecodedStream> {
     let size = 0
+    let end: DeflateEnd | undefined
     for (let full = false; ;) {
       // With its output full, a decoder may hold back more even if it has no input left.
       if (!full) await reader.needSome()
       this.#chunk ??= await this.#memory.take()
       const input = reader.available()
-      const { consumed, produced, finished } = decoder.step(input, this.#chunk, this.#filled)
+      const step = await decoder.step(input, this.#chunk, this.#filled)
+      const { consumed, produced } = step
       reader.advance(consumed)
       this.#filled += produced
       size += produced
       full = this.#filled === this.#chunk.bytes.length
       if (full) yield* this.rest()
-      if (finished) break
+      if (step.finished) {
+        end = step.end
+        break
+      }
       if (!full && input.length > 0 && consumed + produced === 0) {
         throw new SluiceError('SLUICE_NATIVE', `the native decoder stands still after ${reader.position} bytes`)
       }
     }
     yield nothing
-    return size
+    return { size, end }
   }
 
   /** What is in the last chunk. */

@@ -1,11 +1,10 @@
 /** zstd by libzstd, frame by frame; headers are checked here, and so is the size a frame states. */
 import { damaged } from '../../formats/zstd/damaged.js'
 import { FRAME_MAGIC, frameHeaderLength, MAX_HEADER_BYTES, parseFrameHeader } from '../../formats/zstd/frame-header.js'
-import { MAX_STEP_INPUT } from '../../native/codec-library.js'
-import { ZstdDecoder } from '../../native/zstd.js'
 import { CompressedReader } from './compressed-reader.js'
+import { DECODER_INPUT, localDecoder, type Decoder } from './decoder.js'
 import { gather } from './gather.js'
-import { freshMemory, NativeOutput, type OutputMemory } from './native-output.js'
+import { freshMemory, NativeOutput, type NativeOptions } from './native-output.js'
 import { walkFrames } from './zstd-frames.js'
 
 const MAGIC_BYTES = 4
@@ -17,11 +16,11 @@ const MAGIC_BYTES = 4
  */
 export async function* nativeUnzstd(
   source: AsyncIterable<Uint8Array>,
-  memory: OutputMemory = freshMemory,
+  { memory = freshMemory, open = localDecoder }: NativeOptions = {},
 ): AsyncGenerator<Uint8Array> {
-  const reader = new CompressedReader(gather(source, MAX_STEP_INPUT), 'zstd')
+  const reader = new CompressedReader(gather(source, DECODER_INPUT), 'zstd')
   const output = new NativeOutput(memory)
-  const decoder = new ZstdDecoder()
+  const decoder = open('zstd')
   try {
     const start = Buffer.alloc(MAGIC_BYTES + MAX_HEADER_BYTES)
     start.writeUInt32LE(FRAME_MAGIC)
@@ -38,7 +37,7 @@ export async function* nativeUnzstd(
 async function* decodeFrame(
   reader: CompressedReader,
   start: Buffer,
-  decoder: ZstdDecoder,
+  decoder: Decoder,
   output: NativeOutput,
 ): AsyncGenerator<Uint8Array> {
   await reader.need(start.subarray(MAGIC_BYTES, MAGIC_BYTES + 1))
@@ -46,7 +45,7 @@ async function* decodeFrame(
   await reader.need(start.subarray(MAGIC_BYTES + 1, end))
   const { contentSize } = parseFrameHeader(start.subarray(MAGIC_BYTES, end))
   decoder.begin(start.subarray(0, end))
-  const size = yield* output.decode(decoder, reader)
+  const { size } = yield* output.decode(decoder, reader)
   // libzstd 1.5.4 does not look at the size after a last block with nothing in it.
   if (contentSize !== undefined && size !== contentSize) {
     throw damaged(`a frame gives ${size < contentSize ? 'less' : 'more'} than it states`)
