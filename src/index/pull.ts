@@ -2,6 +2,7 @@
 export type { OnSpan, Span, StageMetrics } from '../flow/meter.js'
 export { openOrInit } from '../pipelines/open-or-init.js'
 export type { PullEvent, PullResult, PullStage } from '../pipelines/pull-events.js'
-export { pullOci, pullOciImage, type PullOptions } from '../pipelines/pull-oci.js'
+export { pullOci, pullOciImage } from '../pipelines/pull-oci.js'
+export type { PullOptions } from '../pipelines/pull-run.js'
 export type { ImageSource } from '../stages/fetch/image-source.js'
 export { openImageSource, type ImageSourceOptions } from '../stages/fetch/open.js'

@@ -5,10 +5,9 @@ import { parseConfig } from '../formats/oci/config.js'
 import { isContainerImage } from '../formats/oci/image-layers.js'
 import { parseManifest, type Manifest } from '../formats/oci/manifest.js'
 import { checkTag, decodeTag, encodeTag } from '../formats/oci/tag-name.js'
-import { streamName } from '../repository/names.js'
+import { imageRefName, streamName } from '../repository/names.js'
 import type { Repository } from '../repository/repository.js'
 import { readStoredDocument, type StoredDocument } from '../repository/stored-image.js'
-import { imageRefName } from '../stages/erofs/commit-images.js'
 
 /** A row of `oci images`; the names are those of the reference's JSON. */
 export interface OciImageSummary {

@@ -2,7 +2,6 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { SluiceError } from '../errors.js'
-import { probeDirectory } from '../native/capabilities.js'
 import { defaults } from '../options.js'
 import { initRepository, makeRepositoryDirectory, METADATA_FILE } from '../repository/init.js'
 import { Repository, type OpenOptions } from '../repository/repository.js'
@@ -27,6 +26,7 @@ export async function openOrInit(
     })
   }
   makeRepositoryDirectory(path)
+  const { probeDirectory } = await import('../native/capabilities.js')
   const secure = options.insecure !== true && probeDirectory(path).verity
   if (!secure && options.requireVerity === true) {
     throw new SluiceError('SLUICE_REPOSITORY', `the file system of ${path} does not support fs-verity`)

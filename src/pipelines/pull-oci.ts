@@ -5,71 +5,24 @@
  * The tag is written last; everything before it is reused by the next run.
  */
 import type { Observable } from 'rxjs'
-import { lastValueFrom } from 'rxjs/internal/lastValueFrom'
 import { naming, SluiceError, withContext } from '../errors.js'
-import type { Digest, ObjectId } from '../formats/digest.js'
+import type { ObjectId } from '../formats/digest.js'
 import { imageLayers, isContainerImage, type ImageLayer } from '../formats/oci/image-layers.js'
-import type { Platform } from '../formats/oci/platform.js'
 import { checkTag, encodeTag } from '../formats/oci/tag-name.js'
-import type { TarEntry } from '../formats/tar/entries.js'
 import { coldFrom } from '../flow/cold.js'
-import { leaveOpen, readToEnd } from '../flow/iterate.js'
-import type { OnSpan } from '../flow/meter.js'
-import { defaults } from '../options.js'
 import type { ErofsVersion } from '../repository/metadata.js'
-import { streamName } from '../repository/names.js'
-import type { Part } from '../repository/parts/part.js'
+import { imageRefName, streamName } from '../repository/names.js'
 import type { Repository } from '../repository/repository.js'
-import { findStoredDocument, findStoredLayer, hasImage } from '../repository/stored-image.js'
-import type { DecoderKind } from '../stages/decompress/decoder.js'
-import { decompress } from '../stages/decompress/decompress.js'
-import { commitImages, imageRefName } from '../stages/erofs/commit-images.js'
-import { buildImageTree, type StoredLayer } from '../stages/erofs/image-tree.js'
-import { fetchBlob } from '../stages/fetch/fetch-blob.js'
+import { findStoredDocument, findStoredLayers, hasImage } from '../repository/stored-image.js'
+import type { StoredLayer } from '../stages/erofs/image-tree.js'
 import type { ImageSource, ResolvedManifest } from '../stages/fetch/image-source.js'
-import { addStats, noObjects } from '../stages/object/object-batch.js'
-import { slabHash } from '../stages/slab/slab-hash.js'
-import { slabMemory } from '../stages/slab/slab-pool.js'
 import { encodeImageDocuments, registerImage, type ImageDocuments } from '../stages/splitstream/image-documents.js'
-import { importBlobLayer, importLayer, type ImportedLayer } from '../stages/tar/import-layer.js'
-import { openEngine, type OpenEngine } from '../workers/open-engine.js'
-import { addMeters, pullMeters, type PullEvent, type PullMeters, type PullResult } from './pull-events.js'
-import { storeLayers } from './store-layers.js'
-
-export interface PullOptions {
-  /** Tag to set. */
-  readonly tag: string
-  /** Default: the host's. */
-  readonly platform?: Platform
-  /** Layers at a time, 1 or more, as far as there is memory; default `defaults.pullConcurrency`. */
-  readonly concurrency?: number
-  /** Bytes that the buffers of the run may take; default `defaults.maxMemory`. */
-  readonly maxMemory?: number
-  /** Threads beside the main one; default: one for each core, none on a single core. */
-  readonly threads?: number
-  /** Told what every stage did and when, for a trace. */
-  readonly onSpan?: OnSpan
-  /** Refuse what the reference tool refuses (oci.md §4.0). */
-  readonly parity?: boolean
-  readonly signal?: AbortSignal
-}
+import type * as FetchLayers from './fetch-layers.js'
+import { pullMeters, type PullEvent, type PullResult } from './pull-events.js'
+import type { PullOptions, PullRun } from './pull-run.js'
 
 /** How often it is told what the stages did. */
 const STAGES_INTERVAL_MS = 1000
-
-/** One pull: where from, where to, how, and what is counted on the way. */
-interface PullRun {
-  readonly repository: Repository
-  readonly source: ImageSource
-  readonly engine: OpenEngine
-  readonly options: PullOptions
-  readonly emit: (event: PullEvent) => void
-  readonly signal: AbortSignal
-  readonly stages: PullMeters
-  /** What the layers hold that came in this run. */
-  readonly entries: Map<Digest, readonly TarEntry[]>
-  readonly objects: { newObjects: number; presentObjects: number; storedBytes: number; inlineBytes: number }
-}
 
 /**
  * Pulls the image that `openSource` gives access to. Subscribing starts the pull, unsubscribing cancels it; the last
@@ -85,37 +38,16 @@ export function pullOci(
     ensureTakesImages(repository)
     const source = await openSource()
     const stages = pullMeters('image', options.onSpan)
-    const engine = openEngine(repository, {
-      maxMemory: options.maxMemory ?? defaults.maxMemory,
-      layers: options.concurrency ?? defaults.pullConcurrency,
-      ...(options.threads !== undefined && { threads: options.threads }),
-      onTask: (stage, thread, startMs, endMs) => {
-        // That of `decompress` is in what its output takes.
-        if (stage !== 'decompress') stages[stage].busyMs += endMs - startMs
-        options.onSpan?.({ track: thread, name: stage, startMs, endMs })
-      },
-    })
     const telling = setInterval(() => emit({ type: 'stages', stages }), STAGES_INTERVAL_MS)
     try {
-      const objects = { ...noObjects(), inlineBytes: 0 }
-      const result = await run({
-        repository,
-        source,
-        engine,
-        options,
-        emit,
-        signal,
-        stages,
-        entries: new Map(),
-        objects,
-      })
+      const objects = { newObjects: 0, presentObjects: 0, storedBytes: 0, inlineBytes: 0 }
+      const result = await run({ repository, source, options, emit, signal, stages, objects })
       emit({ type: 'stages', stages })
       emit({ type: 'completed', result })
     } catch (error) {
       throw withContext(naming(error, source.description), 'cannot pull')
     } finally {
       clearInterval(telling)
-      await engine.close()
       await source.close()
     }
   }, options.signal)
@@ -123,6 +55,7 @@ export function pullOci(
 
 /** The promise form of `pullOci`. */
 export async function pullOciImage(...args: Parameters<typeof pullOci>): Promise<PullResult> {
+  const { lastValueFrom } = await import('rxjs/internal/lastValueFrom')
   const last = await lastValueFrom(pullOci(...args))
   if (last.type !== 'completed') throw new SluiceError('SLUICE_FAILED', 'the pull ended without a result')
   return last.result
@@ -145,7 +78,8 @@ async function run(pull: PullRun): Promise<PullResult> {
   const { layers, fetched } = await ensureLayers(pull, imageLayers(resolved.manifest, documents.config.bytes))
 
   const withLayers: ImageDocuments = { ...documents, layers: layers.map(({ diffId, stream }) => [diffId, stream]) }
-  const firstForm = await encodeImageDocuments(repository, withLayers)
+  const known = documents.manifest.stored?.stream
+  const firstForm = known ?? (await encodeImageDocuments(repository, withLayers)).manifestStream
   const images = isContainer ? await ensureImages(pull, withLayers, layers) : new Map<ErofsVersion, ObjectId>()
 
   const refs = [...images].map(([version, id]) => [imageRefName(version), id] as const)
@@ -156,7 +90,7 @@ async function run(pull: PullRun): Promise<PullResult> {
   return {
     manifestDigest: resolved.digest,
     configDigest: resolved.manifest.config.digest,
-    manifestVerity: documents.manifest.stored?.stream ?? firstForm.manifestStream,
+    manifestVerity: firstForm,
     tag: options.tag,
     isContainer,
     images,
@@ -186,92 +120,28 @@ async function describe(
   }
 }
 
-/** Fetches the missing layers, the largest first; gives all in config order. */
+/** Fetches the missing layers; gives all in config order. */
 async function ensureLayers(
   pull: PullRun,
   wanted: readonly ImageLayer[],
 ): Promise<{ layers: StoredLayer[]; fetched: number }> {
-  const streams = new Map<Digest, ObjectId>()
-  const missing = new Map<Digest, ImageLayer>()
-  for (const layer of wanted) {
-    if (streams.has(layer.id) || missing.has(layer.id)) continue
-    const stored = findStoredLayer(pull.repository, layer.id, layer.treatment.type === 'tar' ? 'layer' : 'blob')
-    if (stored === undefined) {
-      missing.set(layer.id, layer)
-      continue
-    }
-    streams.set(layer.id, stored)
-    pull.emit({ type: 'skipped', id: layer.id })
-  }
-  const largestFirst = [...missing.values()].sort((a, b) => b.descriptor.size - a.descriptor.size)
-  const stored = await storeLayers(
-    {
-      ...pull,
-      concurrency: pull.engine.layers,
-      keepParts: pull.source.isRemote === true,
-      fetch: (layer, part, signal) => fetchLayer({ ...pull, signal }, layer, part),
-    },
-    largestFirst,
-  )
+  const distinct = new Map(wanted.map((layer) => [layer.id, layer]))
+  const types = [...distinct].map(([id, { treatment }]) => [id, treatment.type === 'tar' ? 'layer' : 'blob'] as const)
+  const stored = findStoredLayers(pull.repository, new Map(types))
+  for (const id of stored.keys()) pull.emit({ type: 'skipped', id })
+  const missing = [...distinct.values()].filter(({ id }) => !stored.has(id))
+  const arrived = missing.length === 0 ? undefined : await importFetchLayers().then((fetch) => fetch(pull, missing))
   const layers = wanted.map(({ id }) => ({
     diffId: id,
-    stream: (streams.get(id) ?? stored.streams.get(id))!,
-    entries: pull.entries.get(id),
+    stream: (stored.get(id) ?? arrived?.streams.get(id))!,
+    entries: arrived?.entries.get(id),
   }))
-  return { layers, fetched: stored.fetched }
+  return { layers, fetched: arrived?.fetched ?? 0 }
 }
 
-/** One layer: fetch → decompress → import. Gives its splitstream. */
-async function fetchLayer(
-  pull: PullRun,
-  { id, diffId, descriptor, treatment }: ImageLayer,
-  part: Part | undefined,
-): Promise<ObjectId> {
-  const { repository, source, engine, options, emit, signal, stages, objects } = pull
-  const total = descriptor.size
-  let received = 0
-  let resumed = 0
-  const onProgress = (bytes: number) => emit({ type: 'progress', id, fetched: (received += bytes), total })
-  const onResumed = (bytes: number) => {
-    resumed += bytes
-    onProgress(bytes)
-  }
-  emit({ type: 'started', id, total })
-
-  const meters = pullMeters(`layer ${id.slice(id.indexOf(':') + 1).slice(0, 12)}`, options.onSpan)
-  const createHash = (algorithm: string) => slabHash(engine, algorithm, signal)
-  const blob = meters.fetch.through(fetchBlob(source, descriptor, part, { signal, onProgress, onResumed, createHash }))
-  let imported: ImportedLayer
-  try {
-    const bytes = leaveOpen(blob)
-    if (treatment.type === 'blob') imported = await importBlobLayer(repository, id, bytes, signal)
-    else {
-      const memory = slabMemory(engine.slabs, meters.decompress, signal)
-      const open = (kind: DecoderKind) => engine.workers.decoder(kind, signal)
-      const inflated = decompress(bytes, treatment.compression, { signal, memory, open })
-      const tar = meters.decompress.through(inflated, meters.fetch)
-      imported = await importLayer(repository, engine, { id, diffId }, tar, { entries: true, meters, signal })
-    }
-  } catch (error) {
-    // Bytes that make no sense may just be the wrong ones: then their digest is the news, not what they look like.
-    if (isAboutContent(error)) await readToEnd(blob)
-    throw naming(error, descriptor.digest, `blob ${descriptor.digest}`)
-  } finally {
-    await blob.return(undefined)
-    addMeters(stages, meters)
-  }
-  if (imported.entries !== undefined) pull.entries.set(id, imported.entries)
-  const { newObjects, presentObjects } = imported.objects
-  stages.digest.count(total + imported.size)
-  stages.object.count(imported.size - imported.inlineBytes, newObjects + presentObjects)
-  addStats(objects, imported.objects)
-  objects.inlineBytes += imported.inlineBytes
-  emit({ type: 'done', id, transferred: received - resumed })
-  return imported.stream
-}
-
-function isAboutContent(error: unknown): boolean {
-  return error instanceof SluiceError && (error.code === 'SLUICE_COMPRESSION' || error.code === 'SLUICE_FORMAT')
+/** Most pulls find that nothing has changed; what it takes to fetch and store is loaded for the others. */
+async function importFetchLayers(): Promise<(typeof FetchLayers)['fetchLayers']> {
+  return (await import('./fetch-layers.js')).fetchLayers
 }
 
 /** One EROFS image for each format of the repository; those that the stored config names already are kept. */
@@ -289,6 +159,10 @@ async function ensureImages(
   }
   if (present.size === versions.length) return present
 
+  const [{ buildImageTree }, { commitImages }] = await Promise.all([
+    import('../stages/erofs/image-tree.js'),
+    import('../stages/erofs/commit-images.js'),
+  ])
   const started = performance.now()
   try {
     const treeOptions = { xattrs: 'allowlist-only', parity: options.parity ?? false } as const

@@ -1,5 +1,6 @@
 /** Names inside a repository (repository.md §2.6), checked before the disk is touched. */
 import { SluiceError } from '../errors.js'
+import type { ErofsVersion } from './metadata.js'
 
 export type Category = 'images' | 'streams'
 
@@ -28,4 +29,9 @@ export function checkName(name: string, what: string): void {
     if (component === '.' || component === '..') throw bad(`"${component}" may not be a part of it`)
     if (Buffer.byteLength(component) > NAME_MAX) throw bad(`a part of it is longer than ${NAME_MAX} bytes`)
   }
+}
+
+/** The named ref under which a config stream refers to its image; V0 and V1 share one (oci.md §3.2). */
+export function imageRefName(version: ErofsVersion): string {
+  return version === 2 ? 'composefs.image' : 'composefs.image.v1'
 }

@@ -20,6 +20,7 @@ export interface EngineOptions {
 export interface OpenEngine extends Engine {
   /** Layers at a time that there is memory for; at most what is wanted. */
   readonly layers: number
+  /** Nothing may be under way. */
   close(): Promise<void>
 }
 
@@ -63,7 +64,8 @@ export function openEngine({ objects, secure }: Repository, options: EngineOptio
   const { layers, slabs: count } = divideMemory(maxMemory, wanted)
   const slabs = new SlabPool(count)
   if (threads === 0) {
-    return { slabs, layers, workers: inProcessWorkers(objects, onTask), close: () => Promise.resolve() }
+    const close = async (): Promise<void> => slabs.dispose()
+    return { slabs, layers, workers: inProcessWorkers(objects, onTask), close }
   }
   const { directory, algorithm } = objects
   const workers = new ThreadPool(
@@ -72,5 +74,9 @@ export function openEngine({ objects, secure }: Repository, options: EngineOptio
     { memory: slabs.memory, objects: { directory, algorithm, secure } },
     onTask,
   )
-  return { slabs, layers, workers, close: () => workers.close() }
+  const close = async (): Promise<void> => {
+    await workers.close()
+    slabs.dispose()
+  }
+  return { slabs, layers, workers, close }
 }

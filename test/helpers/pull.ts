@@ -1,7 +1,8 @@
 /** Pulls from a test registry into a repository, with short patience. */
 import { gzipSync } from 'node:zlib'
 import { createHash } from 'node:crypto'
-import { pullOciImage, type PullOptions } from '../../src/pipelines/pull-oci.js'
+import { pullOciImage } from '../../src/pipelines/pull-oci.js'
+import type { PullOptions } from '../../src/pipelines/pull-run.js'
 import type { PullResult } from '../../src/pipelines/pull-events.js'
 import type { Repository } from '../../src/repository/repository.js'
 import { openImageSource, type ImageSourceOptions } from '../../src/stages/fetch/open.js'

@@ -6,11 +6,6 @@ import { verityDigest } from '../../formats/verity/digest.js'
 import type { ErofsVersion } from '../../repository/metadata.js'
 import type { Repository } from '../../repository/repository.js'
 
-/** The named ref under which a config stream refers to its image; V0 and V1 share one (oci.md §3.2). */
-export function imageRefName(version: ErofsVersion): string {
-  return version === 2 ? 'composefs.image' : 'composefs.image.v1'
-}
-
 /** Stores one image per version; gives their ids by version. */
 export function commitImages(
   repository: Repository,

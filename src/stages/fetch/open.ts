@@ -10,11 +10,10 @@ import {
   type ImageReference,
 } from '../../formats/oci/reference.js'
 import type { ImageSource } from './image-source.js'
-import { directoryLayoutFiles } from './layout-files.js'
-import { openArchiveFiles } from './oci-archive.js'
+import { directoryLayoutFiles, type LayoutFiles } from './layout-files.js'
 import { OciLayoutSource } from './oci-layout.js'
 import { enforcePolicy, loadPolicy, pathScopes, policyPaths, registryScopes } from './policy.js'
-import { loadRegistriesConf, userConfigFolder, type ConfigPlaces } from './registry/load-registries-conf.js'
+import { userConfigFolder, type ConfigPlaces } from './registry/config-places.js'
 
 /** Every option has a default, so `{}` behaves as other container tools on the host do. */
 export interface ImageSourceOptions {
@@ -86,8 +85,13 @@ async function openLayout(
     enforcePolicy(policy, transport, pathScopes(resolved, tag), description)
   }
   const signal = options.signal ?? new AbortController().signal
-  const files = transport === 'oci' ? directoryLayoutFiles(path) : await openArchiveFiles(path, signal)
+  const files = transport === 'oci' ? directoryLayoutFiles(path) : await openArchive(path, signal)
   return new OciLayoutSource(files, description, { ...(tag !== undefined && { tag }), parity: options.parity ?? false })
+}
+
+async function openArchive(path: string, signal: AbortSignal): Promise<LayoutFiles> {
+  const { openArchiveFiles } = await import('./oci-archive.js')
+  return openArchiveFiles(path, signal)
 }
 
 async function openRegistryImage(
@@ -96,9 +100,10 @@ async function openRegistryImage(
   options: ImageSourceOptions,
 ): Promise<ImageSource> {
   // The HTTP stack takes a tenth of a second to load: only for those who need it.
-  const [{ openRegistry }, { resolveShortName }] = await Promise.all([
+  const [{ openRegistry }, { resolveShortName }, { loadRegistriesConf }] = await Promise.all([
     import('./registry/open-registry.js'),
     import('./registry/endpoints.js'),
+    import('./registry/load-registries-conf.js'),
   ])
   const conf = await loadRegistriesConf(places)
   const names = reference.transport === 'bare' ? resolveShortName(reference.parts, conf) : [reference.name]

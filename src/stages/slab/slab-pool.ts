@@ -7,6 +7,7 @@
 import { abortable } from '../../flow/abortable.js'
 import type { StageMeter } from '../../flow/meter.js'
 import type { OutputMemory } from '../decompress/native-output.js'
+import { returnMemory } from '../../native/memory.js'
 import { PinnedBuffer } from '../../native/pinned-buffer.js'
 
 /** What a decoder fills at a time. */
@@ -85,6 +86,11 @@ export class SlabPool {
     const next = this.#waiting.shift()
     if (next === undefined) this.#free.push(slab)
     else next(slab)
+  }
+
+  /** Gives the memory back to the system; nobody may use a slab any more. */
+  dispose(): void {
+    returnMemory(Buffer.from(this.memory))
   }
 
   /** The slab in whose memory `bytes` lie, if any. */

@@ -73,7 +73,13 @@ export async function registerImage(
   encoded: EncodedDocuments,
 ): Promise<void> {
   for (const object of encoded.objects) repository.objects.store(object)
+  // Streams that have their names were on disk before they got them.
+  if (isRegistered(image, encoded)) return
   await repository.sync()
   repository.streams.link(streamName.config(image.config.digest), encoded.configStream)
   repository.streams.link(streamName.manifest(image.manifest.digest), encoded.manifestStream)
+}
+
+function isRegistered({ config, manifest }: ImageDocuments, encoded: EncodedDocuments): boolean {
+  return config.stored?.stream === encoded.configStream && manifest.stored?.stream === encoded.manifestStream
 }

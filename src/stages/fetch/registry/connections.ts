@@ -51,6 +51,7 @@ export class Connections {
             secureContext: await makeSecureContext(
               environment,
               await readHostCertificates(certificateDirectories, url.host),
+              insecure,
             ),
             rejectUnauthorized: !insecure,
           }

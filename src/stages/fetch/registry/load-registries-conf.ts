@@ -2,25 +2,13 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errnoOf, SluiceError } from '../../../errors.js'
-import type { Environment } from './proxy.js'
+import { userConfigFolder, type ConfigPlaces } from './config-places.js'
 import {
   emptyRegistriesConf,
   mergeRegistriesConf,
   parseRegistriesConf,
   type RegistriesConf,
 } from './registries-conf.js'
-
-export interface ConfigPlaces {
-  readonly environment: Environment
-  readonly home: string
-  /** The folder of the system's configuration, `/etc`. */
-  readonly etc: string
-}
-
-/** `$XDG_CONFIG_HOME/containers` or `~/.config/containers`. */
-export function userConfigFolder({ environment, home }: ConfigPlaces): string {
-  return join(environment['XDG_CONFIG_HOME'] || join(home, '.config'), 'containers')
-}
 
 /**
  * The file of `CONTAINERS_REGISTRIES_CONF` alone if it is set; else the user's, or if there is none the system's, and the

@@ -1,0 +1,112 @@
+/** The layers of a pull that the repository lacks, beside each other: fetch → decompress → import. */
+import { naming, SluiceError } from '../errors.js'
+import { leaveOpen, readToEnd } from '../flow/iterate.js'
+import type { Digest, ObjectId } from '../formats/digest.js'
+import type { ImageLayer } from '../formats/oci/image-layers.js'
+import type { TarEntry } from '../formats/tar/entries.js'
+import { defaults } from '../options.js'
+import type { Part } from '../repository/parts/part.js'
+import type { DecoderKind } from '../stages/decompress/decoder.js'
+import { decompress } from '../stages/decompress/decompress.js'
+import { fetchBlob } from '../stages/fetch/fetch-blob.js'
+import { addStats } from '../stages/object/object-batch.js'
+import { slabHash } from '../stages/slab/slab-hash.js'
+import { slabMemory } from '../stages/slab/slab-pool.js'
+import { importBlobLayer, importLayer, type ImportedLayer } from '../stages/tar/import-layer.js'
+import { openEngine, type OpenEngine } from '../workers/open-engine.js'
+import { addMeters, pullMeters } from './pull-events.js'
+import type { PullRun } from './pull-run.js'
+import { storeLayers } from './store-layers.js'
+
+export interface FetchedLayers {
+  /** Splitstreams by layer. */
+  readonly streams: ReadonlyMap<Digest, ObjectId>
+  /** What the layers hold that came in this run, as far as it was kept. */
+  readonly entries: ReadonlyMap<Digest, readonly TarEntry[]>
+  /** Layers that this run fetched; others may have come by another one meanwhile. */
+  readonly fetched: number
+}
+
+/** Stores the layers, the largest first. The engine is there for so long: an image needs memory, too. */
+export async function fetchLayers(pull: PullRun, missing: readonly ImageLayer[]): Promise<FetchedLayers> {
+  const { repository, source, options, stages } = pull
+  const engine = openEngine(repository, {
+    maxMemory: options.maxMemory ?? defaults.maxMemory,
+    layers: options.concurrency ?? defaults.pullConcurrency,
+    ...(options.threads !== undefined && { threads: options.threads }),
+    onTask: (stage, thread, startMs, endMs) => {
+      // That of `decompress` is in what its output takes.
+      if (stage !== 'decompress') stages[stage].busyMs += endMs - startMs
+      options.onSpan?.({ track: thread, name: stage, startMs, endMs })
+    },
+  })
+  const entries = new Map<Digest, readonly TarEntry[]>()
+  try {
+    const run = {
+      ...pull,
+      concurrency: engine.layers,
+      keepParts: source.isRemote === true,
+      fetch: (layer: ImageLayer, part: Part | undefined, signal: AbortSignal) =>
+        fetchLayer({ ...pull, signal }, engine, entries, layer, part),
+    }
+    const largestFirst = missing.toSorted((a, b) => b.descriptor.size - a.descriptor.size)
+    return { ...(await storeLayers(run, largestFirst)), entries }
+  } finally {
+    await engine.close()
+  }
+}
+
+/** One layer: fetch → decompress → import. Gives its splitstream. */
+async function fetchLayer(
+  pull: PullRun,
+  engine: OpenEngine,
+  entries: Map<Digest, readonly TarEntry[]>,
+  { id, diffId, descriptor, treatment }: ImageLayer,
+  part: Part | undefined,
+): Promise<ObjectId> {
+  const { repository, source, options, emit, signal, stages, objects } = pull
+  const total = descriptor.size
+  let received = 0
+  let resumed = 0
+  const onProgress = (bytes: number) => emit({ type: 'progress', id, fetched: (received += bytes), total })
+  const onResumed = (bytes: number) => {
+    resumed += bytes
+    onProgress(bytes)
+  }
+  emit({ type: 'started', id, total })
+
+  const meters = pullMeters(`layer ${id.slice(id.indexOf(':') + 1).slice(0, 12)}`, options.onSpan)
+  const createHash = (algorithm: string) => slabHash(engine, algorithm, signal)
+  const blob = meters.fetch.through(fetchBlob(source, descriptor, part, { signal, onProgress, onResumed, createHash }))
+  let imported: ImportedLayer
+  try {
+    const bytes = leaveOpen(blob)
+    if (treatment.type === 'blob') imported = await importBlobLayer(repository, id, bytes, signal)
+    else {
+      const memory = slabMemory(engine.slabs, meters.decompress, signal)
+      const open = (kind: DecoderKind) => engine.workers.decoder(kind, signal)
+      const inflated = decompress(bytes, treatment.compression, { signal, memory, open })
+      const tar = meters.decompress.through(inflated, meters.fetch)
+      imported = await importLayer(repository, engine, { id, diffId }, tar, { entries: true, meters, signal })
+    }
+  } catch (error) {
+    // Bytes that make no sense may just be the wrong ones: then their digest is the news, not what they look like.
+    if (isAboutContent(error)) await readToEnd(blob)
+    throw naming(error, descriptor.digest, `blob ${descriptor.digest}`)
+  } finally {
+    await blob.return(undefined)
+    addMeters(stages, meters)
+  }
+  if (imported.entries !== undefined) entries.set(id, imported.entries)
+  const { newObjects, presentObjects } = imported.objects
+  stages.digest.count(total + imported.size)
+  stages.object.count(imported.size - imported.inlineBytes, newObjects + presentObjects)
+  addStats(objects, imported.objects)
+  objects.inlineBytes += imported.inlineBytes
+  emit({ type: 'done', id, transferred: received - resumed })
+  return imported.stream
+}
+
+function isAboutContent(error: unknown): boolean {
+  return error instanceof SluiceError && (error.code === 'SLUICE_COMPRESSION' || error.code === 'SLUICE_FORMAT')
+}
