@@ -14,7 +14,7 @@ needed=(
   tar:tar gzip:gzip zstd:zstd getfattr:attr setcap:libcap2-bin time:time
 )
 # C libraries that Sluice loads at run time when they are there.
-libraries=(libisal.so.2:libisal2 libzstd.so.1:libzstd1 liblzma.so.5:liblzma5)
+libraries=(libisal.so.2:libisal2 libIPSec_MB.so.1:libipsec-mb1 libzstd.so.1:libzstd1 liblzma.so.5:liblzma5)
 # What building the reference tool takes.
 build_packages=(gcc g++ make cmake pkg-config libssl-dev zlib1g-dev liblzma-dev libzstd-dev)
 

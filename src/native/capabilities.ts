@@ -7,6 +7,7 @@ import { ioError } from '../errors.js'
 import { availableCores, defaultThreads, poolThreads } from './cores.js'
 import { syncfsAvailable } from './durability.js'
 import { fileSystemOf, type FileSystem } from './file-system.js'
+import { multiHashUsable } from './multi-hash.js'
 import { isalUsable } from './isal.js'
 import { loadFailure, nativeState, openLibrary, type LibraryName, type NativeState } from './library.js'
 import { lockingAvailable } from './lock.js'
@@ -45,6 +46,8 @@ export interface HostCapabilities {
   readonly libraries: Readonly<Record<LibraryName, string | undefined>>
   /** What decodes layers: a library that is installed and passed its known-answer test, or portable code. */
   readonly decoders: { readonly gzip: 'libisal' | 'portable'; readonly zstd: 'libzstd' | 'portable' }
+  /** What hashes blocks. */
+  readonly blockHashes: 'libIPSec_MB' | 'node'
 }
 
 export function hostCapabilities(): HostCapabilities {
@@ -69,9 +72,11 @@ export function hostCapabilities(): HostCapabilities {
     libraries: {
       libc: openLibrary('libc'),
       libisal: openLibrary('libisal'),
+      libIPSec_MB: openLibrary('libIPSec_MB'),
       libzstd: openLibrary('libzstd'),
       liblzma: openLibrary('liblzma'),
     },
+    blockHashes: multiHashUsable() ? 'libIPSec_MB' : 'node',
     decoders: {
       gzip: isalUsable() ? 'libisal' : 'portable',
       zstd: libzstdUsable() ? 'libzstd' : 'portable',

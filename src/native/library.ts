@@ -17,6 +17,7 @@ export type Ffi = typeof FfiRs
 const files = {
   libc: ['libc.so.6', ''],
   libisal: ['libisal.so.2'],
+  libIPSec_MB: ['libIPSec_MB.so.1'],
   libzstd: ['libzstd.so.1'],
   liblzma: ['liblzma.so.5'],
 } as const

@@ -11,7 +11,7 @@ import type { DataType } from 'ffi-rs'
 import { SluiceError } from '../errors.js'
 import { digestLength, type HashAlgorithm } from '../formats/digest.js'
 import { hashEach, type HashMessages } from '../formats/verity/digest.js'
-import { ffi, type Ffi } from './library.js'
+import { ffi, openLibrary, type Ffi } from './library.js'
 import { PinnedBuffer } from './pinned-buffer.js'
 
 const LIBRARY = 'libIPSec_MB'
@@ -189,7 +189,7 @@ export const hashTogether: HashMessages = (algorithm, messages) => {
 function open(binding: Ffi): MultiHasher | undefined {
   if (process.arch !== 'x64') return undefined
   try {
-    binding.open({ library: LIBRARY, path: FILE })
+    if (openLibrary(LIBRARY) === undefined) return undefined
     const opened = new MultiHasher(binding)
     return knowsItsAnswers(opened) ? opened : undefined
   } catch {

@@ -64,7 +64,7 @@ function nativeText({ native, nativeFailure }: HostCapabilities): string {
 }
 
 type LibraryName = keyof HostCapabilities['libraries']
-const libraryNames = ['libc', 'libisal', 'libzstd', 'liblzma'] as const satisfies LibraryName[]
+const libraryNames = ['libc', 'libisal', 'libzstd', 'libIPSec_MB', 'liblzma'] as const satisfies LibraryName[]
 
 interface LibraryFacts {
   readonly use: string
@@ -93,13 +93,18 @@ const facts: Readonly<Record<LibraryName, LibraryFacts>> = {
     install: { debian: 'libzstd1', fedora: 'libzstd' },
     decodes: 'zstd',
   },
+  libIPSec_MB: {
+    use: 'hashes many blocks at a time',
+    without: "Node hashes blocks one by one; with it, 3.7 to 6.5 times as many per CPU second (version 1.3, AVX-512)",
+    install: { debian: 'libipsec-mb1', fedora: 'intel-ipsec-mb' },
+  },
   liblzma: {
     use: 'not used by this version',
     without: 'not used by this version',
   },
 }
 
-function libraryLines(name: LibraryName, { native, libraries, decoders }: HostCapabilities): string[] {
+function libraryLines(name: LibraryName, { native, libraries, decoders, blockHashes }: HostCapabilities): string[] {
   const { use, without, install, decodes } = facts[name]
   const file = libraries[name]
   if (native !== 'on') return [row(name, `not looked for: ${without}`)]
@@ -108,8 +113,10 @@ function libraryLines(name: LibraryName, { native, libraries, decoders }: HostCa
     return [row(name, `missing: ${without}`), ...(how === undefined ? [] : [row('', how)])]
   }
   const found = file === '' ? 'part of the program' : file
-  if (decodes === undefined) return [row(name, `${found}; ${use}`)]
-  if (decoders[decodes] === name) return [row(name, `${found}, passed its known-answer test; ${use}`)]
+  const inUse = decodes === undefined ? name !== 'libIPSec_MB' || blockHashes === name : decoders[decodes] === name
+  if (decodes === undefined && inUse) return [row(name, `${found}; ${use}`)]
+  if (name === 'libIPSec_MB') return [row(name, `${found} is not used: not version 1.3, no AVX-512, or wrong answers`)]
+  if (inUse) return [row(name, `${found}, passed its known-answer test; ${use}`)]
   return [row(name, `${found} is not used, as it failed its known-answer test: ${without}`)]
 }
 
