@@ -62,7 +62,7 @@ function encodeGroup(entries: readonly DirectoryEntry[], start: number, end: num
     // A nid fits 32 bits: images end at 1 GiB.
     view.setUint32(header, entry.inode.position / SLOT_SIZE, true)
     view.setUint16(header + 8, name - at, true)
-    view.setUint8(header + 10, fileTypes[entry.inode.type]!)
+    view.setUint8(header + 10, fileTypes[entry.inode.type])
     header += DIRENT_SIZE
     name += bytes.write(entry.name, name, 'latin1')
   }

@@ -29,8 +29,6 @@ const MAX_INLINE_TAIL = 2048
 export interface ImageLayout {
   /** End of the inode area: the shared xattr table begins here. */
   readonly inodeEnd: number
-  /** First byte of the data blocks. */
-  readonly dataStart: number
   /** Length of the image, a multiple of 4096. */
   readonly size: number
 }
@@ -49,15 +47,14 @@ export function layOut({ inodes, oldest }: Survey, version: ErofsVersion, tableS
     if (inode.blocks > 0) withBlocks.push(inode)
   }
   const inodeEnd = roundUp(end, SLOT_SIZE)
-  const dataStart = roundUp(inodeEnd + tableSize, BLOCK_SIZE)
-  let nextBlock = dataStart / BLOCK_SIZE
+  let nextBlock = Math.ceil((inodeEnd + tableSize) / BLOCK_SIZE)
   for (const inode of withBlocks) {
     inode.firstBlock = nextBlock
     nextBlock += inode.blocks
   }
   const size = nextBlock * BLOCK_SIZE
   if (size > MAX_IMAGE_SIZE) throw formatError('erofs', `the image would have ${size} bytes (limit ${MAX_IMAGE_SIZE})`)
-  return { inodeEnd, dataStart, size }
+  return { inodeEnd, size }
 }
 
 function fitsCompact(inode: Inode, oldest: Mtime): boolean {

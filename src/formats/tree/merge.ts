@@ -47,8 +47,6 @@ export class LayerMerger {
   /** The tree so far. */
   readonly root: Directory = newDirectory(madeStat())
   readonly #parity: boolean
-  /** Where the last entry went: most come from the same directory as the one before. */
-  #last: { readonly path: ByteString; readonly directory: Directory } | undefined
 
   constructor({ parity }: MergeOptions) {
     this.#parity = parity
