@@ -95,7 +95,7 @@ const facts: Readonly<Record<LibraryName, LibraryFacts>> = {
   },
   libIPSec_MB: {
     use: 'hashes many blocks at a time',
-    without: "Node hashes blocks one by one; with it, 3.7 to 6.5 times as many per CPU second (version 1.3, AVX-512)",
+    without: 'Node hashes blocks one by one; with it, 3.7 to 6.5 times as many per CPU second (version 1.3, AVX-512)',
     install: { debian: 'libipsec-mb1', fedora: 'intel-ipsec-mb' },
   },
   liblzma: {
