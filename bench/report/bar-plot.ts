@@ -36,8 +36,6 @@ export function barPlot({ title, subtitle, unit, groups, names }: BarPlot): stri
   const height = groups.reduce((sum, { bars }) => sum + groupHeight(bars), TOP + BOTTOM)
   const bottom = height - BOTTOM
   const body = [
-    text(24, 32, title, { size: 17, bold: true }),
-    text(24, 53, subtitle, { colour: palette.faint }),
     ...ticks.flatMap((tick) => axisTick(LEFT + tick * scale, bottom, String(tick))),
     text(LEFT + (WIDTH - LEFT - RIGHT) / 2, height - 16, axisLabel(unit), { colour: palette.faint, anchor: 'middle' }),
   ]
@@ -49,7 +47,7 @@ export function barPlot({ title, subtitle, unit, groups, names }: BarPlot): stri
     })
     top += groupHeight(bars)
   }
-  return document(WIDTH, height, `${title}: ${subtitle}`, body)
+  return document(WIDTH, height, { title, subtitle }, body)
 }
 
 function groupHeight(bars: readonly Bar[]): number {

@@ -29,8 +29,6 @@ export function linePlot({ title, subtitle, xLabel, yLabel, lines, formatX }: Li
   const xAt = logarithmic(xs[0], xs.at(-1)!, LEFT + 24, WIDTH - RIGHT - 24)
   const yAt = (y: number) => bottom - (y / ticks.at(-1)!) * (bottom - top)
   const body = [
-    text(24, 32, title, { size: 17, bold: true }),
-    text(24, 53, subtitle, { colour: palette.faint }),
     ...names.flatMap((name, i) => legendEntry(name, i, colourOf(names, name))),
     ...ticks.flatMap((tick) => [
       line(LEFT, yAt(tick), WIDTH - RIGHT, yAt(tick), palette.grid),
@@ -47,7 +45,7 @@ export function linePlot({ title, subtitle, xLabel, yLabel, lines, formatX }: Li
       return [polyline(at, colour), ...at.map(([x, y]) => dot(x, y, colour))]
     }),
   ]
-  return document(WIDTH, HEIGHT, `${title}: ${subtitle}`, body)
+  return document(WIDTH, HEIGHT, { title, subtitle }, body)
 }
 
 function legendEntry(name: string, index: number, colour: string): string[] {

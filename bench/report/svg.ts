@@ -28,12 +28,19 @@ export interface TextStyle {
   readonly upright?: boolean
 }
 
-/** A document of this size in pixels, `title` for those who cannot see it. */
-export function document(width: number, height: number, title: string, body: readonly string[]): string {
+export interface Heading {
+  readonly title: string
+  readonly subtitle: string
+}
+
+/** A document of this size in pixels, with its heading, which is told to those who cannot see it, too. */
+export function document(width: number, height: number, { title, subtitle }: Heading, body: readonly string[]): string {
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" font-family="${FONT}">`,
-    `<title>${escape(title)}</title>`,
+    `<title>${escape(`${title}: ${subtitle}`)}</title>`,
     `<rect x="0.5" y="0.5" width="${width - 1}" height="${height - 1}" rx="8" fill="${palette.background}" stroke="${palette.border}"/>`,
+    text(24, 32, title, { size: 17, bold: true }),
+    text(24, 53, subtitle, { colour: palette.faint }),
     ...body,
     '</svg>\n',
   ].join('\n')

@@ -1,5 +1,5 @@
 /** `--trace FILE`: what a run did and when, to be opened in Perfetto or in Chrome's tracing page. */
-import { closeSync, openSync, writeSync } from 'node:fs'
+import { closeSync, openSync, writeFileSync } from 'node:fs'
 import { ioError } from '../errors.js'
 import type { OnSpan } from '../index.js'
 
@@ -19,11 +19,9 @@ export async function openTraceFile(path: string): Promise<TraceFile> {
   const trace = new ChromeTrace()
   let text = '['
   const flush = (): void => {
-    const bytes = Buffer.from(text)
+    const full = text
     text = ''
-    attempt(path, () => {
-      for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at)
-    })
+    attempt(path, () => writeFileSync(fd, full))
   }
   return {
     onSpan: (span) => {

@@ -16,6 +16,7 @@ import type { Repository } from '../repository/repository.js'
 import { findStoredDocument, findStoredLayers, hasImage } from '../repository/stored-image.js'
 import type { StoredLayer } from '../stages/erofs/image-tree.js'
 import type { ImageSource, ResolvedManifest } from '../stages/fetch/image-source.js'
+import { noObjects } from '../stages/object/object-batch.js'
 import { encodeImageDocuments, registerImage, type ImageDocuments } from '../stages/splitstream/image-documents.js'
 import type * as FetchLayers from './fetch-layers.js'
 import { pullMeters, type PullEvent, type PullResult } from './pull-events.js'
@@ -40,7 +41,7 @@ export function pullOci(
     const stages = pullMeters('image', options.onSpan)
     const telling = setInterval(() => emit({ type: 'stages', stages }), STAGES_INTERVAL_MS)
     try {
-      const objects = { newObjects: 0, presentObjects: 0, storedBytes: 0, inlineBytes: 0 }
+      const objects = { ...noObjects(), inlineBytes: 0 }
       const result = await run({ repository, source, options, emit, signal, stages, objects })
       emit({ type: 'stages', stages })
       emit({ type: 'completed', result })

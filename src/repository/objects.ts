@@ -6,23 +6,14 @@
  *
  * A new object of one write takes five system calls: access, openat, write, close, rename; one that is there takes the first.
  */
-import {
-  closeSync,
-  constants,
-  existsSync,
-  fstatSync,
-  openSync,
-  readSync,
-  renameSync,
-  unlinkSync,
-  writeSync,
-} from 'node:fs'
+import { closeSync, constants, existsSync, fstatSync, openSync, readSync, renameSync, unlinkSync } from 'node:fs'
 import { errnoOf, ioError, SluiceError } from '../errors.js'
 import { objectPath, type HashAlgorithm, type ObjectId } from '../formats/digest.js'
 import { hashBlocks, VerityHasher, verityDigests } from '../formats/verity/digest.js'
 import { hashTogether } from '../native/multi-hash.js'
 import { makeDirectories, randomSuffix } from './links.js'
 import type { VerityPolicy } from './verity-policy.js'
+import { writeAll } from './write-all.js'
 
 export const TEMPORARY_PREFIX = '.tmp-object-'
 
@@ -232,7 +223,7 @@ class TemporaryObject {
   }
 
   write(data: Uint8Array): void {
-    for (let at = 0; at < data.length;) at += writeSync(this.#fd, data, at, data.length - at)
+    writeAll(this.#fd, data)
   }
 
   close(): void {

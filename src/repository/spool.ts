@@ -1,7 +1,8 @@
 /** Bytes kept until what precedes them in a file is known: in memory while few, else in a temporary file. */
-import { closeSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs'
+import { closeSync, openSync, readSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeDirectories, randomSuffix } from './links.js'
+import { writeAll } from './write-all.js'
 
 const MEMORY_LIMIT = 8 * 1024 * 1024
 const READ_SIZE = 1024 * 1024
@@ -66,6 +67,6 @@ export class Spool {
   }
 
   #write(bytes: Buffer, offset: number): void {
-    for (let at = 0; at < bytes.length;) at += writeSync(this.#fd, bytes, at, bytes.length - at, offset + at)
+    writeAll(this.#fd, bytes, offset)
   }
 }

@@ -2,8 +2,9 @@
 import { SluiceError } from '../../errors.js'
 import type { DeflateEnd } from '../../native/codec-library.js'
 import { PinnedBuffer } from '../../native/pinned-buffer.js'
-import type { CompressedReader } from './compressed-reader.js'
-import type { Decoder, DecoderKind } from './decoder.js'
+import { CompressedReader } from './compressed-reader.js'
+import { DECODER_INPUT, localDecoder, type Decoder, type DecoderKind } from './decoder.js'
+import { gather } from './gather.js'
 
 /** Where the memory comes from that decoders write to. What was taken is yielded, or given back. */
 export interface OutputMemory {
@@ -88,5 +89,32 @@ export class NativeOutput {
   dispose(): void {
     if (this.#chunk !== undefined) this.#memory.give(this.#chunk)
     this.#chunk = undefined
+  }
+}
+
+/** The streams of an input, one after the other: what a decoder gives for each, with what lies around it checked. */
+export type DecodeStreams = (
+  reader: CompressedReader,
+  decoder: Decoder,
+  output: NativeOutput,
+) => AsyncGenerator<Uint8Array>
+
+/** Decodes `source` by `streams`, and frees what that takes whatever happens. */
+export async function* decodeNatively(
+  kind: DecoderKind,
+  source: AsyncIterable<Uint8Array>,
+  { memory = freshMemory, open = localDecoder }: NativeOptions,
+  streams: DecodeStreams,
+): AsyncGenerator<Uint8Array> {
+  const reader = new CompressedReader(gather(source, DECODER_INPUT), kind)
+  const output = new NativeOutput(memory)
+  const decoder = open(kind)
+  try {
+    yield* streams(reader, decoder, output)
+    yield* output.rest()
+  } finally {
+    decoder.close()
+    output.dispose()
+    await reader.close()
   }
 }

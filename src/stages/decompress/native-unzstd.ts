@@ -1,10 +1,9 @@
 /** zstd by libzstd, frame by frame; headers are checked here, and so is the size a frame states. */
 import { damaged } from '../../formats/zstd/damaged.js'
 import { FRAME_MAGIC, frameHeaderLength, MAX_HEADER_BYTES, parseFrameHeader } from '../../formats/zstd/frame-header.js'
-import { CompressedReader } from './compressed-reader.js'
-import { DECODER_INPUT, localDecoder, type Decoder } from './decoder.js'
-import { gather } from './gather.js'
-import { freshMemory, NativeOutput, type NativeOptions } from './native-output.js'
+import type { CompressedReader } from './compressed-reader.js'
+import type { Decoder } from './decoder.js'
+import { decodeNatively, type NativeOptions, type NativeOutput } from './native-output.js'
 import { walkFrames } from './zstd-frames.js'
 
 const MAGIC_BYTES = 4
@@ -14,23 +13,17 @@ const MAGIC_BYTES = 4
  * leaves to the checksum: of 8,000 frames without one, most of them with flipped bits, it took 351 that the portable
  * decoder refused, and never the other way round. Digest and diff_id are compared in any case.
  */
-export async function* nativeUnzstd(
+export function nativeUnzstd(
   source: AsyncIterable<Uint8Array>,
-  { memory = freshMemory, open = localDecoder }: NativeOptions = {},
+  options: NativeOptions = {},
 ): AsyncGenerator<Uint8Array> {
-  const reader = new CompressedReader(gather(source, DECODER_INPUT), 'zstd')
-  const output = new NativeOutput(memory)
-  const decoder = open('zstd')
-  try {
-    const start = Buffer.alloc(MAGIC_BYTES + MAX_HEADER_BYTES)
-    start.writeUInt32LE(FRAME_MAGIC)
-    yield* walkFrames(reader, () => decodeFrame(reader, start, decoder, output))
-    yield* output.rest()
-  } finally {
-    decoder.close()
-    output.dispose()
-    await reader.close()
-  }
+  return decodeNatively('zstd', source, options, frames)
+}
+
+function frames(reader: CompressedReader, decoder: Decoder, output: NativeOutput): AsyncGenerator<Uint8Array> {
+  const start = Buffer.alloc(MAGIC_BYTES + MAX_HEADER_BYTES)
+  start.writeUInt32LE(FRAME_MAGIC)
+  return walkFrames(reader, () => decodeFrame(reader, start, decoder, output))
 }
 
 /** Decodes a frame behind its magic, which is in `start`; the header is read into the rest of it. */

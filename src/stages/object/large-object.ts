@@ -1,4 +1,3 @@
-import type { HashAlgorithm } from '../../formats/digest.js'
 import { VerityTree } from '../../formats/verity/digest.js'
 import type { ObjectStore, ObjectWriter, StoredObject } from '../../repository/objects.js'
 
@@ -10,10 +9,10 @@ export class LargeObject {
   #planned = 0
 
   /** @param size in bytes. */
-  constructor(store: ObjectStore, algorithm: HashAlgorithm, size: number) {
+  constructor(store: ObjectStore, size: number) {
     this.size = size
     this.#writer = store.begin()
-    this.#tree = new VerityTree(algorithm)
+    this.#tree = new VerityTree(store.algorithm)
   }
 
   get fd(): number {

@@ -1,8 +1,8 @@
 /** The objects of one slab: what is to be stored, and what became of it. Plain data, which threads send each other. */
-import { writeSync } from 'node:fs'
 import { ioError } from '../../errors.js'
 import type { ObjectId } from '../../formats/digest.js'
 import type { ObjectStore } from '../../repository/objects.js'
+import { writeAll } from '../../repository/write-all.js'
 
 /** A stretch of an object that is larger than what is kept together; starts at a whole block of the object. */
 export interface ObjectPiece {
@@ -51,7 +51,7 @@ export function storeBatch(store: ObjectStore, bytes: Buffer, { wholes, pieces }
   })
   const leaves = pieces.map(({ fd, start, length, position }) => {
     const piece = bytes.subarray(start, start + length)
-    writeAt(fd, piece, position)
+    writePiece(fd, piece, position)
     return store.hashBlocks(piece)
   })
   return { ids, leaves, stats }
@@ -73,9 +73,9 @@ export function addStats(stats: ObjectStats, more: ObjectStats): void {
   stats.storedBytes += more.storedBytes
 }
 
-function writeAt(fd: number, bytes: Buffer, position: number): void {
+function writePiece(fd: number, piece: Buffer, position: number): void {
   try {
-    for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at, bytes.length - at, position + at)
+    writeAll(fd, piece, position)
   } catch (error) {
     throw ioError(error, 'cannot write an object')
   }

@@ -67,7 +67,8 @@ export async function importLayer(
 ): Promise<ImportedLayer> {
   const cutter = new SlabCutter(repository.objects)
   const digest = workers.digest(digestHashName(diffId ?? layerId))
-  const writer = new LayerWriter(repository.objects, meters.splitstream, entries ? new EntryCollector() : undefined)
+  const collector = entries ? new EntryCollector() : undefined
+  const writer = new LayerWriter(repository.objects, cutter, meters.splitstream, collector)
   const inOrder = new InOrder()
   let size = 0
   try {
@@ -135,11 +136,13 @@ async function allSettled<First, Second>(first: Promise<First>, second: Promise<
 class LayerWriter {
   readonly stats = noObjects()
   readonly #writer: SplitstreamWriter
+  readonly #cutter: SlabCutter
   readonly #meter: StageMeter
   readonly #collector: EntryCollector | undefined
 
-  constructor(store: ObjectStore, meter: StageMeter, collector: EntryCollector | undefined) {
+  constructor(store: ObjectStore, cutter: SlabCutter, meter: StageMeter, collector: EntryCollector | undefined) {
     this.#writer = new SplitstreamWriter(store, contentType.layer)
+    this.#cutter = cutter
     this.#meter = meter
     this.#collector = collector
   }
@@ -158,7 +161,7 @@ class LayerWriter {
     addStats(this.stats, stats)
     for (const part of parts) {
       if (part instanceof LargeObject) {
-        const object = part.commit()
+        const object = this.#cutter.commit(part)
         count(this.stats, object)
         this.#external(object.id, object.size)
       } else if ('index' in part) this.#external(ids[part.index], part.size)

@@ -1,7 +1,7 @@
 /** Cuts a tar that passes in slabs into what goes into its splitstream and what becomes objects. */
 import { VERITY_BLOCK_SIZE } from '../../formats/verity/digest.js'
 import { TarSplitter, type TarSink } from '../../formats/tar/split.js'
-import type { ObjectStore } from '../../repository/objects.js'
+import type { ObjectStore, StoredObject } from '../../repository/objects.js'
 import { LargeObject } from '../object/large-object.js'
 import type { ObjectBatch, ObjectPiece } from '../object/object-batch.js'
 import { SLAB_HEADROOM, type Slab } from '../slab/slab-pool.js'
@@ -54,8 +54,8 @@ export class SlabCutter {
   #large: LargeObject | undefined
   readonly #carry = Buffer.allocUnsafe(SLAB_HEADROOM)
   #carried = 0
-  /** Large objects that were begun, to be given up if the layer fails. */
-  readonly #begun: LargeObject[] = []
+  /** Large objects that are not stored yet, to be given up if the layer fails. */
+  readonly #begun = new Set<LargeObject>()
 
   constructor(store: ObjectStore) {
     this.#store = store
@@ -84,6 +84,12 @@ export class SlabCutter {
     this.#splitter.end()
   }
 
+  /** Stores a large object, once all of its pieces are written and hashed. */
+  commit(object: LargeObject): StoredObject {
+    this.#begun.delete(object)
+    return object.commit()
+  }
+
   /** Removes what is left of large objects; no thread may be at work on them. */
   abort(): void {
     for (const object of this.#begun) object.abort()
@@ -108,8 +114,8 @@ export class SlabCutter {
   }
 
   #begin(): LargeObject {
-    const object = new LargeObject(this.#store, this.#store.algorithm, this.#size)
-    this.#begun.push(object)
+    const object = new LargeObject(this.#store, this.#size)
+    this.#begun.add(object)
     return object
   }
 
