@@ -9,6 +9,7 @@
  * but is stale after a success.
  */
 import { createRequire } from 'node:module'
+import { getEnvironmentData, isMainThread, setEnvironmentData } from 'node:worker_threads'
 import type * as FfiRs from 'ffi-rs'
 
 export type Ffi = typeof FfiRs
@@ -24,6 +25,10 @@ const files = {
 
 export type LibraryName = keyof typeof files
 export type CodecLibrary = Exclude<LibraryName, 'libc'>
+type OpenLibraries = Readonly<Partial<Record<LibraryName, string | undefined>>>
+
+/** Under which threads find what the main thread has opened. */
+const OPEN_LIBRARIES = 'sluice: open libraries'
 
 /** Whether native code is in use: `off` by SLUICE_NATIVE=off, `missing` where ffi-rs has no binary for this platform. */
 export type NativeState = 'on' | 'off' | 'missing'
@@ -45,13 +50,30 @@ export function loadFailure(): string | undefined {
 
 let loaded: Ffi | false | undefined
 let failure: string | undefined
+let opened: OpenLibraries = {}
+
+/**
+ * Loads ffi-rs and every library there is, 12 ms in all, for the threads started from then on too. They find native code
+ * only if this was called before.
+ *
+ * The libraries that ffi-rs has open are in one table of the process, which it does not lock: threads that opened some at
+ * the same time crashed or never ended, one pull in some hundreds. So only the main thread opens, before there are others.
+ * It also keeps the addon mapped: when the last thread that has loaded it ends, Node unmaps it, and the destructors of its
+ * thread-local values, which run after that, crash the process.
+ */
+export function loadNative(): void {
+  ffi()
+}
 
 function loadFfi(): Ffi | undefined {
   if (loaded === undefined) {
     try {
-      const require = createRequire(import.meta.url)
-      loaded = require('ffi-rs') as Ffi
-      keepMapped(loaded, Object.keys(require.cache))
+      const forThreads = getEnvironmentData(OPEN_LIBRARIES) as OpenLibraries | undefined
+      if (!isMainThread && forThreads === undefined) throw new Error('the main thread has not loaded ffi-rs')
+      const binding = createRequire(import.meta.url)('ffi-rs') as Ffi
+      opened = forThreads ?? openAll(binding)
+      setEnvironmentData(OPEN_LIBRARIES, opened)
+      loaded = binding
     } catch (error) {
       loaded = false
       failure = (error instanceof Error ? error.message : String(error)).split('\n', 1)[0]
@@ -61,25 +83,16 @@ function loadFfi(): Ffi | undefined {
 }
 
 /**
- * When the last thread that has loaded it ends, Node unmaps the addon, and the destructors of its thread-local values,
- * which run after that, crash the process: in each run that loads ffi-rs in worker threads only. Opened by itself, it stays.
- */
-function keepMapped(binding: Ffi, modules: readonly string[]): void {
-  const path = modules.find((name) => /ffi-rs[^/]*\.node$/.test(name))
-  if (path !== undefined) binding.open({ library: 'ffi-rs', path })
-}
-
-const opened = new Map<LibraryName, string | undefined>()
-
-/**
- * Opens a library under its own name as ffi-rs key and returns the file name it was found by; undefined if it is not
- * installed or native code is off or missing. Every worker thread has to call this before its first call.
+ * The file name by which the library was found, which ffi-rs has open under the library's own name; undefined if it is not
+ * installed or native code is off or missing.
  */
 export function openLibrary(name: LibraryName): string | undefined {
-  const binding = ffi()
-  if (binding === undefined) return undefined
-  if (!opened.has(name)) opened.set(name, firstThatOpens(binding, name))
-  return opened.get(name)
+  return ffi() === undefined ? undefined : opened[name]
+}
+
+function openAll(binding: Ffi): OpenLibraries {
+  const names = Object.keys(files) as LibraryName[]
+  return Object.fromEntries(names.map((name) => [name, firstThatOpens(binding, name)]))
 }
 
 function firstThatOpens(binding: Ffi, name: LibraryName): string | undefined {

@@ -1,6 +1,7 @@
 /** The work on slabs in other threads. */
 import { Worker } from 'node:worker_threads'
 import { SluiceError } from '../errors.js'
+import { loadNative } from '../native/library.js'
 import type { SlabDigest, SlabWorkers, WorkKind } from '../stages/slab/slab-workers.js'
 import type { Decoder, DecoderKind } from '../stages/decompress/decoder.js'
 import type { ObjectBatch, StoredBatch } from '../stages/object/object-batch.js'
@@ -149,6 +150,7 @@ class Thread {
   }
 
   #start(): Worker {
+    loadNative()
     const worker = new Worker(new URL('./thread.js', import.meta.url), {
       workerData: this.#setup,
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },

@@ -114,10 +114,11 @@ test('errors of the disk keep their family, others are SLUICE_NATIVE with the er
   assert.equal(errnoOf(error.cause), 'ENOTBLK')
 })
 
+const base = new URL('../../src/native/', import.meta.url).href
+
 /** Runs a script on all native modules in a process of its own; returns what it printed as JSON. */
 function inNewProcess(script: string, env: Record<string, string>): unknown {
   const names = ['libc', 'lock', 'durability', 'verity', 'reflink', 'mount', 'capabilities']
-  const base = new URL('../../src/native/', import.meta.url).href
   const source = `
     import { createRequire } from 'node:module'
     const [${names.join(', ')}] = await Promise.all(${JSON.stringify(names)}.map((name) => import(${JSON.stringify(base)} + name + '.js')))
@@ -141,17 +142,22 @@ test('importing loads no native code; the first call does', () => {
   assert.deepEqual(inNewProcess(script, {}), [false, true, true])
 })
 
-test('a process whose worker threads alone use native code outlives them', needsNative, () => {
+test('threads have the libraries that the main thread has opened, and open none', needsNative, () => {
   const script = `
     const { Worker } = await import('node:worker_threads')
-    const source = 'import(' + JSON.stringify(${JSON.stringify(libcUrl)}) + ').then(({ tryCall }) => tryCall("close", -1))'
-    const exits = []
-    for (let round = 0; round < 3; round++) {
-      const workers = [1, 2].map(() => new Worker(source, { eval: true }))
-      exits.push(...(await Promise.all(workers.map((worker) => new Promise((resolve) => worker.on('exit', resolve))))))
-    }
-    console.log(JSON.stringify([exits, ffiLoaded()]))`
-  assert.deepEqual(inNewProcess(script, {}), [[0, 0, 0, 0, 0, 0], false])
+    const source = \`
+      import { createRequire } from 'node:module'
+      import { parentPort, workerData as isLoaded } from 'node:worker_threads'
+      const base = ${JSON.stringify(base)}
+      if (isLoaded) createRequire(base)('ffi-rs').open = () => { throw new Error('opened in a thread') }
+      Promise.all([import(base + 'libc.js'), import(base + 'capabilities.js')]).then(([libc, { hostCapabilities }]) =>
+        parentPort.postMessage([libc.libcAvailable(), hostCapabilities().libraries]))\`
+    const inThread = (workerData) => new Promise((resolve, reject) =>
+      new Worker(source, { eval: true, workerData }).on('message', resolve).on('error', reject))
+    const [[before], [afterwards, libraries]] = [await inThread(false), (libc.libcAvailable(), await inThread(true))]
+    console.log(JSON.stringify({ before, afterwards, libraries, here: capabilities.hostCapabilities().libraries }))`
+  const { here, ...rest } = inNewProcess(script, {}) as Record<string, unknown>
+  assert.deepEqual(rest, { before: false, afterwards: true, libraries: here })
 })
 
 test('SLUICE_NATIVE=off: nothing is loaded, everything reports absent, what has no fallback refuses', () => {
