@@ -1,6 +1,7 @@
 /** The layers of a pull that the repository lacks, beside each other: fetch → decompress → import. */
 import { naming, SluiceError } from '../errors.js'
 import { leaveOpen, readToEnd } from '../flow/iterate.js'
+import type { StageMeter } from '../flow/meter.js'
 import type { Digest, ObjectId } from '../formats/digest.js'
 import type { ImageLayer } from '../formats/oci/image-layers.js'
 import type { TarEntry } from '../formats/tar/entries.js'
@@ -10,7 +11,7 @@ import type { DecoderKind } from '../stages/decompress/decoder.js'
 import { decompress } from '../stages/decompress/decompress.js'
 import { fetchBlob } from '../stages/fetch/fetch-blob.js'
 import { addStats } from '../stages/object/object-batch.js'
-import { slabHash } from '../stages/slab/slab-hash.js'
+import { blobSlabDigest } from '../stages/slab/slab-digest.js'
 import { slabMemory } from '../stages/slab/slab-pool.js'
 import { importBlobLayer, importLayer, type ImportedLayer } from '../stages/tar/import-layer.js'
 import { openEngine, type OpenEngine } from '../workers/open-engine.js'
@@ -76,16 +77,17 @@ async function fetchLayer(
   emit({ type: 'started', id, total })
 
   const meters = pullMeters(`layer ${id.slice(id.indexOf(':') + 1).slice(0, 12)}`, options.onSpan)
-  const createHash = (algorithm: string) => slabHash(engine, algorithm, signal)
-  const blob = meters.fetch.through(fetchBlob(source, descriptor, part, { signal, onProgress, onResumed, createHash }))
+  const createDigest = (algorithm: string) => blobSlabDigest(engine, algorithm, signal)
+  const slabsFor = (meter: StageMeter) => slabMemory(engine.slabs, meter, signal)
+  const fetching = { signal, onProgress, onResumed, createDigest, memory: slabsFor(meters.fetch) }
+  const blob = meters.fetch.through(fetchBlob(source, descriptor, part, fetching))
   let imported: ImportedLayer
   try {
     const bytes = leaveOpen(blob)
     if (treatment.type === 'blob') imported = await importBlobLayer(repository, id, bytes, signal)
     else {
-      const memory = slabMemory(engine.slabs, meters.decompress, signal)
       const open = (kind: DecoderKind) => engine.workers.decoder(kind, signal)
-      const inflated = decompress(bytes, treatment.compression, { signal, memory, open })
+      const inflated = decompress(bytes, treatment.compression, { signal, memory: slabsFor(meters.decompress), open })
       const tar = meters.decompress.through(inflated, meters.fetch)
       imported = await importLayer(repository, engine, { id, diffId }, tar, { entries: true, meters, signal })
     }

@@ -15,20 +15,19 @@ interface Place {
 /** @param decoder its number in the thread. */
 export function remoteDecoder(kind: DecoderKind, decoder: number, { run, close, slabs, signal }: Place): Decoder {
   let begin: Uint8Array | undefined
-  /** What the thread reads from. */
-  let slab: Slab | undefined
-  /** The stretch of memory that was copied to it last. */
-  let copied: Uint8Array = new Uint8Array(0)
+  /** For input that does not lie in a slab. */
+  let own: Slab | undefined
   let pending: Promise<unknown> = Promise.resolve()
 
-  /** Where in the slab `input` is; a step takes less than it is given, and is given the rest the next time. */
-  const place = (input: Uint8Array): number => {
-    const start = input.byteOffset - copied.byteOffset
-    const isThere = input.buffer === copied.buffer && start >= 0 && start + input.length <= copied.length
-    if (isThere) return start
-    slab!.room.bytes.set(input)
-    copied = input
-    return 0
+  const place = async (input: Uint8Array): Promise<DecodeTask['input']> => {
+    const slab = slabs.slabOf(input)
+    if (slab !== undefined) {
+      return { slab: slab.index, start: input.byteOffset - slab.room.bytes.byteOffset, length: input.length }
+    }
+    own ??= await slabs.take(signal)
+    const given = input.subarray(0, SLAB_BYTES)
+    own.room.bytes.set(given)
+    return { slab: own.index, start: 0, length: given.length }
   }
   return {
     begin: (header = new Uint8Array(0)) => {
@@ -36,15 +35,12 @@ export function remoteDecoder(kind: DecoderKind, decoder: number, { run, close, 
       begin = Uint8Array.from(header)
     },
     step: async (input, output, at) => {
-      slab ??= await slabs.take(signal)
-      const given = input.subarray(0, SLAB_BYTES)
-      const start = place(given)
       const task: DecodeTask = {
         type: 'decode',
         decoder,
         kind,
         begin,
-        input: { slab: slab.index, start, length: given.length },
+        input: await place(input),
         output: { slab: slabs.slabOf(output.bytes)!.index, at },
       }
       begin = undefined
@@ -54,7 +50,7 @@ export function remoteDecoder(kind: DecoderKind, decoder: number, { run, close, 
     },
     close: () => {
       close()
-      void pending.then(() => slab !== undefined && slabs.give(slab))
+      void pending.then(() => own !== undefined && slabs.give(own))
     },
   }
 }

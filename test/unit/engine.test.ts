@@ -11,6 +11,7 @@ import { InOrder } from '../../src/flow/in-order.js'
 import { StageMeter, type Span } from '../../src/flow/meter.js'
 import { verityDigest } from '../../src/formats/verity/digest.js'
 import { fillSlabs } from '../../src/stages/slab/fill-slabs.js'
+import { blobSlabDigest } from '../../src/stages/slab/slab-digest.js'
 import { SLAB_BYTES, SLAB_FOOTPRINT, SLAB_HEADROOM, SlabPool, slabMemory } from '../../src/stages/slab/slab-pool.js'
 import { divideMemory, MIN_MEMORY, openEngine } from '../../src/workers/open-engine.js'
 import { temporaryRepository } from '../helpers/temporary.js'
@@ -66,6 +67,7 @@ test('chunks of any size and origin come out of slabs in their order', async () 
     const own = await memory.take()
     own.bytes.fill('c', 0, 5)
     yield own.bytes.subarray(0, 5)
+    memory.give(own)
     yield Buffer.alloc(2 * SLAB_BYTES + 1, 'd')
   }
   const lengths: number[] = []
@@ -78,7 +80,57 @@ test('chunks of any size and origin come out of slabs in their order', async () 
   assert.deepEqual(lengths, [SLAB_BYTES, 1, 5, SLAB_BYTES, SLAB_BYTES, 1])
   const expected = `a${'b'.repeat(SLAB_BYTES)}ccccc${'d'.repeat(2 * SLAB_BYTES + 1)}`
   assert.equal(hash.digest('hex'), createHash('sha256').update(expected).digest('hex'))
+  assert.equal(freeSlabs(pool), 3)
 })
+
+function freeSlabs(pool: SlabPool): number {
+  let free = 0
+  while (pool.tryTake() !== undefined) free++
+  return free
+}
+
+test('a slab is free when all who hold it have given it back', async () => {
+  const pool = new SlabPool(1)
+  const slab = await pool.take()
+  pool.hold(slab)
+  const next = pool.take()
+  pool.give(slab)
+  assert.equal(pool.tryTake(), undefined)
+  pool.give(slab)
+  assert.equal(await next, slab)
+  assert.equal(pool.tryTake(), undefined)
+  pool.give(slab)
+  assert.equal(freeSlabs(pool), 1)
+})
+
+for (const threads of [0, 1]) {
+  test(`a blob is digested in the slabs that it goes on in, and none is kept, ${threads} threads`, async (t) => {
+    const repository = await temporaryRepository(t)
+    const engine = openEngine(repository, { threads, maxMemory: MIN_MEMORY, layers: 1 })
+    t.after(() => engine.close())
+    const { slabs } = divideMemory(MIN_MEMORY, 1)
+    const blob = Buffer.from(Array.from({ length: 2 * SLAB_BYTES + 77 }, (_, i) => (i * 31) % 251))
+    const chunks = async function* () {
+      for (let at = 0; at < blob.length; at += 65_536) yield blob.subarray(at, at + 65_536)
+    }
+    const signal = AbortSignal.timeout(20_000)
+    for (const stopAfter of [1, 2, Infinity]) {
+      const digest = blobSlabDigest(engine, 'sha256', signal)
+      const seen: Buffer[] = []
+      for await (const chunk of digest.through(chunks())) {
+        assert.ok(engine.slabs.slabOf(chunk) !== undefined)
+        seen.push(Buffer.from(chunk))
+        if (seen.length === stopAfter) break
+      }
+      if (stopAfter === Infinity) {
+        assert.deepEqual(Buffer.concat(seen), blob)
+        assert.equal(await digest.end(), createHash('sha256').update(blob).digest('hex'))
+      } else digest.abort()
+      const free = await Promise.all(Array.from({ length: slabs }, () => engine.slabs.take(signal)))
+      for (const slab of free) engine.slabs.give(slab)
+    }
+  })
+}
 
 test('who stops reading, or fails, keeps no slab', async () => {
   const pool = new SlabPool(2)

@@ -11,7 +11,7 @@ import { isalUsable } from '../../native/isal.js'
 import { libzstdUsable } from '../../native/zstd.js'
 import { gunzip } from './gunzip.js'
 import { nativeGunzip } from './native-gunzip.js'
-import type { NativeOptions } from './native-output.js'
+import { MAX_OUTPUT_CHUNK, type NativeOptions } from './native-output.js'
 import { nativeUnzstd } from './native-unzstd.js'
 import { unzstd } from './unzstd.js'
 
@@ -29,11 +29,9 @@ const decoders: Readonly<Record<Compression, () => Decode>> = {
   zstd: () => (libzstdUsable() ? nativeUnzstd : unzstd),
 }
 
-/** Largest chunk that comes out, in bytes. */
-export const MAX_OUTPUT_CHUNK = 1024 * 1024
-
 /**
- * Decompresses `source`. Chunks are at most 1 MiB, never empty, and belong to the consumer.
+ * Decompresses `source`, whose chunks are used up before the next one is asked for. Those that come out are at most 1 MiB,
+ * never empty, and belong to the consumer unless `memory` says otherwise.
  *
  * @throws SluiceError `SLUICE_COMPRESSION` for corrupt, cut or over-long input; errors of `source` as they are.
  */

@@ -10,17 +10,17 @@ export async function* gather(source: AsyncIterable<Uint8Array>, least: number):
   let pieces: Uint8Array[] = []
   let length = 0
   for await (const piece of source) {
-    pieces.push(piece)
+    if (length === 0 && piece.length >= least) {
+      yield piece
+      continue
+    }
+    // It may be gone when the next one is there.
+    pieces.push(Buffer.from(piece))
     length += piece.length
     if (length < least) continue
-    yield join(pieces, length)
+    yield Buffer.concat(pieces, length)
     pieces = []
     length = 0
   }
-  if (length > 0) yield join(pieces, length)
-}
-
-function join(pieces: readonly Uint8Array[], length: number): Uint8Array {
-  const [first] = pieces
-  return first.length === length ? first : Buffer.concat(pieces, length)
+  if (length > 0) yield Buffer.concat(pieces, length)
 }

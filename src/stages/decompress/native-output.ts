@@ -1,4 +1,4 @@
-/** What decoders in C put out, in chunks that belong to the consumer. */
+/** What decoders in C put out, in chunks that are good until the next one is asked for, unless their memory is held. */
 import { SluiceError } from '../../errors.js'
 import type { DeflateEnd } from '../../native/codec-library.js'
 import { PinnedBuffer } from '../../native/pinned-buffer.js'
@@ -6,7 +6,7 @@ import { CompressedReader } from './compressed-reader.js'
 import { DECODER_INPUT, localDecoder, type Decoder, type DecoderKind } from './decoder.js'
 import { gather } from './gather.js'
 
-/** Where the memory comes from that decoders write to. What was taken is yielded, or given back. */
+/** Where the memory comes from that decoders write to. What was taken is given back. */
 export interface OutputMemory {
   take(): PinnedBuffer | Promise<PinnedBuffer>
   give(memory: PinnedBuffer): void
@@ -25,11 +25,12 @@ export interface DecodedStream {
   readonly end: DeflateEnd | undefined
 }
 
-const CHUNK_BYTES = 1024 * 1024
+/** Largest chunk that comes out of a decoder, in bytes. */
+export const MAX_OUTPUT_CHUNK = 1024 * 1024
 
 /** New memory for each chunk, which is the consumer's to keep. */
 export const freshMemory: OutputMemory = {
-  take: () => PinnedBuffer.allocate(CHUNK_BYTES),
+  take: () => PinnedBuffer.allocate(MAX_OUTPUT_CHUNK),
   give: () => undefined,
 }
 
@@ -82,7 +83,11 @@ export class NativeOutput {
     const chunk = this.#chunk
     this.#chunk = undefined
     this.#filled = 0
-    yield chunk.bytes.subarray(0, filled)
+    try {
+      yield chunk.bytes.subarray(0, filled)
+    } finally {
+      this.#memory.give(chunk)
+    }
   }
 
   /** Gives back what was taken and not yielded. */

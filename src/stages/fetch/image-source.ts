@@ -3,7 +3,8 @@ import type { Digest } from '../../formats/digest.js'
 import type { Descriptor } from '../../formats/oci/descriptor.js'
 import type { Manifest } from '../../formats/oci/manifest.js'
 import type { Platform } from '../../formats/oci/platform.js'
-import type { CreateBlobHash } from './verify-blob.js'
+import type { OutputMemory } from '../decompress/native-output.js'
+import type { CreateBlobDigest } from './verify-blob.js'
 import type { BlobValidator } from '../../repository/parts/part-journal.js'
 
 export interface ResolvedManifest {
@@ -20,6 +21,8 @@ export interface BlobOptions {
   readonly signal: AbortSignal
   /** Called with the number of bytes of each piece that arrives, before decompression. */
   readonly onProgress?: (bytes: number) => void
+  /** Takes over each piece that came over a network, before it is checked. */
+  readonly keep?: (bytes: Uint8Array) => Promise<void>
   /**
    * What an earlier run received: yielded first and checked with the rest, of which only what is missing is fetched.
    * It must be the beginning of the blob; if it is not, the digest will not fit. Not counted by `onProgress`.
@@ -29,8 +32,10 @@ export interface BlobOptions {
   readonly validator?: BlobValidator
   /** Called when a transfer starts that can be gone on with under this validator. */
   readonly onValidator?: (validator: BlobValidator) => void
+  /** Where to put what is read, if that saves a copy; with `createDigest` only. */
+  readonly memory?: OutputMemory
   /** Computes the digest elsewhere. */
-  readonly createHash?: CreateBlobHash
+  readonly createDigest?: CreateBlobDigest
 }
 
 export interface DocumentOptions {
@@ -57,8 +62,8 @@ export interface ImageSource {
   /** The manifest for a platform: instances of an index are chosen, Docker manifests converted. */
   manifest(options: ManifestOptions): Promise<ResolvedManifest>
   /**
-   * The bytes of a blob. Iteration completes only after size and digest were found right; it fails as soon as more
-   * bytes than the descriptor states arrive.
+   * The bytes of a blob, in chunks that are good until the next one is asked for if `createDigest` is given. Iteration
+   * completes only after size and digest were found right; it fails as soon as more bytes than the descriptor states arrive.
    */
   blob(descriptor: Descriptor, options: BlobOptions): AsyncIterable<Uint8Array>
   /** A small blob in one piece, verified. */

@@ -2,14 +2,15 @@
 import { open, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cancelled, errnoOf, ioError } from '../../errors.js'
+import type { OutputMemory } from '../decompress/native-output.js'
 
 /** Bytes read at a time. */
 const READ_BYTES = 512 * 1024
 
 export interface LayoutFile {
   readonly size: number
-  /** The content; may be iterated once. */
-  read(signal: AbortSignal): AsyncIterable<Uint8Array>
+  /** The content; may be iterated once. With `memory`, chunks are good until the next one is asked for. */
+  read(signal: AbortSignal, memory?: OutputMemory): AsyncIterable<Uint8Array>
   close(): Promise<void>
 }
 
@@ -40,31 +41,39 @@ async function openFile(path: string): Promise<LayoutFile> {
   const handle = await open(path, 'r')
   try {
     const { size } = await handle.stat()
-    return { size, read: (signal) => readExtent(handle, 0, size, path, signal), close: () => handle.close() }
+    const read: LayoutFile['read'] = (...options) => readExtent(handle, 0, size, path, ...options)
+    return { size, read, close: () => handle.close() }
   } catch (error) {
     await handle.close()
     throw error
   }
 }
 
-/** `size` bytes of a file from `start`; fewer if the file ends before. */
+/** `size` bytes of a file from `start`, in `memory` or new buffers; fewer if the file ends before. */
 export async function* readExtent(
   handle: FileHandle,
   start: number,
   size: number,
   path: string,
   signal: AbortSignal,
+  memory?: OutputMemory,
 ): AsyncGenerator<Uint8Array> {
   const end = start + size
   for (let at = start; at < end;) {
     if (signal.aborted) throw cancelled(signal)
-    // A new buffer each time: whoever gets it may keep it.
-    const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, end - at))
-    const { bytesRead } = await handle.read(buffer, 0, buffer.length, at).catch((error: unknown) => {
-      throw ioError(error, `cannot read ${path}`)
-    })
-    if (bytesRead === 0) return
-    at += bytesRead
-    yield buffer.subarray(0, bytesRead)
+    const room = await memory?.take()
+    try {
+      const buffer = room?.bytes ?? Buffer.allocUnsafe(Math.min(READ_BYTES, end - at))
+      const { bytesRead } = await handle
+        .read(buffer, 0, Math.min(buffer.length, end - at), at)
+        .catch((error: unknown) => {
+          throw ioError(error, `cannot read ${path}`)
+        })
+      if (bytesRead === 0) return
+      at += bytesRead
+      yield buffer.subarray(0, bytesRead)
+    } finally {
+      if (room !== undefined) memory!.give(room)
+    }
   }
 }

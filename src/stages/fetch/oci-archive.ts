@@ -36,7 +36,7 @@ export async function openArchiveFiles(path: string, signal: AbortSignal): Promi
         return Promise.resolve(
           extent && {
             size: extent.size,
-            read: (signal) => readExtent(handle, extent.start, extent.size, path, signal),
+            read: (...options) => readExtent(handle, extent.start, extent.size, path, ...options),
             close: () => Promise.resolve(),
           },
         )

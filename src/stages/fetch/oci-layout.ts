@@ -43,14 +43,17 @@ export class OciLayoutSource implements ImageSource {
 
   /** `options.partial` is not used: reading the file again costs nothing. */
   blob(descriptor: Descriptor, options: BlobOptions): AsyncIterable<Uint8Array> {
-    return verifyBlob(this.#readBlob(descriptor, options), descriptor, this.description, options.createHash)
+    return verifyBlob(this.#readBlob(descriptor, options), descriptor, this.description, options.createDigest)
   }
 
   close(): Promise<void> {
     return this.#files.close()
   }
 
-  async *#readBlob({ digest, size }: Descriptor, { signal, onProgress }: BlobOptions): AsyncGenerator<Uint8Array> {
+  async *#readBlob(
+    { digest, size }: Descriptor,
+    { signal, onProgress, memory }: BlobOptions,
+  ): AsyncGenerator<Uint8Array> {
     const algorithm = digestHashName(digest)
     if (this.#options.parity && algorithm !== 'sha256') {
       throw new SluiceError('SLUICE_UNSUPPORTED', `${this.description}: digest ${digest} is not sha256`)
@@ -58,7 +61,7 @@ export class OciLayoutSource implements ImageSource {
     const file = await this.#open(`blobs/${algorithm}/${digest.slice(algorithm.length + 1)}`)
     try {
       if (file.size !== size) throw sizeMismatch(this.description, digest, size, String(file.size))
-      for await (const chunk of file.read(signal)) {
+      for await (const chunk of file.read(signal, memory)) {
         onProgress?.(chunk.length)
         yield chunk
       }

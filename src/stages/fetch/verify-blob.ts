@@ -6,21 +6,30 @@ import type { Descriptor } from '../../formats/oci/descriptor.js'
 import { MAX_DOCUMENT_BYTES } from '../../formats/oci/json-fields.js'
 
 /** A digest in the making. */
-export interface BlobHash {
-  /** Takes bytes, which may be changed as soon as this is done. */
-  update(bytes: Uint8Array): void | Promise<void>
+export interface BlobDigest {
+  /** Passes bytes on while it takes them; in chunks of its own, which are good until the next one is asked for. */
+  through(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array>
   /** In hex. Ends it. */
-  digest(): string | Promise<string>
-  /** Ends it without a result; nothing after `digest`. */
+  end(): string | Promise<string>
+  /** Ends it without a result; nothing after `end`. */
   abort(): void
 }
 
 /** @param algorithm name of a hash that Node knows. */
-export type CreateBlobHash = (algorithm: string) => BlobHash
+export type CreateBlobDigest = (algorithm: string) => BlobDigest
 
-const hashHere: CreateBlobHash = (algorithm) => {
+const digestHere: CreateBlobDigest = (algorithm) => {
   const hash = createHash(algorithm)
-  return { update: (bytes) => void hash.update(bytes), digest: () => hash.digest('hex'), abort: () => undefined }
+  return {
+    async *through(chunks) {
+      for await (const chunk of chunks) {
+        hash.update(chunk)
+        yield chunk
+      }
+    },
+    end: () => hash.digest('hex'),
+    abort: () => undefined,
+  }
 }
 
 /**
@@ -28,28 +37,30 @@ const hashHere: CreateBlobHash = (algorithm) => {
  * soon as there are too many bytes; the excess is not passed on.
  *
  * @param where the reference, for errors.
- * @param createHash by default the digest is computed here, as the chunks pass.
+ * @param createDigest by default the digest is computed here, as the chunks pass.
  * @throws SluiceError `SLUICE_SIZE_MISMATCH`, `SLUICE_DIGEST_MISMATCH`.
  */
 export async function* verifyBlob(
   chunks: AsyncIterable<Uint8Array>,
   { digest, size }: Pick<Descriptor, 'digest' | 'size'>,
   where: string,
-  createHash = hashHere,
+  createDigest = digestHere,
 ): AsyncGenerator<Uint8Array> {
-  const hash = createHash(digestHashName(digest))
   let received = 0
-  try {
+  const counted = async function* () {
     for await (const chunk of chunks) {
       received += chunk.length
       if (received > size) throw sizeMismatch(where, digest, size, `at least ${received}`)
-      await hash.update(chunk)
       yield chunk
     }
     if (received !== size) throw sizeMismatch(where, digest, size, String(received))
-    checkDigest(digest, await hash.digest(), where)
+  }
+  const blobDigest = createDigest(digestHashName(digest))
+  try {
+    yield* blobDigest.through(counted())
+    checkDigest(digest, await blobDigest.end(), where)
   } finally {
-    hash.abort()
+    blobDigest.abort()
   }
 }
 

@@ -1,7 +1,7 @@
 import { SLAB_BYTES, type Slab, type SlabPool } from './slab-pool.js'
 
 /**
- * The bytes of `chunks` in slabs, which belong to the consumer. Chunks that lie in a slab from its start, as native decoders
+ * The bytes of `chunks` in slabs, which the consumer gives back. Chunks that lie in a slab from its start, as native decoders
  * give them, are passed on as they are; others are copied until a slab is full.
  */
 export async function* fillSlabs(
@@ -21,6 +21,7 @@ export async function* fillSlabs(
       if (slab !== undefined) {
         if (open !== undefined) yield full()
         slab.length = chunk.length
+        pool.hold(slab)
         yield slab
         continue
       }

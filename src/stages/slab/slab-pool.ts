@@ -6,12 +6,12 @@
  */
 import { abortable } from '../../flow/abortable.js'
 import type { StageMeter } from '../../flow/meter.js'
-import type { OutputMemory } from '../decompress/native-output.js'
+import { MAX_OUTPUT_CHUNK, type OutputMemory } from '../decompress/native-output.js'
 import { returnMemory } from '../../native/memory.js'
 import { PinnedBuffer } from '../../native/pinned-buffer.js'
 
 /** What a decoder fills at a time. */
-export const SLAB_BYTES = 1024 * 1024
+export const SLAB_BYTES = MAX_OUTPUT_CHUNK
 /** Room before it, into which the beginning of an object is carried over that the slab before has not seen the end of. */
 export const SLAB_HEADROOM = 256 * 1024
 /** Memory that one slab takes. */
@@ -26,6 +26,8 @@ export class Slab {
   readonly room: PinnedBuffer
   /** Bytes in the room that are filled. */
   length = 0
+  /** How many will give it back. */
+  holders = 0
 
   constructor(memory: SharedArrayBuffer, index: number) {
     this.index = index
@@ -59,7 +61,9 @@ export class SlabPool {
 
   /** An empty slab, if there is one. */
   tryTake(): Slab | undefined {
-    return this.#free.pop()
+    const slab = this.#free.pop()
+    if (slab !== undefined) slab.holders = 1
+    return slab
   }
 
   /** An empty slab, as soon as there is one; who asks first gets it first. Rejects when `signal` is aborted. */
@@ -80,12 +84,22 @@ export class SlabPool {
     }
   }
 
-  /** Gives a slab back, of which nobody may use the memory any more. */
+  /** Keeps a slab that somebody else has taken, until it is given back by both. */
+  hold(slab: Slab): void {
+    slab.holders++
+  }
+
+  /** Gives a slab back; whoever does may not use its memory any more. */
   give(slab: Slab): void {
+    if (--slab.holders > 0) return
     slab.length = 0
     const next = this.#waiting.shift()
-    if (next === undefined) this.#free.push(slab)
-    else next(slab)
+    if (next === undefined) {
+      this.#free.push(slab)
+      return
+    }
+    slab.holders = 1
+    next(slab)
   }
 
   /** Gives the memory back to the system; nobody may use a slab any more. */

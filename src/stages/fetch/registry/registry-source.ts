@@ -64,7 +64,7 @@ export class RegistrySource implements ImageSource {
   }
 
   blob(descriptor: Descriptor, options: BlobOptions): AsyncIterable<Uint8Array> {
-    return verifyBlob(this.#chunks(descriptor, options), descriptor, this.description, options.createHash)
+    return verifyBlob(this.#chunks(descriptor, options), descriptor, this.description, options.createDigest)
   }
 
   async document(descriptor: Descriptor, { signal, maxBytes }: DocumentOptions): Promise<Buffer> {
@@ -118,7 +118,7 @@ export class RegistrySource implements ImageSource {
   }
 
   async *#chunks(descriptor: Descriptor, options: BlobOptions): AsyncGenerator<Uint8Array> {
-    const { onProgress, partial } = options
+    const { onProgress, partial, keep } = options
     // Before anything is fetched: a blob that cannot be verified is not wanted.
     digestHashName(descriptor.digest)
     const embedded = embeddedData(descriptor)
@@ -139,6 +139,7 @@ export class RegistrySource implements ImageSource {
         for await (const chunk of resumeBlob(descriptor, received, transfer)) {
           received += chunk.length
           onProgress?.(chunk.length)
+          await keep?.(chunk)
           yield chunk
         }
         return
