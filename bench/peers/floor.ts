@@ -13,11 +13,22 @@ export const floor: Peer = {
   composefs: false,
   copiesFinished: true,
   version: () =>
-    Promise.resolve('CPU time of inflating, SHA-256 of both forms, block hashes and cp -r, over the cores'),
-  command: ({ corpus, algorithm, finished, target }) => {
+    Promise.resolve(
+      'CPU time of inflating, SHA-256 of both forms, block hashes and cp -r, all cores busy, over their number',
+    ),
+  command: ({ corpus, algorithm, finished, target, cores }) => {
     const { layout, manifestDigest } = corpus
     const objects = join(finished, 'repository/objects')
-    return [process.execPath, program, layout, manifestDigest, algorithm, objects, join(target, 'objects')]
+    return [
+      process.execPath,
+      program,
+      String(cores),
+      layout,
+      manifestDigest,
+      algorithm,
+      objects,
+      join(target, 'objects'),
+    ]
   },
   interpret: (measurement, stdout, { cores }) => {
     const steps = Object.entries(JSON.parse(stdout) as Record<string, number>)

@@ -2,13 +2,18 @@
  * A program: does with an image what no pull can do without, on one core and without any parsing, waiting or bookkeeping.
  * What it takes of the processor, divided by the cores, is the time below which a pull cannot come.
  *
- * Arguments: OCI layout, manifest digest, algorithm, `objects` folder of a finished pull, folder for its copy. Prints the
- * CPU seconds of each step as JSON.
+ * It does so on all cores beside each other, as a pull has them all at work: two threads of one core, or cores that share
+ * caches and memory, take more CPU seconds for the same work than one alone.
+ *
+ * Arguments: how many beside each other, OCI layout, manifest digest, algorithm, `objects` folder of a finished pull, folder
+ * for its copy. Prints the CPU seconds of each step as JSON, the mean of all.
  */
-import { spawnSync } from 'node:child_process'
+import { execFile, spawnSync } from 'node:child_process'
 import { createHash, type Hash } from 'node:crypto'
 import { createReadStream, lstatSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { SluiceError } from '../../src/errors.js'
 import type { HashAlgorithm } from '../../src/formats/digest.js'
 import { parseManifest } from '../../src/formats/oci/manifest.js'
@@ -22,7 +27,13 @@ import { childTimes } from './child-times.js'
 
 const PIECE_BYTES = 1024 * 1024
 
-const [layout, manifestDigest, algorithm, objects, copy] = process.argv.slice(2)
+const [beside, layout, manifestDigest, algorithm, objects, copy] = process.argv.slice(2)
+
+interface Steps {
+  readonly layers: number
+  readonly blocks: number
+  readonly write: number
+}
 
 /** CPU seconds so far, of this process and its ended children. */
 function cpuSeconds(): number {
@@ -84,13 +95,30 @@ function copyObjects(): void {
   if (status !== 0) throw new SluiceError('SLUICE_IO', `cp -r ${objects} ${copy} failed: ${stderr}`)
 }
 
-const sizes = [...objectSizes(objects)]
-const marks = [cpuSeconds()]
-await readLayers()
-marks.push(cpuSeconds())
-hashObjects(sizes)
-marks.push(cpuSeconds())
-copyObjects()
-marks.push(cpuSeconds())
-const [layers, blocks, write] = marks.slice(1).map((mark, i) => mark - marks[i])
-process.stdout.write(`${JSON.stringify({ layers, blocks, write })}\n`)
+async function work(): Promise<Steps> {
+  const sizes = [...objectSizes(objects)]
+  const marks = [cpuSeconds()]
+  await readLayers()
+  marks.push(cpuSeconds())
+  hashObjects(sizes)
+  marks.push(cpuSeconds())
+  copyObjects()
+  marks.push(cpuSeconds())
+  const [layers, blocks, write] = marks.slice(1).map((mark, i) => mark - marks[i])
+  return { layers, blocks, write }
+}
+
+async function workBeside(count: number): Promise<Steps> {
+  const program = fileURLToPath(import.meta.url)
+  const runs = Array.from({ length: count }, async (_, i) => {
+    const args = ['1', layout, manifestDigest, algorithm, objects, `${copy}-${i}`]
+    const { stdout } = await promisify(execFile)(process.execPath, [program, ...args])
+    return JSON.parse(stdout) as Steps
+  })
+  const all = await Promise.all(runs)
+  const mean = (step: keyof Steps) => all.reduce((sum, steps) => sum + steps[step], 0) / count
+  return { layers: mean('layers'), blocks: mean('blocks'), write: mean('write') }
+}
+
+const steps = await (Number(beside) > 1 ? workBeside(Number(beside)) : work())
+process.stdout.write(`${JSON.stringify(steps)}\n`)

@@ -1,8 +1,9 @@
 /** The connections of one run: pooled, through proxies, with the TLS settings of each host. */
-import { Agent, ProxyAgent, type Dispatcher } from 'undici'
+import type { Dispatcher } from 'undici'
 import { SluiceError } from '../../../errors.js'
 import { makeSecureContext, readHostCertificates } from './certs.js'
 import { proxyFor, type Environment } from './proxy.js'
+import { Agent, ProxyAgent } from './undici.js'
 
 export interface ConnectionOptions {
   readonly environment: Environment

@@ -2,11 +2,12 @@
  * HTTP with redirects followed by hand, so that no authorization goes to another host (practice.md trap 1), and with a
  * limit on silence rather than on duration.
  */
-import { request, type Dispatcher } from 'undici'
+import type { Dispatcher } from 'undici'
 import { formatError, SluiceError } from '../../../errors.js'
 import { redactUrl } from '../../../formats/oci/redact.js'
 import type { Connections } from './connections.js'
 import { connectionError, statusError } from './http-errors.js'
+import { request } from './undici.js'
 
 export interface HttpOptions {
   readonly connections: Connections
@@ -70,8 +71,7 @@ export class HttpClient {
   ): Promise<Dispatcher.ResponseData> {
     const { connections, insecure, stallTimeoutMs } = this.#options
     try {
-      return await request(url, {
-        dispatcher: await connections.for(url, insecure),
+      return await request(await connections.for(url, insecure), url, {
         method: form === undefined ? 'GET' : 'POST',
         headers: { ...headers },
         body: form === undefined ? null : form.toString(),
