@@ -3,12 +3,13 @@ import { Command, CommanderError } from 'commander'
 import { reportError } from '../src/cli/report-error.js'
 import { usageStatus } from '../src/cli/program.js'
 import { corporaCommand } from './corpora/command.js'
+import { gcCommand } from './gc/command.js'
 import { microCommand } from './micro/command.js'
 import { compareCommand, reportCommand } from './report/commands.js'
 import { memoryCommand, runCommand } from './run/command.js'
 
 const program = new Command('sluice bench').exitOverride().enablePositionalOptions()
-const commands = [corporaCommand, runCommand, memoryCommand, microCommand, compareCommand, reportCommand]
+const commands = [corporaCommand, runCommand, memoryCommand, microCommand, gcCommand, compareCommand, reportCommand]
 for (const create of commands) program.addCommand(create().copyInheritedSettings(program))
 
 try {

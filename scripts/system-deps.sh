@@ -11,8 +11,10 @@ needed=(
   skopeo:skopeo buildah:buildah umoci:umoci podman:podman crun:crun ostree:ostree
   mkfs.erofs:erofs-utils mkfs.xfs:xfsprogs mkfs.ext4:e2fsprogs losetup:mount flock:util-linux
   docker-registry:docker-registry openssl:openssl
-  tar:tar gzip:gzip zstd:zstd getfattr:attr setcap:libcap2-bin time:time
+  tar:tar gzip:gzip zstd:zstd getfattr:attr setcap:libcap2-bin time:time cc:gcc
 )
+# The fault tests compile a shim.
+headers=(/usr/include/stdio.h:libc6-dev)
 # C libraries that Sluice loads at run time when they are there.
 libraries=(libisal.so.2:libisal2 libIPSec_MB.so.1:libipsec-mb1 libzstd.so.1:libzstd1 liblzma.so.5:liblzma5)
 # What building the reference tool takes.
@@ -26,6 +28,9 @@ missing_packages() {
   for entry in "${needed[@]}"; do
     # `type -P`: `time` is also a word of the shell
     type -P "${entry%%:*}" >/dev/null || echo "${entry#*:}"
+  done
+  for entry in "${headers[@]}"; do
+    [[ -e ${entry%%:*} ]] || echo "${entry#*:}"
   done
   known=$(ldconfig -p)
   for entry in "${libraries[@]}"; do

@@ -4,6 +4,7 @@
  * A code is stable: scripts and callers match it, never the message. The table also gives each family its exit status
  * (the README's table is generated from it).
  */
+import { constants } from 'node:os'
 
 /** Exit statuses of the command line. */
 export const ExitStatus = {
@@ -122,11 +123,15 @@ export function naming(cause: unknown, name: string, where: string = name): unkn
 }
 
 const noSpace = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])
+const unnamedErrno = /^(Unknown system error -\d+(: )?|UNKNOWN: unknown error)+/
 const readOnly = new Set(['EROFS', 'EACCES', 'EPERM'])
 
 /** The errno name of a Node system error, or undefined. */
 export function errnoOf(error: unknown): string | undefined {
-  const code: unknown = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined
+  if (!(error instanceof Error)) return undefined
+  const { code, errno }: NodeJS.ErrnoException = error
+  // libuv has no name for it: Node's code is `UNKNOWN` or a sentence.
+  if (errno === -constants.errno.EDQUOT) return 'EDQUOT'
   return typeof code === 'string' ? code : undefined
 }
 
@@ -134,7 +139,8 @@ export function errnoOf(error: unknown): string | undefined {
 export function ioError(cause: unknown, where: string): SluiceError {
   if (cause instanceof SluiceError) return cause
   const errno = errnoOf(cause)
-  const reason = cause instanceof Error ? cause.message : String(cause)
+  const said = cause instanceof Error ? cause.message : String(cause)
+  const reason = errno === 'EDQUOT' ? said.replace(unnamedErrno, 'EDQUOT: disk quota exceeded') : said
   const message = `${where}: ${reason}`
   if (errno !== undefined && noSpace.has(errno)) {
     return new SluiceError('SLUICE_NO_SPACE', message, {

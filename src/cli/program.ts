@@ -58,6 +58,11 @@ const entries: readonly LazyCommand[] = [
     load: async () => (await import('./commands/gc.js')).gcCommand(),
   },
   {
+    name: 'stats',
+    summary: 'tell what images take, what they share, and what removing a tag would free',
+    load: async () => (await import('./commands/stats.js')).statsCommand(),
+  },
+  {
     name: 'fsck',
     summary: 'check the repository',
     load: async () => (await import('./commands/maintenance.js')).fsckCommand(),

@@ -1,8 +1,9 @@
 /** Errors on standard error: what failed, where, why, what to do. */
-import { errorCodes, ExitStatus, SluiceError, type ErrorCode } from '../errors.js'
+import { errorCodes, ExitStatus, ioError, SluiceError, type ErrorCode } from '../errors.js'
 
 /** Writes `error` and gives the exit status. @param verbosity 0: message and hint; 1: causes too; 2: stacks too. */
-export function reportError(error: unknown, verbosity: number): number {
+export function reportError(thrown: unknown, verbosity: number): number {
+  const error = isSystemError(thrown) ? ioError(thrown, 'a file operation failed') : thrown
   const lines = [`Error: ${messageOf(error)}`]
   if (verbosity >= 1) {
     const causes = [...causesOf(error)]
@@ -16,6 +17,11 @@ export function reportError(error: unknown, verbosity: number): number {
   }
   process.stderr.write(`${lines.join('\n')}\n`)
   return exitStatusOf(error)
+}
+
+/** A call into the system that failed: trouble with the machine, whatever it was for. */
+function isSystemError(error: unknown): boolean {
+  return error instanceof Error && (error as NodeJS.ErrnoException).syscall !== undefined
 }
 
 export function exitStatusOf(error: unknown): number {

@@ -45,6 +45,9 @@ export function objectIdFromBytes(bytes: Uint8Array): ObjectId {
 }
 
 const digestSyntax = /^[a-z0-9]+(?:[+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]+$/
+/** Characters of a digest, whatever its algorithm: longer ones could not be part of a file name. */
+const MAX_DIGEST = 240
+
 const knownLength: Readonly<Record<string, number>> = { sha256: 64, sha384: 96, sha512: 128 }
 
 /** Checks the syntax of an OCI digest (oci.md §1.5). */
@@ -54,6 +57,7 @@ export function parseDigest(text: string): Digest {
   const hex = text.slice(colon + 1)
   if (
     colon < 0 ||
+    text.length > MAX_DIGEST ||
     !digestSyntax.test(text) ||
     (length !== undefined && (hex.length !== length || !/^[0-9a-f]+$/.test(hex)))
   ) {

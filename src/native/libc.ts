@@ -61,16 +61,18 @@ export function call(name: LibcCall, ...args: readonly Word[]): number {
 }
 
 /**
- * As `call`, on a thread of libuv's pool, for calls that can take seconds. Integers only: memory of a Buffer could be
+ * As `call`, on a thread of libuv's pool, for calls that can take seconds; not for `close`. Integers only: memory of a Buffer could be
  * collected while another thread uses it (libraries.md, "ffi-rs safety").
  */
 export async function callAsync(name: LibcCall, ...args: readonly number[]): Promise<number> {
   const binding = requireLibc(name)
-  const { value, errno } = resultOf(
-    await binding.load({ ...callParameters(binding, name, args), runInNewThread: true }),
-  )
-  if (errno !== undefined) throw callError(name, errno)
-  return value
+  for (;;) {
+    const { value, errno } = resultOf(
+      await binding.load({ ...callParameters(binding, name, args), runInNewThread: true }),
+    )
+    if (errno === undefined) return value
+    if (errno !== 'EINTR') throw callError(name, errno)
+  }
 }
 
 function requireLibc(name: LibcCall): Ffi {

@@ -2,7 +2,7 @@
  * `fsck`: whether a repository is what it should be (repository.md §6), and `oci fsck`, which goes on to the images in
  * it (oci.md §5.5).
  *
- * metadata → objects → streams → images → tagged images. Nothing is changed, and no problem ends it.
+ * metadata → objects → streams → contents → images → refs → tagged images. Nothing is changed, and no problem ends it.
  */
 import type { Observable } from 'rxjs'
 import { lastValueFrom } from 'rxjs/internal/lastValueFrom'
@@ -11,23 +11,41 @@ import { Breather } from '../flow/breather.js'
 import { coldFrom } from '../flow/cold.js'
 import type { Repository } from '../repository/repository.js'
 import { imageCheck } from '../stages/check/check-image.js'
-import { checkCategory } from '../stages/check/check-links.js'
+import { checkContents, type WholeStream } from '../stages/check/check-content.js'
+import { checkEntries, checkRefs } from '../stages/check/check-links.js'
 import { checkMetadata } from '../stages/check/check-metadata.js'
-import { checkObjects } from '../stages/check/check-objects.js'
 import { checkOciImages } from '../stages/check/check-oci-images.js'
 import { streamCheck } from '../stages/check/check-stream.js'
 import { Findings } from '../stages/check/findings.js'
+import type { DamagedObject } from '../stages/check/object-checker.js'
+import { checkObjects } from '../workers/check-objects.js'
 
 export interface FsckOptions {
   /** Leave the contents of objects alone. */
   readonly metadataOnly?: boolean
+  /** Also put every stream together that is named by a digest, and compare. */
+  readonly deep?: boolean
+  /** Threads that read objects beside the main one; default: so many that each core has one. */
+  readonly threads?: number
   readonly signal?: AbortSignal
 }
 
 export interface OciFsckOptions {
   /** The tag of the only image to check; default all. */
   readonly image?: string
+  /** As for the check of the repository. */
+  readonly threads?: number
   readonly signal?: AbortSignal
+}
+
+type ExamineOptions = Pick<FsckOptions, 'metadataOnly' | 'deep'> & { readonly threads?: number | undefined }
+
+/** What a check found, as the report has it, and what a repair needs to know beside. */
+export interface Examination {
+  readonly result: FsckResult
+  readonly objects: readonly DamagedObject[]
+  /** Streams, as error lines name them, whose content is not what their name says; looked for with `deep`. */
+  readonly wrongStreams: readonly string[]
 }
 
 /** The JSON of `fsck`, its keys in the reference's order. */
@@ -60,19 +78,20 @@ export interface OciFsckResult {
   readonly repo: FsckResult
 }
 
-export type FsckPhase = 'objects' | 'streams' | 'images' | 'oci images'
+/** `contents` is the one that `deep` adds. */
+export type FsckPhase = 'objects' | 'streams' | 'contents' | 'images' | 'refs' | 'oci images'
 
-/** Progress counts directories of objects, then entries of the other phases. */
+/** Progress counts directories of objects, and entries of the other phases, which may run at the same time. */
 export type FsckEvent<Result> =
   | { readonly type: 'progress'; readonly phase: FsckPhase; readonly done: number; readonly total: number }
   | { readonly type: 'completed'; readonly result: Result }
 
-type Emit = (event: Extract<FsckEvent<never>, { type: 'progress' }>) => void
+export type EmitProgress = (event: Extract<FsckEvent<never>, { type: 'progress' }>) => void
 
 /** Checks a repository. Subscribing starts, unsubscribing stops; the last event is `completed`. */
 export function fsck(repository: Repository, options: FsckOptions = {}): Observable<FsckEvent<FsckResult>> {
   return coldFrom<FsckEvent<FsckResult>>(async (emit, signal) => {
-    const result = await checkParts(repository, options.metadataOnly === true, emit, signal)
+    const { result } = await examine(repository, options, emit, signal)
     emit({ type: 'completed', result })
   }, options.signal)
 }
@@ -80,7 +99,7 @@ export function fsck(repository: Repository, options: FsckOptions = {}): Observa
 /** Checks a repository and the images that are tagged in it. */
 export function ociFsck(repository: Repository, options: OciFsckOptions = {}): Observable<FsckEvent<OciFsckResult>> {
   return coldFrom<FsckEvent<OciFsckResult>>(async (emit, signal) => {
-    const repo = await checkParts(repository, false, emit, signal)
+    const { result: repo } = await examine(repository, { threads: options.threads }, emit, signal)
     const images = new Findings()
     const report = progressOf('oci images', emit)
     await checkOciImages(repository, options.image, images, new Breather(signal), report)
@@ -101,50 +120,43 @@ export async function checkOciRepository(repository: Repository, options?: OciFs
   return resultOf(ociFsck(repository, options))
 }
 
-async function resultOf<Result>(events: Observable<FsckEvent<Result>>): Promise<Result> {
+/** What a check ends with. */
+export async function resultOf<Result>(events: Observable<FsckEvent<Result>>): Promise<Result> {
   const last = await lastValueFrom(events)
   if (last.type !== 'completed') throw new SluiceError('SLUICE_FAILED', 'the check ended without a result')
   return last.result
 }
 
-function progressOf(phase: FsckPhase, emit: Emit): (done: number, total: number) => void {
+function progressOf(phase: FsckPhase, emit: EmitProgress): (done: number, total: number) => void {
   return (done, total) => emit({ type: 'progress', phase, done, total })
 }
 
-async function checkParts(
+/** The check itself, of all but the tagged images. Other threads read objects while this one also does the rest. */
+export async function examine(
   repository: Repository,
-  metadataOnly: boolean,
-  emit: Emit,
+  { metadataOnly = false, deep = false, threads }: ExamineOptions,
+  emit: EmitProgress,
   signal: AbortSignal,
-): Promise<FsckResult> {
-  const breather = new Breather(signal)
-  const [metadata, objects, streams, images] = [new Findings(), new Findings(), new Findings(), new Findings()]
-
+): Promise<Examination> {
+  const metadata = new Findings()
   const hasMetadata = checkMetadata(repository, metadata)
-  if (!metadataOnly) await checkObjects(repository, objects, progressOf('objects', emit), breather)
-  await checkCategory(
-    repository,
-    'streams',
-    streamCheck(repository, breather),
-    streams,
-    breather,
-    progressOf('streams', emit),
+  const [objects, links] = await bothOrNeither(
+    signal,
+    async (signal) => {
+      if (metadataOnly) return { checked: 0, damaged: [] }
+      return checkObjects(repository, { threads, onDirectory: progressOf('objects', emit), signal })
+    },
+    (signal) => checkLinks(repository, deep, emit, signal),
   )
-  await checkCategory(
-    repository,
-    'images',
-    imageCheck(repository, breather),
-    images,
-    breather,
-    progressOf('images', emit),
-  )
-
-  const errors = [metadata, objects, streams, images].flatMap((part) => part.errors)
-  return {
+  const { streams, images, wrongStreams } = links
+  const objectFindings = new Findings()
+  for (const { problem, parts } of objects.damaged) objectFindings.error(problem, ...parts)
+  const errors = [metadata, objectFindings, streams, images].flatMap((part) => part.errors)
+  const result = {
     ok: errors.length === 0,
     has_metadata: hasMetadata,
     objects_checked: objects.checked,
-    objects_corrupted: objects.corrupted,
+    objects_corrupted: objects.damaged.length,
     streams_checked: streams.checked,
     streams_corrupted: streams.corrupted,
     images_checked: images.checked,
@@ -153,4 +165,46 @@ async function checkParts(
     missing_objects: streams.missingObjects + images.missingObjects,
     errors,
   }
+  return { result, objects: objects.damaged, wrongStreams }
+}
+
+/** What is in `streams/` and `images/`. */
+async function checkLinks(
+  repository: Repository,
+  deep: boolean,
+  emit: EmitProgress,
+  signal: AbortSignal,
+): Promise<{ streams: Findings; images: Findings; wrongStreams: readonly string[] }> {
+  const breather = new Breather(signal)
+  const [streams, images] = [new Findings(), new Findings()]
+  const whole: WholeStream[] = []
+  const checkStream = streamCheck(repository, breather, (stream) => whole.push(stream))
+  await checkEntries(repository, 'streams', checkStream, streams, breather, progressOf('streams', emit))
+  const contents = deep ? whole : []
+  const wrongStreams = await checkContents(repository, contents, streams, breather, progressOf('contents', emit))
+  await checkRefs(repository, 'streams', streams, breather, progressOf('refs', emit))
+  const checkImage = imageCheck(repository, breather)
+  await checkEntries(repository, 'images', checkImage, images, breather, progressOf('images', emit))
+  await checkRefs(repository, 'images', images, breather, progressOf('refs', emit))
+  return { streams, images, wrongStreams }
+}
+
+/** Runs both at the same time. When one fails the other is stopped, and both have ended before this does. */
+async function bothOrNeither<First, Second>(
+  outer: AbortSignal,
+  first: (signal: AbortSignal) => Promise<First>,
+  second: (signal: AbortSignal) => Promise<Second>,
+): Promise<[First, Second]> {
+  const stop = new AbortController()
+  const signal = AbortSignal.any([outer, stop.signal])
+  let failure: unknown
+  const fail = (error: unknown): never => {
+    failure ??= error
+    stop.abort()
+    throw error
+  }
+  const running = [first(signal).catch(fail), second(signal).catch(fail)] as const
+  await Promise.allSettled(running)
+  if (failure !== undefined) throw failure
+  return Promise.all(running)
 }

@@ -35,6 +35,8 @@ export interface GcResult {
   readonly partsRemoved: number
   /** Sum of their sizes. */
   readonly partsBytes: number
+  /** Images that nothing but a mount keeps; they stay. */
+  readonly mountedImagesKept: number
 }
 
 export type GcEvent =
@@ -79,19 +81,16 @@ export async function planGc(repository: Repository, options: Omit<GcOptions, 'd
 }
 
 /** The counters of a plan. */
-export function summarisePlan({ objects, links, parts }: GcPlan): GcResult {
+export function summarisePlan({ objects, links, parts, mountedOnly }: GcPlan): GcResult {
   return {
     objectsRemoved: objects.length,
-    objectsBytes: sumOfSizes(objects),
+    objectsBytes: objects.bytes,
     imagesPruned: links.images.length,
     streamsPruned: links.streams.length,
     partsRemoved: parts.data.length,
-    partsBytes: sumOfSizes(parts.data),
+    partsBytes: parts.data.reduce((sum, { size }) => sum + size, 0),
+    mountedImagesKept: mountedOnly.length,
   }
-}
-
-function sumOfSizes(files: readonly { readonly size: number }[]): number {
-  return files.reduce((sum, { size }) => sum + size, 0)
 }
 
 async function executePlan(

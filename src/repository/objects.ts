@@ -4,13 +4,27 @@
  * An object is written under a temporary name and appears under its own only complete, by one rename. Two writers of the
  * same object replace equal content by equal content.
  *
- * A new object of one write takes five system calls: access, openat, write, close, rename; one that is there takes the first.
+ * A new object of one write takes five system calls: access, openat, write, close, rename; one that is there takes two:
+ * access and stat.
  */
-import { closeSync, constants, existsSync, fstatSync, openSync, readSync, renameSync, unlinkSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  openSync,
+  readSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
 import { errnoOf, ioError, SluiceError } from '../errors.js'
 import { objectPath, type HashAlgorithm, type ObjectId } from '../formats/digest.js'
 import { hashBlocks, VerityHasher, verityDigests } from '../formats/verity/digest.js'
 import { hashTogether } from '../native/multi-hash.js'
+import { closeQuietly } from './close-quietly.js'
+import { CrashLeftovers } from './crash-leftovers.js'
 import { makeDirectories, randomSuffix } from './links.js'
 import type { VerityPolicy } from './verity-policy.js'
 import { writeAll } from './write-all.js'
@@ -30,11 +44,13 @@ export class ObjectStore {
   /** `objects/` of the repository. */
   readonly directory: string
   readonly #verity: VerityPolicy
+  readonly #leftovers: CrashLeftovers
 
   constructor(directory: string, algorithm: HashAlgorithm, verity: VerityPolicy) {
     this.directory = directory
     this.algorithm = algorithm
     this.#verity = verity
+    this.#leftovers = new CrashLeftovers(join(dirname(directory), 'streams'))
   }
 
   path(id: ObjectId): string {
@@ -44,8 +60,16 @@ export class ObjectStore {
   /** Whether the object is there; by its path alone, except in a secure repository. */
   has(id: ObjectId): boolean {
     if (!existsSync(this.path(id))) return false
-    if (this.#verity.mode === 'required') closeSync(this.open(id))
+    if (this.#verity.mode === 'required') closeQuietly(this.open(id))
     return true
+  }
+
+  /** Whether an object that is to be stored is there; what a crash may have left in its place counts as missing. */
+  isStored(id: ObjectId, size: number): boolean {
+    if (!this.has(id)) return false
+    if (this.#verity.mode === 'required') return true
+    const stats = statSync(this.path(id), { throwIfNoEntry: false })
+    return stats?.size === size && !this.#leftovers.mayHave(stats)
   }
 
   /**
@@ -65,7 +89,7 @@ export class ObjectStore {
     try {
       this.#verity.check(fd, id)
     } catch (error) {
-      closeSync(fd)
+      closeQuietly(fd)
       throw error
     }
     return fd
@@ -87,7 +111,7 @@ export class ObjectStore {
     } catch (error) {
       throw ioError(error, `cannot read object ${id}`)
     } finally {
-      closeSync(fd)
+      closeQuietly(fd)
     }
   }
 
@@ -103,7 +127,7 @@ export class ObjectStore {
   }
 
   #storeAs(id: ObjectId, data: Uint8Array): StoredObject {
-    if (this.has(id)) return { id, size: data.length, isNew: false }
+    if (this.isStored(id, data.length)) return { id, size: data.length, isNew: false }
     const temporary = new TemporaryObject(this.directory)
     try {
       temporary.write(data)
@@ -180,7 +204,7 @@ export class ObjectWriter {
     const size = givenSize ?? hasher.size
     const id = givenId ?? hasher.digest()
     try {
-      if (this.#store.has(id)) {
+      if (this.#store.isStored(id, size)) {
         this.#temporary.discard()
         return { id, size, isNew: false }
       }
@@ -227,12 +251,16 @@ class TemporaryObject {
   }
 
   close(): void {
-    if (this.#fd >= 0) closeSync(this.#fd)
+    const fd = this.#fd
+    // Before the call: a descriptor is closed even if close() fails, and its number may be another file's by then.
     this.#fd = -1
+    if (fd >= 0) closeSync(fd)
   }
 
   discard(): void {
-    this.close()
+    const fd = this.#fd
+    this.#fd = -1
+    if (fd >= 0) closeQuietly(fd)
     try {
       unlinkSync(this.path)
     } catch (error) {

@@ -1,11 +1,12 @@
 /** An open composefs repository: its metadata, its lock, and the stores inside (repository.md §2). */
-import { accessSync, closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs'
+import { accessSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs'
 import { errnoOf, ioError, SluiceError } from '../errors.js'
 import type { HashAlgorithm, ObjectId } from '../formats/digest.js'
 import type { ByteString } from '../formats/bytes.js'
 import { readSplitstream, type Splitstream } from '../formats/splitstream/read.js'
 import { syncFileSystem } from '../native/durability.js'
 import { lock, lockingAvailable } from '../native/lock.js'
+import { closeQuietly } from './close-quietly.js'
 import { LinkCategory } from './category.js'
 import { loadMetadata, METADATA_FILE, upgradeOldRepository } from './init.js'
 import {
@@ -35,6 +36,13 @@ export interface OpenOptions {
   /** Called if the lock is held by a collection, before waiting for it. */
   readonly onWait?: () => void
 }
+
+/** Why a directory cannot be written, by the errno of `access`. */
+const unwritable: ReadonlyMap<string, string> = new Map([
+  ['EROFS', 'its file system is mounted read-only'],
+  ['EACCES', 'permission denied'],
+  ['EPERM', 'permission denied'],
+])
 
 /** A splitstream with its open file; close it. */
 export interface OpenStream extends Splitstream {
@@ -95,7 +103,7 @@ export class Repository implements Disposable {
       }
       return new Repository(path, directory, metadata, options, secure)
     } catch (error) {
-      closeSync(directory)
+      closeQuietly(directory)
       throw error
     }
   }
@@ -106,8 +114,9 @@ export class Repository implements Disposable {
 
   /** Gives the lock up. May be called again. */
   close(): void {
-    if (this.#directory >= 0) closeSync(this.#directory)
+    const directory = this.#directory
     this.#directory = -1
+    if (directory >= 0) closeQuietly(directory)
   }
 
   [Symbol.dispose](): void {
@@ -130,7 +139,8 @@ export class Repository implements Disposable {
     try {
       accessSync(this.path, constants.W_OK)
     } catch (error) {
-      const why = errnoOf(error) === 'EROFS' ? 'its file system is mounted read-only' : 'permission denied'
+      const why = unwritable.get(errnoOf(error) ?? '')
+      if (why === undefined) throw ioError(error, `cannot look at repository ${this.path}`)
       throw new SluiceError('SLUICE_READ_ONLY', `repository ${this.path} cannot be written: ${why}`, { cause: error })
     }
   }
@@ -182,9 +192,9 @@ export class Repository implements Disposable {
         return buffer
       }
       const stream = readSplitstream({ size: fstatSync(fd).size, read }, this.algorithm, expectedType)
-      return { ...stream, id, readAt, close: () => closeSync(fd) }
+      return { ...stream, id, readAt, close: () => closeQuietly(fd) }
     } catch (error) {
-      closeSync(fd)
+      closeQuietly(fd)
       if (error instanceof SluiceError) throw new SluiceError(error.code, `${what}: ${error.message}`, { cause: error })
       throw ioError(error, what)
     }
@@ -203,12 +213,15 @@ export class Repository implements Disposable {
   }
 }
 
+/** There is none, or none that is to be seen; anything else is trouble with the disk. */
+const noDirectory: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP', 'ENAMETOOLONG'])
+
 function openDirectory(path: string): number {
   try {
     if (!statSync(path).isDirectory()) throw new SluiceError('SLUICE_REPOSITORY', `${path} is not a directory`)
     return openSync(path, 'r')
   } catch (error) {
-    if (error instanceof SluiceError) throw error
+    if (!noDirectory.has(errnoOf(error) ?? '')) throw ioError(error, `cannot open repository ${path}`)
     throw new SluiceError('SLUICE_REPOSITORY', `cannot open repository ${path}: ${(error as Error).message}`, {
       cause: error,
       hint: `make one with "sluice --repo ${path} init"`,

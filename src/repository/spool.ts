@@ -1,6 +1,7 @@
 /** Bytes kept until what precedes them in a file is known: in memory while few, else in a temporary file. */
-import { closeSync, openSync, readSync, unlinkSync } from 'node:fs'
+import { openSync, readSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
+import { closeQuietly } from './close-quietly.js'
 import { makeDirectories, randomSuffix } from './links.js'
 import { writeAll } from './write-all.js'
 
@@ -48,9 +49,10 @@ export class Spool {
   }
 
   dispose(): void {
-    if (this.#fd >= 0) closeSync(this.#fd)
+    const fd = this.#fd
     this.#fd = -1
     this.#pieces = []
+    if (fd >= 0) closeQuietly(fd)
   }
 
   #spill(): void {

@@ -1,9 +1,10 @@
 /** What a repository asks of fs-verity (repository.md §1.5, §2.2). */
-import { closeSync, copyFileSync, openSync, renameSync, statSync } from 'node:fs'
+import { copyFileSync, openSync, renameSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { errnoOf, SluiceError } from '../errors.js'
+import { errnoOf, ioError, SluiceError } from '../errors.js'
 import type { HashAlgorithm, ObjectId } from '../formats/digest.js'
 import { enableVerity, measureVerity, type EnableResult } from '../native/verity.js'
+import { closeQuietly } from './close-quietly.js'
 
 /**
  * `required`: a secure repository, nothing is trusted that the kernel does not measure. `attempted`: an insecure one;
@@ -88,7 +89,7 @@ function enableAt(path: string, algorithm: HashAlgorithm, check?: (fd: number) =
     if (result === 'enabled' || result === 'already-enabled') check?.(fd)
     return result
   } finally {
-    closeSync(fd)
+    closeQuietly(fd)
   }
 }
 
@@ -99,7 +100,7 @@ export function sealMetadata(path: string, algorithm: HashAlgorithm, secure: boo
 
 /** Whether a file has fs-verity; it must exist. */
 export function hasVerity(path: string): boolean {
-  const fd = openSync(path, 'r')
+  const fd = openToMeasure(path)
   try {
     const measured = measureVerity(fd)
     if (measured === 'unavailable') {
@@ -113,7 +114,15 @@ export function hasVerity(path: string): boolean {
     }
     return typeof measured !== 'string'
   } finally {
-    closeSync(fd)
+    closeQuietly(fd)
+  }
+}
+
+function openToMeasure(path: string): number {
+  try {
+    return openSync(path, 'r')
+  } catch (error) {
+    throw ioError(error, `cannot open ${path}`)
   }
 }
 
@@ -123,7 +132,7 @@ export function isSecure(path: string): boolean {
     statSync(path)
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return false
-    throw error
+    throw ioError(error, `cannot look at ${path}`)
   }
   return hasVerity(path)
 }

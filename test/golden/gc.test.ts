@@ -8,7 +8,7 @@ import { corruptCases, corruptRepository } from '../helpers/corrupt-streams.js'
 import { listFiles, needsNative, readScenarios, unpackScenario } from '../helpers/reference-repository.js'
 
 /** The reference does not know of parts. */
-const noParts = { partsRemoved: 0, partsBytes: 0 }
+const noParts = { partsRemoved: 0, partsBytes: 0, mountedImagesKept: 0 }
 
 /** The counters in what the reference prints. */
 function parseOutput(text: string): GcResult {

@@ -1,16 +1,14 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { appendFileSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { lastValueFrom, tap, toArray } from 'rxjs'
 import { SluiceError } from '../../src/errors.js'
 import { objectPath, type ObjectId } from '../../src/formats/digest.js'
-import { Breather } from '../../src/flow/breather.js'
 import { contentType } from '../../src/formats/splitstream/format.js'
 import { checkRepository, fsck } from '../../src/pipelines/fsck.js'
 import type { Repository } from '../../src/repository/repository.js'
-import { checkObjects } from '../../src/stages/check/check-objects.js'
-import { Findings } from '../../src/stages/check/findings.js'
+import { checkObjects } from '../../src/workers/check-objects.js'
 import { storeDocument, storeImage, storeLayer } from '../helpers/stored-graph.js'
 import { temporaryRepository } from '../helpers/temporary.js'
 
@@ -85,12 +83,45 @@ test('objects are hashed to their last byte, of both algorithms', async (t) => {
 test('in a secure repository an object without fs-verity is damaged', async (t) => {
   const repository = await temporaryRepository(t)
   const { id } = repository.objects.store(Buffer.from('x'))
-  const findings = new Findings()
   // The file systems of test machines have no fs-verity: the repository is insecure and only told to be otherwise.
-  const { path, objects, algorithm } = repository
-  await checkObjects({ path, objects, algorithm, secure: true }, findings, () => {}, new Breather())
-  assert.deepEqual(findings.errors, [`fsck: object-verity-missing: objects/${objectPath(id)}`])
-  assert.deepEqual([findings.checked, findings.corrupted], [1, 1])
+  const { signal } = new AbortController()
+  for (const threads of [0, 1]) {
+    const secure = { objects: repository.objects, secure: true }
+    const { checked, damaged } = await checkObjects(secure, { threads, signal, onDirectory: () => {} })
+    const [path, parts] = [`objects/${objectPath(id)}`, [`objects/${objectPath(id)}`]]
+    assert.deepEqual(damaged, [{ problem: 'object-verity-missing', path, id, parts }])
+    assert.equal(checked, 1)
+  }
+})
+
+test('threads find the same, in the same order', async (t) => {
+  const repository = await temporaryRepository(t)
+  const { objects } = repository
+  const ids = Array.from({ length: 700 }, (_, i) => objects.store(Buffer.alloc((i * 37) % 6000, `${i}`)).id)
+  const large = [1024 * 1024 - 1, 1024 * 1024, 1024 * 1024 + 1, 3_000_000].map((size) => Buffer.alloc(size, `${size}`))
+  ids.push(...large.map((content) => objects.store(content).id))
+  assert.deepEqual(await checkRepository(repository, { threads: 2 }), { ...sound, objects_checked: ids.length })
+  for (const id of ids.filter((_, i) => i % 5 === 0)) appendFileSync(objects.path(id), 'x')
+  for (const id of ids.slice(-3)) truncateSync(objects.path(id), 70_000)
+  mkdirSync(`${objects.directory}/fe`, { recursive: true })
+  writeFileSync(`${objects.directory}/fe/odd`, '')
+  const alone = await checkRepository(repository, { threads: 0 })
+  assert.equal(alone.objects_corrupted, 141 + 3 + 1)
+  for (const threads of [1, 3]) assert.deepEqual(await checkRepository(repository, { threads }), alone)
+})
+
+test('a directory of objects that cannot be listed ends the check, in a thread too', async (t) => {
+  const repository = await temporaryRepository(t)
+  mkdirSync(repository.objects.directory, { recursive: true })
+  writeFileSync(`${repository.objects.directory}/7f`, '')
+  for (const threads of [0, 2]) {
+    await assert.rejects(checkRepository(repository, { threads }), (error) => {
+      assert.ok(error instanceof SluiceError)
+      assert.equal(error.code, 'SLUICE_IO')
+      assert.match(error.message, /^cannot list objects\/7f: ENOTDIR/)
+      return true
+    })
+  }
 })
 
 /** Streams and images that are sound, and one object id that is not there. */
@@ -197,23 +228,33 @@ test('meta.json that changes under an open repository is noticed', async (t) => 
   assert.deepEqual(await check(), { ok: false, has_metadata: false, errors: [vanished] })
 })
 
-test('progress runs up to its total in each phase, in the order of the flow', async (t) => {
+test('progress runs up to its total in each phase', async (t) => {
   const repository = await temporaryRepository(t)
   await linked(repository)
-  const events = await lastValueFrom(fsck(repository).pipe(toArray()))
+  repository.streams.linkRef('name', 'layer')
+  const events = await lastValueFrom(fsck(repository, { deep: true }).pipe(toArray()))
   const progress = events.flatMap((event) => (event.type === 'progress' ? [event] : []))
-  assert.deepEqual([...new Set(progress.map(({ phase }) => phase))], ['objects', 'streams', 'images'])
-  const last = progress.filter(({ done, total }) => done === total).map(({ total }) => total)
-  assert.deepEqual(last, [256, 1, 1])
+  const totals = new Map(progress.map(({ phase, total }) => [phase, total]))
+  assert.deepEqual(Object.fromEntries(totals), { objects: 256, streams: 1, contents: 1, refs: 1, images: 1 })
+  for (const [phase, total] of totals) {
+    const steps = progress.flatMap((event) => (event.phase === phase ? [event.done] : []))
+    assert.deepEqual(
+      steps,
+      Array.from({ length: total }, (_, i) => i + 1),
+      phase,
+    )
+  }
   assert.equal(events.at(-1)?.type, 'completed')
 })
 
 test('a check can be cancelled', async (t) => {
   const repository = await temporaryRepository(t)
   await linked(repository)
-  const controller = new AbortController()
-  const stop = tap(() => controller.abort())
-  await assert.rejects(lastValueFrom(fsck(repository, { signal: controller.signal }).pipe(stop)), {
-    code: 'SLUICE_CANCELLED',
-  })
+  for (const threads of [0, 2]) {
+    const controller = new AbortController()
+    const stop = tap(() => controller.abort())
+    await assert.rejects(lastValueFrom(fsck(repository, { threads, signal: controller.signal }).pipe(stop)), {
+      code: 'SLUICE_CANCELLED',
+    })
+  }
 })

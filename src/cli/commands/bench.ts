@@ -15,6 +15,7 @@ const subcommands: Readonly<Record<string, string>> = {
   run: 'pull them with each tool in turn; --quick: less than a minute, a small image, no other tool',
   memory: 'peak memory against the size of a layer',
   micro: 'each codec by itself, and the object store',
+  gc: 'a collection in a repository of a million objects',
   compare: 'two files of results: what became slower',
   report: 'tables and plots of a file of results',
 }

@@ -1,7 +1,9 @@
 import { Command } from 'commander'
 import type { GcResult } from '../../index.js'
+import { showGc } from '../gc-progress.js'
 import { withRepository } from '../globals.js'
 import { print, printJson } from '../output.js'
+import { progressStyle } from '../progress.js'
 
 interface GcFlags {
   readonly root?: string[]
@@ -22,9 +24,10 @@ export function gcCommand(): Command {
     .option('--parts', 'also remove what interrupted pulls received in the last week')
     .option('--json', 'as JSON')
     .action(async ({ root = [], dryRun = false, parts = false, json = false }: GcFlags, command: Command) => {
-      await withRepository(command, async (repository) => {
-        const { collectGarbage } = await import('../../index/upkeep.js')
-        const result = await collectGarbage(repository, { dryRun, extraRoots: root, parts })
+      await withRepository(command, async (repository, { quiet = false }) => {
+        const { gc } = await import('../../index/gc.js')
+        const bar = !dryRun && progressStyle({ quiet, json: false }) === 'bars'
+        const result = await showGc(gc(repository, { dryRun, extraRoots: root, parts }), bar)
         if (json) printJson(toJson(result, dryRun))
         else print([...(dryRun ? ['Dry run (no files deleted):'] : []), ...lines(result)].join('\n'))
       })
@@ -32,11 +35,12 @@ export function gcCommand(): Command {
 }
 
 function lines(result: GcResult): string[] {
-  const { imagesPruned, streamsPruned, partsRemoved, partsBytes } = result
+  const { imagesPruned, streamsPruned, partsRemoved, partsBytes, mountedImagesKept } = result
   return [
     `Objects: ${result.objectsRemoved} removed (${result.objectsBytes} bytes)`,
     ...(imagesPruned + streamsPruned > 0 ? [`Pruned symlinks: ${imagesPruned} images, ${streamsPruned} streams`] : []),
     ...(partsRemoved > 0 ? [`Parts of blobs: ${partsRemoved} removed (${partsBytes} bytes)`] : []),
+    ...(mountedImagesKept > 0 ? [`Mounted images: ${mountedImagesKept} kept`] : []),
   ]
 }
 
@@ -50,5 +54,6 @@ function toJson(result: GcResult, dryRun: boolean): object {
     streams_pruned: result.streamsPruned,
     parts_removed: result.partsRemoved,
     parts_bytes: result.partsBytes,
+    mounted_images_kept: result.mountedImagesKept,
   }
 }

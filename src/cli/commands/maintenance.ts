@@ -1,12 +1,15 @@
 import { Command } from 'commander'
-import { ExitStatus } from '../../errors.js'
-import type { FsckResult, OciFsckResult } from '../../index.js'
-import { withRepository } from '../globals.js'
+import { ExitStatus, SluiceError } from '../../errors.js'
+import type { FsckResult, OciFsckResult, RepairResult, Repository } from '../../index.js'
+import { showCheck } from '../check-progress.js'
+import { withRepository, type Globals } from '../globals.js'
 import { print, printJson } from '../output.js'
 
 interface FsckFlags {
   readonly json?: boolean
   readonly metadataOnly?: boolean
+  readonly deep?: boolean
+  readonly repair?: boolean
 }
 
 /** Damage is an exit status of its own with `--json`; cfsctl exits 0 there, and so does `--parity`. */
@@ -17,11 +20,11 @@ function reportDamage(ok: boolean, message: string, json: boolean, parity: boole
   process.exitCode = parity ? ExitStatus.someFailed : ExitStatus.verification
 }
 
-function repositoryLines(result: FsckResult, metadata: string): string[] {
+function repositoryLines(result: FsckResult): string[] {
   const line = (what: string, checked: number, corrupted: number) => `${what}: ${checked - corrupted}/${checked} ok`
   const { errors } = result
   return [
-    `meta.json: ${metadata}`,
+    `meta.json: ${metadataState(result)}`,
     line('objects', result.objects_checked, result.objects_corrupted),
     line('streams', result.streams_checked, result.streams_corrupted),
     line('images', result.images_checked, result.images_corrupted),
@@ -41,21 +44,56 @@ export function fsckCommand(): Command {
   return new Command('fsck')
     .option('--json', 'as JSON')
     .option('--metadata-only', 'without reading the objects')
+    .option('--deep', 'also put every layer together and compare it with its digest')
+    .option('--repair', 'move damaged objects aside and forget what needs them, so that it can be pulled again')
     .action(async (flags: FsckFlags, command: Command) => {
-      await withRepository(command, async (repository, globals) => {
-        const { checkRepository } = await import('../../index/upkeep.js')
-        const result = await checkRepository(repository, { metadataOnly: flags.metadataOnly ?? false })
-        if (flags.json === true) printJson(result)
-        else print(repositoryLines(result, metadataState(result)).join('\n'))
-        reportDamage(result.ok, 'repository integrity check failed', flags.json ?? false, globals.parity ?? false)
-      })
+      if (flags.metadataOnly === true && (flags.repair === true || flags.deep === true)) {
+        throw new SluiceError('SLUICE_USAGE', '--repair and --deep read the objects, --metadata-only does not')
+      }
+      const run = flags.repair === true ? repair : check
+      await withRepository(command, (repository, globals) => run(repository, flags, globals))
     })
+}
+
+async function check(repository: Repository, flags: FsckFlags, globals: Globals): Promise<void> {
+  const { fsck } = await import('../../index/upkeep.js')
+  const { json = false, metadataOnly = false, deep = false } = flags
+  const result = await showCheck(fsck(repository, { metadataOnly, deep }), globals.quiet ?? false)
+  if (json) printJson(result)
+  else print(repositoryLines(result).join('\n'))
+  reportDamage(result.ok, 'repository integrity check failed', json, globals.parity ?? false)
+}
+
+/** Damage that was repaired is no failure any more. */
+async function repair(repository: Repository, flags: FsckFlags, globals: Globals): Promise<void> {
+  const { repairingFsck } = await import('../../index/upkeep.js')
+  const { json = false, deep = false } = flags
+  const result = await showCheck(repairingFsck(repository, { deep }), globals.quiet ?? false)
+  const { check, moved, linksRemoved, pullAgain, remaining } = result
+  if (json) {
+    const images = pullAgain.map(({ tag, manifestDigest }) => ({ tag, manifest_digest: manifestDigest }))
+    printJson({ ...check, repair: { moved, links_removed: linksRemoved, pull_again: images, remaining } })
+  } else print([...repositoryLines(check), ...repairLines(result)].join('\n'))
+  reportDamage(remaining.length === 0, 'some damage could not be repaired', json, globals.parity ?? false)
+}
+
+function repairLines({ moved, linksRemoved, pullAgain, remaining }: RepairResult): string[] {
+  if (moved.length + linksRemoved.length + remaining.length === 0) return ['repair: nothing to do']
+  return [
+    `repair: ${moved.length} moved to .sluice/damaged, ${linksRemoved.length} link(s) removed`,
+    ...moved.map(({ path, to }) => `  - moved ${path} to ${to}`),
+    ...linksRemoved.map((path) => `  - removed ${path}`),
+    ...(remaining.length > 0 ? [`not repaired: ${remaining.length} error(s)`] : []),
+    ...remaining.map((error) => `  - ${error}`),
+    ...(pullAgain.length > 0 ? ['pull again:'] : []),
+    ...pullAgain.map(({ tag, manifestDigest }) => `  - ${tag} (${manifestDigest})`),
+  ]
 }
 
 function ociLines(result: OciFsckResult): string[] {
   const { images_checked: checked, images_corrupted: corrupted, errors } = result
   return [
-    ...repositoryLines(result.repo, metadataState(result.repo)),
+    ...repositoryLines(result.repo),
     `oci images: ${checked - corrupted}/${checked} ok`,
     ...(errors.length > 0 ? [`oci errors: ${errors.length}`, ...errors.map((error) => `  - ${error}`)] : []),
   ]
@@ -67,8 +105,9 @@ export function ociFsckCommand(): Command {
     .option('--json', 'as JSON')
     .action(async (image: string | undefined, flags: FsckFlags, command: Command) => {
       await withRepository(command, async (repository, globals) => {
-        const { checkOciRepository } = await import('../../index/upkeep.js')
-        const result = await checkOciRepository(repository, image === undefined ? {} : { image })
+        const { ociFsck } = await import('../../index/upkeep.js')
+        const events = ociFsck(repository, image === undefined ? {} : { image })
+        const result = await showCheck(events, globals.quiet ?? false)
         if (flags.json === true) printJson(result)
         else print(ociLines(result).join('\n'))
         reportDamage(result.ok, 'OCI integrity check failed', flags.json ?? false, globals.parity ?? false)

@@ -46,7 +46,8 @@ const knownTypes = new Set([S_IFREG, S_IFDIR, S_IFLNK, S_IFCHR, S_IFBLK, S_IFIFO
 /** Parses `text`, a line without its newline. `algorithm` is that of the DIGEST column. */
 export function parseLine(text: ByteString, algorithm: HashAlgorithm): ParsedLine {
   if (text.includes('\0')) throw formatError('dumpfile', 'a NUL byte')
-  const fields = text.split(' ')
+  // With more fields than that, the xattrs are too long together; a line of spaces is not taken apart to the end.
+  const fields = text.split(' ', FIXED_FIELDS + MAX_XATTR_TEXT)
   // As in the C tool, whose fuzzing corpus holds such lines, missing fields are empty; an empty number is refused.
   while (fields.length < FIXED_FIELDS) fields.push('')
   const path = withoutNul(unescapeField(fields[0]), 'PATH')

@@ -4,6 +4,7 @@ import { formatError } from '../../errors.js'
 
 const U32_MAX = 0xffffffff
 const U64_END = 1n << 64n
+const U64_DIGITS = 20
 
 function refuse(field: ByteString, name: string, problem: string): never {
   throw formatError('dumpfile', `${name} ${JSON.stringify(field.slice(0, 40))} ${problem}`)
@@ -19,7 +20,10 @@ export function parseU32(field: ByteString, name: string, radix: 8 | 10 = 10): n
 /** 0 to 2^64 - 1. */
 export function parseU64(field: ByteString, name: string): bigint {
   if (!/^\+?[0-9]+$/.test(field)) refuse(field, name, 'is not a number')
-  const value = BigInt(field)
+  // `BigInt` takes a second for three million digits.
+  const digits = field.replace(/^\+?0*(?=[0-9])/, '')
+  if (digits.length > U64_DIGITS) refuse(field, name, 'does not fit 64 bits')
+  const value = BigInt(digits)
   return value < U64_END ? value : refuse(field, name, 'does not fit 64 bits')
 }
 

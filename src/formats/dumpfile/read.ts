@@ -1,8 +1,9 @@
 /** The dumpfile reader, with the rules of the C tool (erofs.md §9, §11). */
-import { asBuffer, displayByteString, type ByteString } from '../bytes.js'
+import { asBuffer, type ByteString } from '../bytes.js'
 import type { HashAlgorithm } from '../digest.js'
 import { formatError, withContext, type SluiceError } from '../../errors.js'
 import type { LeafHint, LeafHints } from '../erofs/leaf-hints.js'
+import { shown } from '../tree/path.js'
 import { newDirectory, newLeaf, type Directory, type Leaf } from '../tree/tree.js'
 import { parseLine, type ParsedLine } from './parse-line.js'
 
@@ -124,22 +125,18 @@ class TreeBuilder {
   #linkedLeaf({ path, target }: Hardlink): Leaf {
     const { directory, name } = this.#place(target)
     const node = name === '' ? directory : directory.entries.get(name)
-    if (node === undefined) throw pathError(path, `links to ${display(target)}, which does not exist`)
-    if (node.kind === 'directory') throw pathError(path, `links to ${display(target)}, which is a directory`)
+    if (node === undefined) throw pathError(path, `links to ${shown(target)}, which does not exist`)
+    if (node.kind === 'directory') throw pathError(path, `links to ${shown(target)}, which is a directory`)
     if (node.content.type === 'chr' && node.content.rdev === 0) {
-      throw pathError(path, `links to ${display(target)}, which is a whiteout`)
+      throw pathError(path, `links to ${shown(target)}, which is a whiteout`)
     }
     if (!this.#hints.has(node)) this.#hints.set(node, { nlink: 1, directory, name })
     return node
   }
 }
 
-function display(path: ByteString): string {
-  return JSON.stringify(displayByteString(path))
-}
-
 function pathError(path: ByteString, problem: string): SluiceError {
-  return formatError('dumpfile', `${display(path)} ${problem}`)
+  return formatError('dumpfile', `${shown(path)} ${problem}`)
 }
 
 function checkName(name: ByteString, path: ByteString): void {

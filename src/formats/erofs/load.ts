@@ -1,7 +1,8 @@
 /** Reads the file tree of an image back, undoing what the writer adds (erofs.md §10.5). */
-import { displayByteString, type ByteString } from '../bytes.js'
+import type { ByteString } from '../bytes.js'
 import type { HashAlgorithm } from '../digest.js'
 import { formatError, withContext } from '../../errors.js'
+import { shown } from '../tree/path.js'
 import { S_IFDIR, S_IFMT, newDirectory, newLeaf, type Directory, type Leaf } from '../tree/tree.js'
 import { InodeReader, type DiskInode, type DiskXattr } from './inode-reader.js'
 import { loadContent, loadStat } from './load-leaf.js'
@@ -60,7 +61,7 @@ class TreeLoader {
       try {
         this.#fill(pending)
       } catch (error) {
-        throw withContext(error, `directory ${quote(pending.path === '' ? '/' : pending.path)}`)
+        throw withContext(error, `directory ${shown(pending.path === '' ? '/' : pending.path)}`)
       }
     }
     for (const leaf of this.#leaves.values()) checkReferences(leaf)
@@ -70,7 +71,7 @@ class TreeLoader {
   #addDirectory(inode: DiskInode, parentNid: number, path: ByteString, depth: number): Directory {
     if (depth > MAX_DEPTH) throw formatError('erofs', `directories nested deeper than ${MAX_DEPTH}`)
     // Also what keeps a directory that contains itself, or stands in one twice, from growing without end.
-    if (this.#directories.has(inode.nid)) throw formatError('erofs', `${quote(path)} is a directory with two places`)
+    if (this.#directories.has(inode.nid)) throw formatError('erofs', `${shown(path)} is a directory with two places`)
     this.#directories.add(inode.nid)
     const directory = newDirectory(loadStat(inode, this.#reader.xattrs(inode)))
     this.#queue.push({ inode, parentNid, path, depth, directory })
@@ -85,14 +86,14 @@ class TreeLoader {
     let subdirectories = 0
     const names = new Set<ByteString>()
     for (const { name, nid } of this.#reader.entries(inode)) {
-      if (names.has(name)) throw formatError('erofs', `the name ${quote(name)} appears twice`)
+      if (names.has(name)) throw formatError('erofs', `the name ${shown(name)} appears twice`)
       names.add(name)
       if (links.has(name)) {
         if (links.get(name) !== nid) throw formatError('erofs', `"${name}" leads elsewhere`)
         continue
       }
       if (name === '' || name.length > 255 || name.includes('/') || name.includes('\0')) {
-        throw formatError('erofs', `the name ${quote(name.slice(0, 255))} is not possible`)
+        throw formatError('erofs', `the name ${shown(name)} is not possible`)
       }
       const child = this.#reader.inode(nid)
       const childPath = `${path}/${name}`
@@ -125,7 +126,7 @@ class TreeLoader {
       this.#leaves.set(inode.nid, { leaf, path, nlink: inode.nlink, references: 1 })
       return leaf
     } catch (error) {
-      throw withContext(error, quote(name))
+      throw withContext(error, shown(name))
     }
   }
 }
@@ -137,13 +138,9 @@ function isStub(inode: DiskInode, name: ByteString, xattrs: readonly DiskXattr[]
 
 function checkReferences({ leaf, path, nlink, references }: LoadedLeaf): void {
   if (nlink !== references) {
-    throw formatError('erofs', `${quote(path)} has link count ${nlink} but ${references} names`)
+    throw formatError('erofs', `${shown(path)} has link count ${nlink} but ${references} names`)
   }
   if (references > 1 && leaf.content.type === 'chr' && leaf.content.rdev === 0) {
-    throw formatError('erofs', `${quote(path)} is a whiteout (device 0:0) with ${references} names`)
+    throw formatError('erofs', `${shown(path)} is a whiteout (device 0:0) with ${references} names`)
   }
-}
-
-function quote(name: ByteString): string {
-  return JSON.stringify(displayByteString(name))
 }

@@ -1,6 +1,7 @@
 /** Walks a tree once: checks it, makes its inodes and puts them in the order of the image (erofs.md §2, §3.6). */
-import { compareByteStrings, displayByteString, type ByteString } from '../bytes.js'
+import { compareByteStrings, type ByteString } from '../bytes.js'
 import { formatError, type SluiceError } from '../../errors.js'
+import { shown } from '../tree/path.js'
 import { newLeaf, noXattrs, sortedNames, type Directory, type Leaf, type Stat, type TreeNode } from '../tree/tree.js'
 import { SELINUX, stubNames, type Dialect, type ErofsVersion } from './format.js'
 import { Inode } from './inode.js'
@@ -40,7 +41,7 @@ export function surveyTree(root: Directory, version: ErofsVersion, { hints, dial
 }
 
 function refusal(name: ByteString, problem: string): SluiceError {
-  return formatError('erofs', `cannot write ${JSON.stringify(displayByteString(name))}: ${problem}`)
+  return formatError('erofs', `cannot write ${shown(name)}: ${problem}`)
 }
 
 /** A directory of the walk, and what is left of it to visit. */

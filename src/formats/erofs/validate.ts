@@ -1,6 +1,7 @@
 /** The limits a tree must keep before it is written (erofs.md §2, §9.3). */
-import { displayByteString, type ByteString } from '../bytes.js'
+import type { ByteString } from '../bytes.js'
 import { formatError } from '../../errors.js'
+import { shown } from '../tree/path.js'
 import type { LeafContent, Stat } from '../tree/tree.js'
 import { MAX_FILE_SIZE, MAX_INLINE, MAX_SYMLINK, type ErofsVersion } from './format.js'
 
@@ -9,7 +10,7 @@ const MIN_MTIME = -(2n ** 63n)
 const MAX_MTIME = 2n ** 63n - 1n
 
 function refuse(name: ByteString, problem: string): never {
-  throw formatError('erofs', `cannot write ${JSON.stringify(displayByteString(name))}: ${problem}`)
+  throw formatError('erofs', `cannot write ${shown(name)}: ${problem}`)
 }
 
 function isU32(value: number): boolean {

@@ -37,7 +37,11 @@ export function imageLayers(manifest: Manifest, config: Uint8Array): ImageLayer[
   const opaque = isContainerImage(manifest) ? layers.find(({ treatment }) => treatment.type === 'blob') : undefined
   if (opaque === undefined) return layers
   const { digest, mediaType } = opaque.descriptor
-  throw new SluiceError('SLUICE_UNSUPPORTED', `layer ${digest} of a container image has type ${mediaType}`, {
-    hint: 'only OCI tar layers can become a file system; convert the image to OCI media types',
-  })
+  throw new SluiceError(
+    'SLUICE_UNSUPPORTED',
+    `layer ${digest} of a container image has type ${mediaType.slice(0, 200)}`,
+    {
+      hint: 'only OCI tar layers can become a file system; convert the image to OCI media types',
+    },
+  )
 }

@@ -9,6 +9,9 @@ import { parseDigest, type Digest } from '../digest.js'
 /** No manifest, index or config is larger (oci.md §11). */
 export const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
 
+/** Characters of an error that names a field. */
+const MAX_QUOTE = 1000
+
 /** An object of a document; `path` is where it is, for errors. */
 export class JsonFields {
   readonly #value: Readonly<Record<string, unknown>>
@@ -24,8 +27,9 @@ export class JsonFields {
     this.#value = value as Readonly<Record<string, unknown>>
   }
 
+  /** `message` may quote the document, and is cut where it does so at length. */
   error(message: string): SluiceError {
-    return formatError(this.#document, message)
+    return formatError(this.#document, message.length > MAX_QUOTE ? `${message.slice(0, MAX_QUOTE)}…` : message)
   }
 
   has(name: string): boolean {

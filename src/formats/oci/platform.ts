@@ -99,11 +99,16 @@ export function chooseByPlatform<Item extends { readonly platform?: Platform }>(
   return undefined
 }
 
+/** Platforms that an error lists; an index of 4 MiB has room for 30,000. */
+const MAX_OFFERED = 30
+
 /** The error for an index without an instance for `wanted`. */
 export function noInstance(where: string, wanted: Platform, offered: Iterable<Platform>): SluiceError {
-  const available = [...new Set([...offered].map((platform) => formatPlatform(platform)))].join(', ') || 'none'
+  const names = [...new Set([...offered].map((platform) => formatPlatform(platform).slice(0, 60)))]
+  const more = names.length > MAX_OFFERED ? `, and ${names.length - MAX_OFFERED} more` : ''
+  const available = names.slice(0, MAX_OFFERED).join(', ') || 'none'
   return new SluiceError(
     'SLUICE_NOT_FOUND',
-    `${where}: No manifest found for platform ${formatPlatform(wanted)}; available: ${available}`,
+    `${where}: No manifest found for platform ${formatPlatform(wanted)}; available: ${available}${more}`,
   )
 }

@@ -56,6 +56,11 @@ export class ObjectTable implements Iterable<ObjectId> {
     return this.#bytes.length / this.#width
   }
 
+  /** The raw digests, one after the other. */
+  get bytes(): Buffer {
+    return this.#bytes
+  }
+
   /** @param index 0 to length - 1. */
   at(index: number): ObjectId {
     return this.#bytes.toString('hex', index * this.#width, (index + 1) * this.#width) as ObjectId
@@ -91,6 +96,11 @@ function readTable(source: ByteSource, range: Range, algorithm: HashAlgorithm, w
   return new ObjectTable(source.read(range.start, length), algorithm)
 }
 
+/** The beginning of a record, which may be of any length. */
+function quote(record: string): string {
+  return JSON.stringify(record.slice(0, 200))
+}
+
 /** Parses `index:name` records, each ended by a zero byte (§3.4). */
 function parseNamedRefs(bytes: Buffer, refs: readonly ObjectId[]): Map<string, ObjectId> {
   const names = new Map<string, ObjectId>()
@@ -108,9 +118,9 @@ function parseNamedRefs(bytes: Buffer, refs: readonly ObjectId[]): Map<string, O
     const colon = record.indexOf(':')
     const index = record.slice(0, Math.max(colon, 0))
     // Leading zeros and one `+` are accepted, as by the reference.
-    if (colon < 0 || !/^\+?[0-9]+$/.test(index)) throw malformed(`not a named reference: ${JSON.stringify(record)}`)
+    if (colon < 0 || !/^\+?[0-9]+$/.test(index)) throw malformed(`not a named reference: ${quote(record)}`)
     const id = refs[Number(index)]
-    if (id === undefined) throw malformed(`named reference ${JSON.stringify(record)} points outside the table`)
+    if (id === undefined) throw malformed(`named reference ${quote(record)} points outside the table`)
     names.set(record.slice(colon + 1), id)
     at = end + 1
   }
@@ -148,9 +158,10 @@ export function readSplitstream(source: ByteSource, algorithm: HashAlgorithm, ex
   const streamRefs = [...readTable(source, range(infoLayout.streamRefs, 'stream refs'), algorithm, 'stream refs')]
   const objectRefs = readTable(source, range(infoLayout.objectRefs, 'object refs'), algorithm, 'object refs')
   const named = range(infoLayout.namedRefs, 'named refs')
+  const compressed = source.read(named.start, named.end - named.start)
   let names: Buffer
   try {
-    names = decompressSection(source.read(named.start, named.end - named.start), MAX_NAMED_REFS_BYTES)
+    names = decompressSection(compressed, MAX_NAMED_REFS_BYTES)
   } catch (error) {
     throw malformed('the named references cannot be decompressed', error)
   }

@@ -5,11 +5,12 @@
  * A blob `sha256:X` has up to three files: `sha256-X`, the bytes from its beginning; `sha256-X.json`, the journal; and
  * while somebody works on it `sha256-X.lock`.
  */
-import { closeSync, lstatSync, openSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs'
+import { lstatSync, openSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { errnoOf, ioError } from '../../errors.js'
 import type { Digest } from '../../formats/digest.js'
 import { lockingAvailable, tryLock } from '../../native/lock.js'
+import { closeQuietly } from '../close-quietly.js'
 import { makeDirectories } from '../links.js'
 
 /** Relative to the repository. */
@@ -122,6 +123,6 @@ function isHeld(lock: string): boolean {
   try {
     return !tryLock(fd, 'shared')
   } finally {
-    closeSync(fd)
+    closeQuietly(fd)
   }
 }

@@ -1,7 +1,8 @@
 /** The lock of a blob: whoever holds it fetches the blob, in all processes. */
-import { closeSync, fstatSync, statSync } from 'node:fs'
+import { fstatSync, statSync } from 'node:fs'
 import { errnoOf } from '../../errors.js'
 import { lock, lockingAvailable, tryLock } from '../../native/lock.js'
+import { closeQuietly } from '../close-quietly.js'
 import { createPartFile, removePartFile } from './part-files.js'
 
 export class PartLock {
@@ -18,11 +19,11 @@ export class PartLock {
     for (;;) {
       const fd = openLock(path)
       if (fd >= 0 && !tryLock(fd, 'exclusive')) {
-        closeSync(fd)
+        closeQuietly(fd)
         return undefined
       }
       if (fd < 0 || isCurrent(fd, path)) return new PartLock(path, fd)
-      closeSync(fd)
+      closeQuietly(fd)
     }
   }
 
@@ -33,11 +34,11 @@ export class PartLock {
       try {
         if (fd >= 0) await lock(fd, 'exclusive', { signal })
       } catch (error) {
-        closeSync(fd)
+        closeQuietly(fd)
         throw error
       }
       if (fd < 0 || isCurrent(fd, path)) return new PartLock(path, fd)
-      closeSync(fd)
+      closeQuietly(fd)
     }
   }
 
@@ -45,7 +46,7 @@ export class PartLock {
   release(): void {
     if (this.#fd < 0) return
     removePartFile(this.#path)
-    closeSync(this.#fd)
+    closeQuietly(this.#fd)
     this.#fd = -1
   }
 }

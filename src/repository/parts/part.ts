@@ -9,6 +9,7 @@ import { closeSync, fstatSync, ftruncateSync, openSync, read as readFile, writev
 import { promisify } from 'node:util'
 import { errnoOf } from '../../errors.js'
 import type { Digest, HashAlgorithm, ObjectId } from '../../formats/digest.js'
+import { closeQuietly } from '../close-quietly.js'
 import { createPartFile, removePartFile, type PartPaths } from './part-files.js'
 import { bootId, readJournal, writeJournal, type BlobValidator, type SealedStream } from './part-journal.js'
 
@@ -247,8 +248,9 @@ export class Part {
   }
 
   #close(): void {
-    if (this.#fd >= 0) closeSync(this.#fd)
+    const fd = this.#fd
     this.#fd = -1
+    if (fd >= 0) closeQuietly(fd)
   }
 }
 

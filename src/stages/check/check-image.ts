@@ -3,19 +3,19 @@ import { SluiceError } from '../../errors.js'
 import type { ObjectId } from '../../formats/digest.js'
 import { listErofsObjects } from '../../formats/erofs/list-objects.js'
 import { openErofs } from '../../formats/erofs/open.js'
+import { ObjectTable } from '../../formats/splitstream/read.js'
 import type { Breather } from '../../flow/breather.js'
 import type { Repository } from '../../repository/repository.js'
 import { MAX_IMAGE } from '../../repository/stored-image.js'
 import type { ContentCheck } from './check-links.js'
-import { expectObject } from './expect-object.js'
+import { expectObjects } from './expect-object.js'
 import { reasonOf, type Findings, type Problem } from './findings.js'
 
 export function imageCheck(repository: Repository, breather: Breather): ContentCheck {
   return async (path, id, findings) => {
-    for (const object of listObjects(repository, path, id, findings)) {
-      await breather.breathe()
-      expectObject(repository, object, findings, 'image-missing-object', path)
-    }
+    const ids = listObjects(repository, path, id, findings)
+    const table = new ObjectTable(Buffer.from(ids.join(''), 'hex'), repository.algorithm)
+    await expectObjects(repository, table, findings, 'image-missing-object', path, breather)
   }
 }
 

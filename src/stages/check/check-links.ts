@@ -16,8 +16,8 @@ import { reasonOf, type Findings } from './findings.js'
  */
 export type ContentCheck = (path: string, id: ObjectId | undefined, findings: Findings) => Promise<void>
 
-/** @param onEntry called after each first-level entry. */
-export async function checkCategory(
+/** Checks the first-level entries. @param onEntry called after each. */
+export async function checkEntries(
   repository: Repository,
   category: Category,
   checkContent: ContentCheck,
@@ -31,11 +31,23 @@ export async function checkCategory(
     await checkEntry(repository, entry, checkContent, findings)
     onEntry(++findings.checked, entries.length)
   }
-  for (const ref of listRefs(repository.path, category)) {
+}
+
+/** Checks that refs lead somewhere; not where. */
+export async function checkRefs(
+  repository: Repository,
+  category: Category,
+  findings: Findings,
+  breather: Breather,
+  onRef: (done: number, total: number) => void,
+): Promise<void> {
+  const refs = listRefs(repository.path, category)
+  for (const [i, ref] of refs.entries()) {
     await breather.breathe()
     const path = displayByteString(ref.path)
     if (ref.target === undefined) findings.error('unexpected-file-type', path, ref.fileType)
     else follow(repository, ref, findings)
+    onRef(i + 1, refs.length)
   }
 }
 

@@ -38,6 +38,7 @@ export type Problem =
   | 'seal-image-missing'
   | 'artifact-layer-ref-missing'
   | 'artifact-layer-object-missing'
+  | 'layer-digest-mismatch'
 
 // oxlint-disable-next-line no-control-regex
 const controlCharacter = /[\u0000-\u001f\u007f-\u009f]/g
@@ -52,9 +53,11 @@ export class Findings {
   /** References to objects that are not there. */
   missingObjects = 0
   readonly errors: string[] = []
+  readonly problems = new Set<Problem>()
 
   /** Adds an error line; the parts are paths, ids and a reason. Some come from the repository: it stays one line. */
   error(problem: Problem, ...parts: readonly string[]): void {
+    this.problems.add(problem)
     this.errors.push(['fsck', problem, ...parts].join(': ').replaceAll(controlCharacter, escape))
   }
 }

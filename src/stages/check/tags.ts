@@ -14,13 +14,16 @@ export interface Tag {
   readonly name: string
   /** Of the manifest. */
   readonly digest: Digest
+  /** Of the link, relative to the repository. */
+  readonly path: ByteString
 }
 
 /** All tags that name a manifest, whether there is one or not. What names something else is no tag. */
 export function listTags(repository: Repository): Tag[] {
   return listRefs(repository.path, 'streams', 'oci').flatMap(({ path, target = '' }) => {
     const digest = manifestDigest(target)
-    return digest === undefined ? [] : [{ name: decodeTag(displayByteString(path.slice(DIRECTORY.length))), digest }]
+    const name = decodeTag(displayByteString(path.slice(DIRECTORY.length)))
+    return digest === undefined ? [] : [{ name, digest, path }]
   })
 }
 
@@ -30,7 +33,7 @@ export function findTag(repository: Repository, name: string): Tag {
   const link = listRefs(repository.path, 'streams', 'oci').find((entry) => entry.path === path)
   if (link === undefined) throw new SluiceError('SLUICE_NOT_FOUND', `OCI reference not found: ${name}`)
   const digest = manifestDigest(link.target ?? '')
-  if (digest !== undefined) return { name, digest }
+  if (digest !== undefined) return { name, digest, path }
   throw new SluiceError('SLUICE_CORRUPT', `it does not name a manifest: ${displayByteString(link.target ?? path)}`)
 }
 

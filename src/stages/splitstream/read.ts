@@ -1,8 +1,9 @@
 /** Reads what a splitstream holds: its chunks in order, or the merged bytes (repository.md §3.5, §4). */
-import { closeSync, readSync } from 'node:fs'
+import { readSync } from 'node:fs'
 import { cancelled, formatError } from '../../errors.js'
 import type { ObjectId } from '../../formats/digest.js'
 import { ChunkDecoder } from '../../formats/splitstream/chunks.js'
+import { closeQuietly } from '../../repository/close-quietly.js'
 import type { OpenStream, Repository } from '../../repository/repository.js'
 import { decompress } from '../decompress/decompress.js'
 
@@ -76,6 +77,6 @@ export function* readObject(repository: Repository, id: ObjectId, signal?: Abort
       yield buffer.subarray(0, count)
     }
   } finally {
-    closeSync(fd)
+    closeQuietly(fd)
   }
 }

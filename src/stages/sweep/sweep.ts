@@ -1,7 +1,7 @@
 /** Removes what a plan says (repository.md §5.1). */
 import { unlinkSync } from 'node:fs'
 import { errnoOf, ioError } from '../../errors.js'
-import { displayByteString, utf8ByteString, type ByteString } from '../../formats/bytes.js'
+import { displayByteString } from '../../formats/bytes.js'
 import type { Breather } from '../../flow/breather.js'
 import { rawPath } from '../../repository/link-listing.js'
 import { removeEmptyPartsDirectory } from '../../repository/parts/part-files.js'
@@ -20,21 +20,26 @@ export async function sweep(
   breather: Breather,
   onRemoved: (size: number) => void,
 ): Promise<void> {
-  for (const path of [...plan.links.images, ...plan.links.streams].toReversed()) remove(repository, path)
+  for (const link of [...plan.links.images, ...plan.links.streams].toReversed()) {
+    remove(rawPath(repository.path, link), displayByteString(link))
+  }
   for (const { path, size } of plan.objects) {
     await breather.breathe()
-    remove(repository, utf8ByteString(path))
+    remove(`${repository.path}/${path}`, path)
     onRemoved(size)
   }
   const { data, rest } = plan.parts
-  for (const path of [...plan.leaks, ...data.map(({ path }) => path), ...rest]) remove(repository, utf8ByteString(path))
+  for (const path of [...plan.leaks, ...data.map(({ path }) => path), ...rest]) {
+    remove(`${repository.path}/${path}`, path)
+  }
   removeEmptyPartsDirectory(repository.path)
 }
 
-function remove(repository: Repository, path: ByteString): void {
+/** @param name relative to the repository, for errors. */
+function remove(path: string | Buffer, name: string): void {
   try {
-    unlinkSync(rawPath(repository.path, path))
+    unlinkSync(path)
   } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw ioError(error, `cannot remove ${displayByteString(path)}`)
+    if (errnoOf(error) !== 'ENOENT') throw ioError(error, `cannot remove ${name}`)
   }
 }

@@ -11,6 +11,8 @@ export interface CategoryRoots {
   readonly entries: ReadonlyMap<ByteString, ObjectId>
   /** The entries to keep, with all they refer to. */
   readonly roots: ReadonlyMap<ByteString, ObjectId>
+  /** Path of each ref, relative to the repository, to the entry that it names. */
+  readonly refs: ReadonlyMap<ByteString, ByteString>
 }
 
 /**
@@ -28,17 +30,19 @@ export function collectRoots(repository: Repository, category: Category, extraRo
     entries.set(entry.name, id)
   }
   const roots = new Map<ByteString, ObjectId>()
+  const refs = new Map<ByteString, ByteString>()
   for (const ref of listRefs(repository.path, category)) {
     const name = targetOf(ref).slice(targetOf(ref).lastIndexOf('/') + 1)
     const id = entries.get(name)
     if (id === undefined) throw danglingRef(ref, category, name)
     roots.set(name, id)
+    refs.set(ref.path, name)
   }
   for (const name of extraRoots.map(utf8ByteString)) {
     const id = entries.get(name)
     if (id !== undefined) roots.set(name, id)
   }
-  return { entries, roots }
+  return { entries, roots, refs }
 }
 
 function targetOf(entry: LinkEntry): ByteString {

@@ -1,13 +1,11 @@
 /** From the roots to every object they need (repository.md §5.1). */
-import { withContext } from '../../errors.js'
-import { displayByteString, type ByteString } from '../../formats/bytes.js'
+import type { ByteString } from '../../formats/bytes.js'
 import type { ObjectId } from '../../formats/digest.js'
-import { listErofsObjects } from '../../formats/erofs/list-objects.js'
-import { openErofs } from '../../formats/erofs/open.js'
 import { Breather } from '../../flow/breather.js'
 import type { Repository } from '../../repository/repository.js'
-import { MAX_IMAGE } from '../../repository/stored-image.js'
-import { LiveSet } from './live-set.js'
+import { DigestTable } from './digest-table.js'
+import { findMountedImages } from './mounted.js'
+import { readImage, readStream } from './references.js'
 import { collectRoots, type CategoryRoots } from './roots.js'
 
 export interface WalkOptions {
@@ -16,32 +14,45 @@ export interface WalkOptions {
   readonly signal?: AbortSignal
 }
 
+/** What is in use. */
+export interface LiveObjects {
+  readonly objects: DigestTable
+  /** Images that are kept for no other reason than that they are mounted. */
+  readonly mountedOnly: readonly ObjectId[]
+}
+
 /**
- * The objects that are in use. Reads every root image and every stream that can be reached, and no other content.
+ * Finds the objects that are in use. Reads the images that are roots or nothing but mounted, every stream that can be
+ * reached, and no other content.
  *
  * @throws SluiceError if any of them is missing or malformed: what it refers to is unknown.
  */
-export async function walkRepository(repository: Repository, options: WalkOptions = {}): Promise<LiveSet> {
+export async function walkRepository(repository: Repository, options: WalkOptions = {}): Promise<LiveObjects> {
   const { extraRoots = [], signal } = options
-  const live = new LiveSet()
+  const objects = new DigestTable(repository.algorithm)
   const breather = new Breather(signal)
   const images = collectRoots(repository, 'images', extraRoots)
   const streams = collectRoots(repository, 'streams', extraRoots)
-  for (const [name, id] of images.roots) {
-    await breather.breathe()
-    markImage(repository, name, id, live)
-  }
-  await markStreams(repository, streams, live, breather)
-  return live
+  await markImages(repository, images.roots.values(), objects, breather)
+  await markStreams(repository, streams, objects, breather)
+
+  // The files of one that streams keep live through its layers.
+  const mounted = findMountedImages(repository, new Set(images.entries.values()))
+  const mountedOnly = [...mounted].filter((id) => !objects.has(id))
+  await markImages(repository, mountedOnly, objects, breather)
+  return { objects, mountedOnly }
 }
 
-function markImage(repository: Repository, name: ByteString, id: ObjectId, live: LiveSet): void {
-  live.add(id)
-  try {
-    const image = openErofs(repository.objects.read(id, MAX_IMAGE))
-    for (const object of listErofsObjects(image, repository.algorithm)) live.add(object)
-  } catch (error) {
-    throw withContext(error, `image ${displayByteString(name)}`)
+async function markImages(
+  repository: Repository,
+  images: Iterable<ObjectId>,
+  live: DigestTable,
+  breather: Breather,
+): Promise<void> {
+  for (const id of new Set(images)) {
+    await breather.breathe()
+    live.add(id)
+    live.addAll(readImage(repository, id))
   }
 }
 
@@ -52,21 +63,25 @@ function markImage(repository: Repository, name: ByteString, id: ObjectId, live:
 async function markStreams(
   repository: Repository,
   { entries, roots }: CategoryRoots,
-  live: LiveSet,
+  live: DigestTable,
   breather: Breather,
 ): Promise<void> {
-  const nameOf = new Map([...entries].map(([name, id]) => [id, name]))
+  const nameOf = streamNames(entries)
   const seen = new Set<ObjectId>(roots.values())
   // Grows while it is walked, each stream once: a cycle ends.
   for (const id of seen) {
     await breather.breathe()
     live.add(id)
-    const stream = repository.openStreamObject(id, `stream ${displayByteString(nameOf.get(id)!)}`)
-    stream.close()
-    for (const object of stream.objectRefs) live.add(object)
-    for (const reference of stream.namedRefs.values()) {
+    const { objectRefs, namedRefs } = readStream(repository, id, nameOf.get(id)!)
+    live.addTable(objectRefs)
+    for (const reference of namedRefs.values()) {
       live.add(reference)
       if (nameOf.has(reference)) seen.add(reference)
     }
   }
+}
+
+/** The name of each stream by its object. */
+export function streamNames(entries: ReadonlyMap<ByteString, ObjectId>): Map<ObjectId, ByteString> {
+  return new Map([...entries].map(([name, id]) => [id, name]))
 }

@@ -1,0 +1,50 @@
+/**
+ * Objects that may be what a crash of the machine left: the rename was in the journal, the content not on the disk yet.
+ * Such a file is empty, short, or (ext4, where the size gets ahead of the data) reads as zeros.
+ *
+ * It was written before this boot, and after everything that a barrier is known to have covered: a stream is linked only
+ * when all that was written before its splitstream is on the disk (repository.md §2.9), whoever linked it. Modification
+ * times tell, which neither a copy of the repository that preserves them nor a change of owners confuses.
+ *
+ * The first pull after the crash can tell by this, and stores anew what it needs. A leftover that it does not need looks as
+ * old as what is durable from then on, unless its size is wrong, until `gc` removes it.
+ */
+import { readdirSync, statSync, type Stats } from 'node:fs'
+import { uptime } from 'node:os'
+import { join } from 'node:path'
+import { errnoOf, ioError } from '../errors.js'
+
+export class CrashLeftovers {
+  readonly #streams: string
+  readonly #bootMs = Date.now() - uptime() * 1000
+  #durableMs: number | undefined
+
+  /** @param streams the directory of the streams. */
+  constructor(streams: string) {
+    this.#streams = streams
+  }
+
+  /** Whether the content of a file with these times may never have reached the disk. */
+  mayHave({ mtimeMs }: Pick<Stats, 'mtimeMs'>): boolean {
+    if (mtimeMs >= this.#bootMs) return false
+    this.#durableMs ??= newestStream(this.#streams)
+    return mtimeMs >= this.#durableMs
+  }
+}
+
+/** When the youngest splitstream that has a name was written; 0 if there is none. */
+function newestStream(directory: string): number {
+  return namesIn(directory).reduce((newest, name) => {
+    const stats = statSync(join(directory, name), { throwIfNoEntry: false })
+    return stats?.isFile() === true ? Math.max(newest, stats.mtimeMs) : newest
+  }, 0)
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory)
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return []
+    throw ioError(error, `cannot list ${directory}`)
+  }
+}

@@ -1,0 +1,118 @@
+/** Whether what a stream holds, decompressed and put together with its objects, has the digest that it is named by. */
+import { createHash } from 'node:crypto'
+import { closeSync, readSync } from 'node:fs'
+import { SluiceError } from '../../errors.js'
+import { digestHashName, parseDigest, type Digest, type ObjectId } from '../../formats/digest.js'
+import type { Breather } from '../../flow/breather.js'
+import type { OpenStream, Repository } from '../../repository/repository.js'
+import { streamParts } from '../splitstream/read.js'
+import { reasonOf, type Findings, type Problem } from './findings.js'
+
+/** A stream that can be opened and lacks nothing. */
+export interface WholeStream {
+  /** As error lines have it: `streams/NAME`. */
+  readonly path: string
+  readonly id: ObjectId
+}
+
+const READ_SIZE = 256 * 1024
+
+/** Names that end in the digest of the content (repository.md §2.6). */
+const namedByDigest: readonly (readonly [prefix: string, problem: Problem])[] = [
+  ['streams/oci-layer-', 'layer-digest-mismatch'],
+  ['streams/oci-blob-', 'layer-digest-mismatch'],
+  ['streams/oci-config-', 'config-digest-mismatch'],
+  ['streams/oci-manifest-', 'manifest-digest-mismatch'],
+]
+
+/**
+ * Gives the paths of those whose content is another, or cannot be put together.
+ *
+ * @param onStream called after each stream.
+ */
+export async function checkContents(
+  repository: Repository,
+  streams: readonly WholeStream[],
+  findings: Findings,
+  breather: Breather,
+  onStream: (done: number, total: number) => void,
+): Promise<string[]> {
+  const wrong: string[] = []
+  const buffer = Buffer.allocUnsafeSlow(READ_SIZE)
+  for (const [i, { path, id }] of streams.entries()) {
+    const named = expectedDigest(path)
+    const mismatch = named && (await findMismatch(repository, id, named.digest, buffer, breather))
+    if (mismatch !== undefined) {
+      wrong.push(path)
+      findings.corrupted++
+      findings.error(named!.problem, path, mismatch)
+    }
+    onStream(i + 1, streams.length)
+  }
+  return wrong
+}
+
+/** Undefined if the name promises nothing about the content. */
+function expectedDigest(path: string): { problem: Problem; digest: Digest } | undefined {
+  const known = namedByDigest.find(([prefix]) => path.startsWith(prefix))
+  if (known === undefined) return undefined
+  const [prefix, problem] = known
+  try {
+    const digest = parseDigest(path.slice(prefix.length))
+    digestHashName(digest)
+    return { problem, digest }
+  } catch {
+    return undefined
+  }
+}
+
+/** What is wrong with the content; undefined if nothing is. */
+async function findMismatch(
+  repository: Repository,
+  id: ObjectId,
+  digest: Digest,
+  buffer: Buffer,
+  breather: Breather,
+): Promise<string | undefined> {
+  try {
+    const stream = repository.openStreamObject(id, `object ${id}`)
+    try {
+      const actual = await contentDigest(repository, stream, digestHashName(digest), buffer, breather)
+      return actual === digest ? undefined : `expected ${digest}, got ${actual}`
+    } finally {
+      stream.close()
+    }
+  } catch (error) {
+    if (error instanceof SluiceError && error.code === 'SLUICE_CANCELLED') throw error
+    return reasonOf(error)
+  }
+}
+
+async function contentDigest(
+  repository: Repository,
+  stream: OpenStream,
+  algorithm: string,
+  buffer: Buffer,
+  breather: Breather,
+): Promise<string> {
+  const hash = createHash(algorithm)
+  for await (const parts of streamParts(stream)) {
+    for (const part of parts) {
+      if (typeof part !== 'number') hash.update(part)
+      else {
+        const fd = repository.objects.open(stream.objectRefs.at(part))
+        try {
+          for (let count = -1; count !== 0;) {
+            await breather.breathe()
+            count = readSync(fd, buffer, 0, READ_SIZE, null)
+            hash.update(buffer.subarray(0, count))
+          }
+        } finally {
+          closeSync(fd)
+        }
+      }
+    }
+    await breather.breathe()
+  }
+  return `${algorithm}:${hash.digest('hex')}`
+}

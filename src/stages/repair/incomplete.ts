@@ -1,0 +1,97 @@
+/** Which images and streams lack something: objects of their own, or what one of those lacks that they name. */
+import { existsSync } from 'node:fs'
+import { SluiceError } from '../../errors.js'
+import type { ObjectId } from '../../formats/digest.js'
+import { ObjectTable, type Splitstream } from '../../formats/splitstream/read.js'
+import type { Breather } from '../../flow/breather.js'
+import { haveAllObjects } from '../../repository/object-presence.js'
+import type { Repository } from '../../repository/repository.js'
+import { readImage, readStream } from '../walk/references.js'
+
+/** Codes of errors that say that the content is damaged; others, such as a missing permission, do not. */
+const damageCodes = new Set(['SLUICE_CORRUPT', 'SLUICE_FORMAT', 'SLUICE_COMPRESSION'])
+
+/** @param lost objects that are damaged. */
+export async function findIncompleteImages(
+  repository: Repository,
+  images: Iterable<ObjectId>,
+  lost: ReadonlySet<ObjectId>,
+  breather: Breather,
+): Promise<Set<ObjectId>> {
+  const incomplete = new Set<ObjectId>()
+  for (const id of images) {
+    await breather.breathe()
+    const objects = lost.has(id) ? 'damaged' : unlessDamaged(() => readImage(repository, id))
+    if (objects === 'damaged' || (objects && !isComplete(repository, toTable(repository, objects), lost))) {
+      incomplete.add(id)
+    }
+  }
+  return incomplete
+}
+
+/**
+ * Follows named references also to streams whose link is gone: a repair that was killed may have removed it, and what
+ * needs that stream is incomplete all the same.
+ *
+ * @param lost objects that are damaged, images that are incomplete, and streams that are not what their name says.
+ */
+export async function findIncompleteStreams(
+  repository: Repository,
+  streams: ReadonlySet<ObjectId>,
+  lost: ReadonlySet<ObjectId>,
+  breather: Breather,
+): Promise<Set<ObjectId>> {
+  const incomplete = new Set<ObjectId>()
+  const dependents = new Map<ObjectId, ObjectId[]>()
+  // Grows while it is walked, each object once: a cycle ends.
+  const seen = new Set(streams)
+  for (const id of seen) {
+    await breather.breathe()
+    if (lost.has(id) || !existsSync(repository.objects.path(id))) {
+      incomplete.add(id)
+      continue
+    }
+    const stream = unlessDamaged(() => readStream(repository, id, id))
+    // What has a name inside a stream need not be one: an image is not.
+    if (stream === undefined || (stream === 'damaged' && !streams.has(id))) continue
+    if (stream === 'damaged' || !isComplete(repository, stream.objectRefs, lost)) incomplete.add(id)
+    else noteDependent(dependents, seen, id, stream)
+  }
+  // Grows, too.
+  for (const id of incomplete) dependents.get(id)?.forEach((dependent) => incomplete.add(dependent))
+  return incomplete
+}
+
+function noteDependent(
+  dependents: Map<ObjectId, ObjectId[]>,
+  seen: Set<ObjectId>,
+  id: ObjectId,
+  { namedRefs }: Splitstream,
+): void {
+  for (const named of namedRefs.values()) {
+    seen.add(named)
+    const known = dependents.get(named)
+    if (known === undefined) dependents.set(named, [id])
+    else known.push(id)
+  }
+}
+
+/** Undefined if nothing can be said. */
+function unlessDamaged<T>(read: () => T): T | 'damaged' | undefined {
+  try {
+    return read()
+  } catch (error) {
+    return error instanceof SluiceError && damageCodes.has(error.code) ? 'damaged' : undefined
+  }
+}
+
+function isComplete(repository: Repository, table: ObjectTable, lost: ReadonlySet<ObjectId>): boolean {
+  if (!haveAllObjects(repository.objects, [table])[0]) return false
+  if (lost.size === 0) return true
+  for (const id of table) if (lost.has(id)) return false
+  return true
+}
+
+function toTable({ algorithm }: Repository, ids: readonly ObjectId[]): ObjectTable {
+  return new ObjectTable(Buffer.from(ids.join(''), 'hex'), algorithm)
+}
