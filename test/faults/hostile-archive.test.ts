@@ -1,7 +1,7 @@
 /** Images that try to read or write outside the repository: each is refused, or stays inside its own file tree. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, rmSync, symlinkSync } from 'node:fs'
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { SluiceError, type ErrorCode } from '../../src/errors.js'
@@ -12,8 +12,11 @@ import { openErofs } from '../../src/formats/erofs/open.js'
 import { checkRepository } from '../../src/pipelines/fsck.js'
 import type { Repository } from '../../src/repository/repository.js'
 import { MAX_IMAGE } from '../../src/repository/stored-image.js'
+import { openArchiveFiles } from '../../src/stages/fetch/oci-archive.js'
 import { HostileLayout } from '../helpers/hostile-layout.js'
+import { never } from '../helpers/registry-client.js'
 import { directory, entry, header, magic, pax, tarOf } from '../helpers/tar-build.js'
+import { temporaryDirectory } from '../helpers/temporary.js'
 
 const body = 'x'.repeat(100)
 const file = (name: string) => entry({ name }, body)
@@ -52,14 +55,22 @@ const parentsOf = (path: string) =>
 const withParents = (path: string) => [...parentsOf(path), path]
 
 const cases: readonly Case[] = [
-  { name: 'a name that begins with ..', parts: () => [file('../../outside/made')], problem: /"\.\." inside a path/ },
+  {
+    name: 'a name that begins with ..',
+    parts: () => [file('../../outside/made')],
+    problem: /"\.\." inside a path/,
+  },
   {
     name: 'a name with .. in the middle',
     parts: () => [file('usr/../../outside/made')],
     problem: /"\.\." inside a path/,
   },
   { name: 'a name that is ..', parts: () => [file('..')], problem: /the root must be a directory/ },
-  { name: 'a directory that is ..', parts: () => [directory('usr/../..', { mode: '0000700\0' })], has: () => [] },
+  {
+    name: 'a directory that is ..',
+    parts: () => [directory('usr/../..', { mode: '0000700\0' })],
+    has: () => [],
+  },
   {
     name: 'a long name with ..',
     parts: () => [pax(['path', `${'a/'.repeat(200)}../x`]), file('a')],
@@ -110,7 +121,11 @@ const cases: readonly Case[] = [
     has: () => ['/usr/disk', '/usr/null', '/usr/pipe'],
   },
   { name: 'a whiteout of ..', parts: () => [file('usr/.wh...')], has: () => [] },
-  { name: 'an opaque marker below ..', parts: () => [file('../.wh..wh..opq')], problem: /"\.\." inside a path/ },
+  {
+    name: 'an opaque marker below ..',
+    parts: () => [file('../.wh..wh..opq')],
+    problem: /"\.\." inside a path/,
+  },
   {
     name: 'names like those of a repository',
     parts: () => [file('meta.json'), file('objects/aa')],
@@ -121,7 +136,11 @@ const cases: readonly Case[] = [
     parts: () => [entry({ flag: 'L', magic: magic.gnu }, 'usr/a\0/../../x\0'), file('a')],
     problem: /NUL in the name/,
   },
-  { name: 'a socket', parts: () => [entry({ name: 'usr/s', flag: 's' })], problem: /not supported/ },
+  {
+    name: 'a socket',
+    parts: () => [entry({ name: 'usr/s', flag: 's' })],
+    problem: /not supported/,
+  },
 ]
 
 for (const { name, parts, has, problem } of cases) {
@@ -174,21 +193,33 @@ test('blobs that are links: only bytes of the right digest are taken, wherever t
   const layout = await HostileLayout.create(t)
   const [manifest, , layer] = layout.image([plain])
   const replace = (digest: string, target: string): void => {
-    rmSync(layout.pathOf(digest), { recursive: true })
+    rmSync(layout.pathOf(digest))
     symlinkSync(target, layout.pathOf(digest))
   }
   replace(layer.digest, join(layout.outside, 'secret'))
   await refused(layout.pull(), 'SLUICE_SIZE_MISMATCH', /Expected size/)
   replace(layer.digest, '/dev/zero')
-  await refused(layout.pull(), 'SLUICE_SIZE_MISMATCH', /Expected size/)
+  await refused(layout.pull(), 'SLUICE_FORMAT', /not a regular file/)
   replace(layer.digest, 'itself')
   await refused(layout.pull(), 'SLUICE_NOT_FOUND', /no blobs\/sha256/)
-  rmSync(layout.pathOf(layer.digest))
-  mkdirSync(layout.pathOf(layer.digest))
-  await refused(layout.pull(), 'SLUICE_SIZE_MISMATCH', /Expected size/)
   replace(manifest.digest, join(layout.outside, 'secret'))
   await refused(layout.pull(), 'SLUICE_SIZE_MISMATCH', /Expected size/)
   assert.deepEqual(layout.repository.streams.refs(), [])
+  layout.assertContained()
+})
+
+test('pipes, devices and directories in place of files are not opened for long', { timeout: 30_000 }, async (t) => {
+  const layout = await HostileLayout.create(t)
+  const blobs = layout.image([plain])
+  const places = [join(layout.folder, 'index.json'), ...blobs.map(({ digest }) => layout.pathOf(digest))]
+  for (const path of places.reverse()) {
+    rmSync(path)
+    execFileSync('mkfifo', [path])
+    await refused(layout.pull(), 'SLUICE_FORMAT', /not a regular file/)
+    rmSync(path)
+    mkdirSync(path)
+    await refused(layout.pull(), 'SLUICE_FORMAT', /not a regular file/)
+  }
   layout.assertContained()
 })
 
@@ -236,4 +267,17 @@ test('links in the repository name objects, and objects are looked for in it alo
   execFileSync('mkfifo', [join(repository.objects.directory, id.slice(0, 2), id.slice(2))])
   assert.throws(() => repository.openStream('stolen'), SluiceError)
   assert.equal(toByteString(repository.objects.read(repository.streams.objectOf('stolen')!, 10)), '')
+})
+
+test('an oci-archive: with a size that no number is, or beyond its end', { timeout: 30_000 }, async (t) => {
+  const path = join(temporaryDirectory(t), 'archive.tar')
+  for (const size of [
+    '\xd7\xd9j00000276\0',
+    `${'\xff'.repeat(10)}\0\0`,
+    `\x80${'\0'.repeat(7)}\x7f\xff\xff\xff`,
+    '00000010000\0',
+  ]) {
+    writeFileSync(path, tarOf(header({ name: 'index.json', size }), Buffer.alloc(512)))
+    await refused(openArchiveFiles(path, never), 'SLUICE_FORMAT', /not a tar archive/)
+  }
 })

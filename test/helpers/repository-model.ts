@@ -58,8 +58,8 @@ export class RepositoryModel {
 
   /** Nothing that a tag needs is missing, and the tags are those of the model. */
   checkNothingLost(): void {
-    const expected = [...this.tags].map(([tag, { manifest }]) => [tag, manifest]).sort()
-    assert.deepEqual([...tagsOf(this.#repo)].sort(), expected)
+    const expected = [...this.tags].map(([tag, { manifest }]) => [tag, manifest] as const)
+    assert.deepEqual(Object.fromEntries(tagsOf(this.#repo)), Object.fromEntries(expected))
     const present = new Set(objectIds(this.#repo))
     const links = { streams: names(join(this.#repo, 'streams')), images: names(join(this.#repo, 'images')) }
     for (const [tag, { streams, images, objects }] of this.tags) {

@@ -1,6 +1,6 @@
 /**
  * Random operations of both tools on one repository, against a model in memory: nothing that is tagged is ever missing, and
- * nothing else is left after a collection. SLUICE_MODEL gives the number of operations (120), SLUICE_SEED repeats a run.
+ * nothing else is left after a collection. SLUICE_MODEL gives the number of operations (50), SLUICE_SEED repeats a run.
  */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
@@ -14,7 +14,7 @@ import { writeLayout } from '../helpers/layout-images.js'
 import { learnClosure, RepositoryModel, tagsOf, type ImageClosure } from '../helpers/repository-model.js'
 import { missingForSluice, scratchFolder, toolCommand, ToolRepository } from '../helpers/system-run.js'
 
-const operations = Number(process.env['SLUICE_MODEL'] ?? 120)
+const operations = Number(process.env['SLUICE_MODEL'] ?? 50)
 const seed = Number(process.env['SLUICE_SEED'] ?? Date.now() % 1_000_000)
 const LONGEST_RUN_MS = 600
 

@@ -1,7 +1,8 @@
 /** The files of an OCI layout, wherever they are: in a directory or inside an archive. */
+import { constants } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
-import { cancelled, errnoOf, ioError } from '../../errors.js'
+import { cancelled, errnoOf, formatError, ioError } from '../../errors.js'
 import type { OutputMemory } from '../decompress/native-output.js'
 
 /** Bytes read at a time. */
@@ -38,9 +39,12 @@ export function directoryLayoutFiles(directory: string): LayoutFiles {
 }
 
 async function openFile(path: string): Promise<LayoutFile> {
-  const handle = await open(path, 'r')
+  // Opening a pipe would wait for somebody to write to it, for ever.
+  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
   try {
-    const { size } = await handle.stat()
+    const stats = await handle.stat()
+    if (!stats.isFile()) throw formatError(path, 'not a regular file')
+    const { size } = stats
     const read: LayoutFile['read'] = (...options) => readExtent(handle, 0, size, path, ...options)
     return { size, read, close: () => handle.close() }
   } catch (error) {

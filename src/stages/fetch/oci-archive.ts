@@ -120,9 +120,9 @@ function drained(stream: Extract): Promise<void> {
 async function indexEntries(handle: FileHandle, path: string, signal: AbortSignal): Promise<Map<string, Extent>> {
   const entries = new Map<string, Extent>()
   const tar = extract()
+  const { size: end } = await handle.stat()
   const feed = async (): Promise<void> => {
-    const { size } = await handle.stat()
-    for await (const chunk of readExtent(handle, 0, size, path, signal)) {
+    for await (const chunk of readExtent(handle, 0, end, path, signal)) {
       if (!tar.write(chunk)) await drained(tar)
       if (tar.destroyed) return
     }
@@ -137,6 +137,10 @@ async function indexEntries(handle: FileHandle, path: string, signal: AbortSigna
       const key = posix.normalize(name)
       // tar-stream says where the content begins; its types do not.
       const { byteOffset } = entry.header as unknown as { byteOffset: number }
+      // tar-stream gives `null` for a base-256 number that it cannot read, and then waits for ever.
+      if (!Number.isSafeInteger(size) || size < 0 || byteOffset + size > end) {
+        throw formatError(path, `not a tar archive: an entry of ${size} bytes at byte ${byteOffset}`)
+      }
       const target = linkname == null ? undefined : entries.get(posix.normalize(linkname))
       if (type === 'file' || type === 'contiguous-file') entries.set(key, { start: byteOffset, size })
       else if (type === 'link' && target !== undefined) entries.set(key, target)

@@ -34,7 +34,7 @@ export async function askCredentialHelper(
 function parseAnswer(output: string, program: string): Credentials | undefined {
   let answer: { Username?: unknown; Secret?: unknown }
   try {
-    answer = JSON.parse(output) as typeof answer
+    answer = (JSON.parse(output) ?? {}) as typeof answer
   } catch {
     throw new SluiceError('SLUICE_AUTH', `${program} printed something that is not JSON`)
   }
