@@ -33,10 +33,10 @@ const pullArgs = (repo: string, registry: TestRegistry) => [
   'v1',
 ]
 
-/** Links with their targets, files with their content; but what a killed writer leaves and `gc` takes after an hour. */
+/** Links with their targets, files with their content; but what a killed process leaves and `gc` takes. */
 function contentOf(repo: string): Map<string, string> {
   const paths = readdirSync(repo, { recursive: true, encoding: 'utf8' })
-    .filter((path) => !/(^|\/)\.(tmp-object|symlink)-/.test(path))
+    .filter((path) => !/(^|\/)\.(tmp-object|symlink)-|^\.sluice(\/parts(\/[^/]+\.lock)?)?$/.test(path))
     .sort()
   return new Map(
     paths.map((path) => {

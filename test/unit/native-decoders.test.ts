@@ -336,6 +336,11 @@ test('worker threads decode at the same time', needsBoth, async () => {
   )
 })
 
+test('a compressed block without a byte is an empty one, for both decoders', needsZstd, async () => {
+  const frame = Buffer.from('28b52ffd0400' + '050000' + '99e9d851', 'hex')
+  for (const decode of [unzstd, nativeUnzstd]) assert.equal((await readAll(decode(pieces(frame)))).length, 0)
+})
+
 test('contexts and windows are freed, whether the input ends, breaks or is left', needsZstd, async () => {
   const packed = await zstdCompress(Buffer.alloc(6 * MIB, words), 1)
   const bad = Buffer.concat([packed.subarray(0, -1), Buffer.from([0xff])])

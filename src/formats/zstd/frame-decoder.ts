@@ -64,7 +64,8 @@ export class FrameDecoder {
     window.beginBlock(this.#maxBlock)
     if (type === 'raw') window.append(content, 0, length)
     else if (type === 'repeat') window.repeat(content[0], size)
-    else this.#decodeCompressed(content, length)
+    // Without a byte it is an empty block, as libzstd has it when it streams.
+    else if (length > 0) this.#decodeCompressed(content, length)
     const output = window.takeBlock()
     this.#total += output.length
     this.#checksum?.update(output)
