@@ -41,8 +41,9 @@ const layerAccesses = ['descriptor', 'temporary-mount'] as const
 export type ImageAccess = (typeof imageAccesses)[number]
 export type LayerAccess = (typeof layerAccesses)[number]
 
-// What a kernel answers that does not know the first way; ENOTBLK: EROFS wants a block device.
-const unknownWay = new Set(['EINVAL', 'ENOTBLK', 'EOPNOTSUPP'])
+// What a kernel answers that does not know the first way; ENOTBLK: EROFS wants a block device; EBADF: Linux 6.12 takes no
+// descriptor of a mount that has no place for a layer.
+const unknownWay = new Set(['EBADF', 'EINVAL', 'ENOTBLK', 'EOPNOTSUPP'])
 
 /** Mounts a composefs image at `target`. Needs root; leaves no mount behind when it fails. */
 export function mountComposefs(options: ComposefsMountOptions): void {

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { SluiceError } from '../errors.js'
 import { digestHashName, type Digest, type ObjectId } from '../formats/digest.js'
 import { contentType } from '../formats/splitstream/format.js'
+import type { ObjectTable } from '../formats/splitstream/read.js'
 import { verityDigest } from '../formats/verity/digest.js'
 import { streamName } from './names.js'
 import { haveAllObjects } from './object-presence.js'
@@ -75,8 +76,10 @@ export function findStoredLayers(
     stream?.close()
     if (stream !== undefined) found.push([digest, stream])
   }
-  const tables = found.map(([, { objectRefs }]) => objectRefs)
-  const whole = haveAllObjects(repository.objects, tables)
+  const whole = lackNothing(
+    repository,
+    found.map(([, { objectRefs }]) => objectRefs),
+  )
   return new Map(found.filter((_, at) => whole[at]).map(([digest, { id }]) => [digest, id]))
 }
 
@@ -84,7 +87,14 @@ export function findStoredLayers(
 export function isWholeLayer(repository: Repository, id: ObjectId, type: LayerType): boolean {
   const stream = unlessDamaged(() => repository.openStreamObject(id, `object ${id}`, contentType[type]))
   stream?.close()
-  return stream !== undefined && haveAllObjects(repository.objects, [stream.objectRefs])[0]
+  return stream !== undefined && lackNothing(repository, [stream.objectRefs])[0]
+}
+
+/** For each of `tables`, whether all its objects are there; in a secure repository, as the kernel measures them (design.md §3). */
+function lackNothing(repository: Repository, tables: readonly ObjectTable[]): boolean[] {
+  const isThere = (id: ObjectId) => unlessDamaged(() => repository.objects.has(id)) === true
+  const whole = haveAllObjects(repository.objects, tables)
+  return repository.secure ? tables.map((table, at) => whole[at] && [...table].every(isThere)) : whole
 }
 
 /** The stored document, or undefined if it is missing or damaged. */

@@ -82,8 +82,9 @@ export class ObjectChecker {
     }
     try {
       const measured = this.#measure(fd)
-      if (measured !== undefined) compare(measured)
-      else if (this.#secure) damaged('object-verity-missing')
+      if (measured === undefined && this.#secure) damaged('object-verity-missing')
+      else if (measured !== undefined && measured !== id) compare(measured)
+      // The kernel's digest is that of the file as it was: only reading shows whether the disk still has it.
       else await this.#hasher.add(fd, compare, breather)
     } catch (error) {
       if (error instanceof SluiceError && error.code === 'SLUICE_CANCELLED') throw error
