@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { galleryTools, makeGallery, withoutLayers, type Gallery } from '../helpers/system-gallery.js'
 import { sha256 } from '../helpers/system-images.js'
 import {
+  runOk,
   comparableLines,
   imageTools,
   missing,
@@ -137,6 +138,8 @@ describe('repositories of both tools', { skip: missing(...imageTools, ...tools) 
         const listing = await listTree(other)
         assert.ok(listing.size > 60)
         assert.deepEqual(compareTrees(listing, await listTree(own)), [])
+        // Sluice's gc keeps what is mounted.
+        for (const mountPoint of [own, other]) await runOk('umount', [mountPoint])
       })
 
       test('is extended without fetching anything twice', async () => {
