@@ -4,6 +4,8 @@ export const defaults = {
   pullConcurrency: 4,
   /** Bytes that the buffers of a run may take. */
   maxMemory: 128 * 1024 * 1024,
+  /** Of the largest objects that `stats` tells. */
+  largestObjects: 10,
   /** Of a new repository. */
   algorithm: 'sha512',
   erofsVersion: 1,

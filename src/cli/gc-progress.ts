@@ -1,38 +1,17 @@
 /** Shows a collection on standard error: a bar on a terminal, nothing without one. */
 import type { Observable } from 'rxjs'
 import type { GcEvent, GcResult } from '../index.js'
+import { showEvents, silent, type Renderer } from './show-events.js'
 
 /** Objects removed between two changes of the bar. */
 const STEP = 1000
 
-interface Renderer {
-  show(event: GcEvent): void
-  end(): void
-}
-
 /** Runs a collection, showing it, and gives its result. */
 export async function showGc(events: Observable<GcEvent>, bar: boolean): Promise<GcResult> {
-  const renderer = bar ? await barRenderer() : { show: () => undefined, end: () => undefined }
-  return new Promise((resolve, reject) => {
-    let result: GcResult | undefined
-    events.subscribe({
-      next: (event) => {
-        if (event.type === 'completed') ({ result } = event)
-        renderer.show(event)
-      },
-      error: (error: unknown) => {
-        renderer.end()
-        reject(error)
-      },
-      complete: () => {
-        renderer.end()
-        resolve(result!)
-      },
-    })
-  })
+  return showEvents(events, bar ? await barRenderer() : silent)
 }
 
-async function barRenderer(): Promise<Renderer> {
+async function barRenderer(): Promise<Renderer<GcEvent>> {
   const { Presets, SingleBar } = await import('cli-progress')
   const bar = new SingleBar(
     {

@@ -2,6 +2,7 @@
 import type { Observable } from 'rxjs'
 import type { PullEvent, PullResult } from '../index.js'
 import { formatSize } from './output.js'
+import { showEvents, silent, type Renderer } from './show-events.js'
 
 export type ProgressStyle = 'bars' | 'lines' | 'json' | 'quiet'
 
@@ -10,10 +11,7 @@ const LINE_INTERVAL_MS = 30_000
 /** Version of the NDJSON events. */
 const EVENT_VERSION = 1
 
-interface Renderer {
-  show(event: PullEvent): void
-  end(): void
-}
+type PullRenderer = Renderer<PullEvent>
 
 /** Picks the style that suits standard error. */
 export function progressStyle(options: { quiet: boolean; json: boolean }): ProgressStyle {
@@ -26,36 +24,19 @@ export function progressStyle(options: { quiet: boolean; json: boolean }): Progr
 
 /** Runs a pull, showing it, and gives its result. */
 export async function showPull(pull: Observable<PullEvent>, style: ProgressStyle): Promise<PullResult> {
-  const renderer = await renderers[style]()
-  return new Promise((resolve, reject) => {
-    let result: PullResult | undefined
-    pull.subscribe({
-      next: (event) => {
-        if (event.type === 'completed') ({ result } = event)
-        renderer.show(event)
-      },
-      error: (error: unknown) => {
-        renderer.end()
-        reject(error)
-      },
-      complete: () => {
-        renderer.end()
-        resolve(result!)
-      },
-    })
-  })
+  return showEvents(pull, await renderers[style]())
 }
 
-const renderers: Record<ProgressStyle, () => Promise<Renderer> | Renderer> = {
+const renderers: Record<ProgressStyle, () => Promise<PullRenderer> | PullRenderer> = {
   bars: barRenderer,
   lines: lineRenderer,
   json: jsonRenderer,
-  quiet: () => ({ show: () => undefined, end: () => undefined }),
+  quiet: () => silent,
 }
 
 const shortId = (id: string) => id.slice(id.indexOf(':') + 1).slice(0, 12)
 
-async function barRenderer(): Promise<Renderer> {
+async function barRenderer(): Promise<PullRenderer> {
   const { MultiBar, Presets } = await import('cli-progress')
   const bars = new MultiBar(
     {
@@ -88,7 +69,7 @@ async function barRenderer(): Promise<Renderer> {
 }
 
 /** One line an interval with what is done, the rate and the time left; nothing for a pull shorter than that. */
-function lineRenderer(): Renderer {
+function lineRenderer(): PullRenderer {
   const fetched = new Map<string, number>()
   const totals = new Map<string, number>()
   const started = performance.now()
@@ -114,7 +95,7 @@ function plain(_key: string, value: unknown): unknown {
   return value instanceof Map ? Object.fromEntries(value) : value
 }
 
-function jsonRenderer(): Renderer {
+function jsonRenderer(): PullRenderer {
   return {
     show: (event) => process.stdout.write(`${JSON.stringify({ v: EVENT_VERSION, ...event }, plain)}\n`),
     end: () => undefined,

@@ -5,10 +5,9 @@
  * metadata → objects → streams → contents → images → refs → tagged images. Nothing is changed, and no problem ends it.
  */
 import type { Observable } from 'rxjs'
-import { lastValueFrom } from 'rxjs/internal/lastValueFrom'
-import { SluiceError } from '../errors.js'
 import { Breather } from '../flow/breather.js'
 import { coldFrom } from '../flow/cold.js'
+import { resultOf } from '../flow/result-of.js'
 import type { Repository } from '../repository/repository.js'
 import { imageCheck } from '../stages/check/check-image.js'
 import { checkContents, type WholeStream } from '../stages/check/check-content.js'
@@ -112,19 +111,12 @@ export function ociFsck(repository: Repository, options: OciFsckOptions = {}): O
 
 /** The promise form of `fsck`. */
 export async function checkRepository(repository: Repository, options?: FsckOptions): Promise<FsckResult> {
-  return resultOf(fsck(repository, options))
+  return resultOf(fsck(repository, options), 'check')
 }
 
 /** The promise form of `ociFsck`. */
 export async function checkOciRepository(repository: Repository, options?: OciFsckOptions): Promise<OciFsckResult> {
-  return resultOf(ociFsck(repository, options))
-}
-
-/** What a check ends with. */
-export async function resultOf<Result>(events: Observable<FsckEvent<Result>>): Promise<Result> {
-  const last = await lastValueFrom(events)
-  if (last.type !== 'completed') throw new SluiceError('SLUICE_FAILED', 'the check ended without a result')
-  return last.result
+  return resultOf(ociFsck(repository, options), 'check')
 }
 
 function progressOf(phase: FsckPhase, emit: EmitProgress): (done: number, total: number) => void {

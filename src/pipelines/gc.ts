@@ -5,10 +5,10 @@
  * wrong.
  */
 import type { Observable } from 'rxjs'
-import { lastValueFrom } from 'rxjs/internal/lastValueFrom'
-import { SluiceError, withContext } from '../errors.js'
+import { withContext } from '../errors.js'
 import { Breather } from '../flow/breather.js'
 import { coldFrom } from '../flow/cold.js'
+import { resultOf } from '../flow/result-of.js'
 import type { Repository } from '../repository/repository.js'
 import { planSweep, type SweepPlan } from '../stages/sweep/plan.js'
 import { sweep } from '../stages/sweep/sweep.js'
@@ -61,9 +61,7 @@ export function gc(repository: Repository, options: GcOptions = {}): Observable<
 
 /** The promise form of `gc`. */
 export async function collectGarbage(repository: Repository, options: GcOptions = {}): Promise<GcResult> {
-  const last = await lastValueFrom(gc(repository, options))
-  if (last.type !== 'completed') throw new SluiceError('SLUICE_FAILED', 'the collection ended without a result')
-  return last.result
+  return resultOf(gc(repository, options), 'collection')
 }
 
 /**

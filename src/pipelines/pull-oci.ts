@@ -10,6 +10,7 @@ import type { ObjectId } from '../formats/digest.js'
 import { imageLayers, isContainerImage, type ImageLayer } from '../formats/oci/image-layers.js'
 import { checkTag, encodeTag } from '../formats/oci/tag-name.js'
 import { coldFrom } from '../flow/cold.js'
+import { resultOf } from '../flow/result-of.js'
 import type { ErofsVersion } from '../repository/metadata.js'
 import { imageRefName, streamName } from '../repository/names.js'
 import type { Repository } from '../repository/repository.js'
@@ -56,10 +57,7 @@ export function pullOci(
 
 /** The promise form of `pullOci`. */
 export async function pullOciImage(...args: Parameters<typeof pullOci>): Promise<PullResult> {
-  const { lastValueFrom } = await import('rxjs/internal/lastValueFrom')
-  const last = await lastValueFrom(pullOci(...args))
-  if (last.type !== 'completed') throw new SluiceError('SLUICE_FAILED', 'the pull ended without a result')
-  return last.result
+  return resultOf(pullOci(...args), 'pull')
 }
 
 function ensureTakesImages(repository: Repository): void {

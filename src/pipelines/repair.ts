@@ -7,6 +7,7 @@
 import type { Observable } from 'rxjs'
 import { Breather } from '../flow/breather.js'
 import { coldFrom } from '../flow/cold.js'
+import { resultOf } from '../flow/result-of.js'
 import { displayByteString, utf8ByteString } from '../formats/bytes.js'
 import type { Repository } from '../repository/repository.js'
 import { Findings } from '../stages/check/findings.js'
@@ -14,7 +15,7 @@ import type { DamagedObject } from '../stages/check/object-checker.js'
 import { planRepair, type RepairPlan } from '../stages/repair/plan.js'
 import { repair } from '../stages/repair/repair.js'
 import type { MovedFile } from '../stages/repair/set-aside.js'
-import { examine, resultOf, type Examination, type FsckEvent, type FsckOptions, type FsckResult } from './fsck.js'
+import { examine, type Examination, type FsckEvent, type FsckOptions, type FsckResult } from './fsck.js'
 
 export type RepairOptions = Omit<FsckOptions, 'metadataOnly'>
 
@@ -57,7 +58,7 @@ export function repairingFsck(
 
 /** The promise form of `repairingFsck`. */
 export async function repairRepository(repository: Repository, options?: RepairOptions): Promise<RepairResult> {
-  return resultOf(repairingFsck(repository, options))
+  return resultOf(repairingFsck(repository, options), 'check')
 }
 
 function isEmpty({ aside, links, tags }: RepairPlan): boolean {

@@ -8,6 +8,7 @@ import { displayByteString, type ByteString } from '../formats/bytes.js'
 import type { Digest, ObjectId } from '../formats/digest.js'
 import { decodeTag } from '../formats/oci/tag-name.js'
 import { streamName } from '../repository/names.js'
+import { defaults } from '../options.js'
 import type { Repository } from '../repository/repository.js'
 import { layersOf, measureDeduplication, type Deduplication } from '../stages/measure/deduplication.js'
 import { readHolders, type Holder } from '../stages/measure/holders.js'
@@ -17,7 +18,7 @@ import { measureShares, type Amount, type HolderShare, type ObjectKind } from '.
 import { DigestTable } from '../stages/walk/digest-table.js'
 
 export interface StatsOptions {
-  /** How many of the largest objects to tell; default 10. */
+  /** How many of the largest objects to tell; default `defaults.largestObjects`. */
   readonly largest?: number
   readonly signal?: AbortSignal
 }
@@ -83,7 +84,14 @@ export async function measureRepository(repository: Repository, options: StatsOp
     const shares = measureShares(graph, table, sizes)
     const { holders } = graph
     const tagged = holders.filter(({ refs }) => refs.some(isTag))
-    const largest = findLargestObjects(repository, holders, shares, table, sizes, options.largest ?? 10)
+    const largest = findLargestObjects(
+      repository,
+      holders,
+      shares,
+      table,
+      sizes,
+      options.largest ?? defaults.largestObjects,
+    )
     return {
       refs: holders.flatMap((holder, at) => describeRefs(holder, shares.holders[at])).sort(byKindAndName),
       repository: {

@@ -9,10 +9,10 @@
  * The first pull after the crash can tell by this, and stores anew what it needs. A leftover that it does not need looks as
  * old as what is durable from then on, unless its size is wrong, until `gc` removes it.
  */
-import { readdirSync, statSync, type Stats } from 'node:fs'
+import { statSync, type Stats } from 'node:fs'
 import { uptime } from 'node:os'
 import { join } from 'node:path'
-import { errnoOf, ioError } from '../errors.js'
+import { namesIn } from './names-in.js'
 
 export class CrashLeftovers {
   readonly #streams: string
@@ -38,13 +38,4 @@ function newestStream(directory: string): number {
     const stats = statSync(join(directory, name), { throwIfNoEntry: false })
     return stats?.isFile() === true ? Math.max(newest, stats.mtimeMs) : newest
   }, 0)
-}
-
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory)
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return []
-    throw ioError(error, `cannot list ${directory}`)
-  }
 }

@@ -1,7 +1,6 @@
 /** What lies in the 256 directories of objects (repository.md §2.4). */
-import { readdirSync } from 'node:fs'
-import { errnoOf, ioError } from '../errors.js'
 import { digestLength, objectIdFromPath, type ObjectId } from '../formats/digest.js'
+import { namesIn } from './names-in.js'
 import type { ObjectStore } from './objects.js'
 
 /** `00` to `ff`; objects are nowhere else. */
@@ -19,13 +18,7 @@ export interface ObjectEntry {
 
 /** The entries of `objects/<directory>`, sorted; none if it is missing. */
 export function listObjects({ directory: root, algorithm }: ObjectStore, directory: string): ObjectEntry[] {
-  let names: string[]
-  try {
-    names = readdirSync(`${root}/${directory}`)
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return []
-    throw ioError(error, `cannot list objects/${directory}`)
-  }
+  const names = namesIn(`${root}/${directory}`, 'utf8', `objects/${directory}`)
   const nameLength = 2 * digestLength[algorithm] - 2
   return names.sort().map((name) => ({
     name,

@@ -1,7 +1,7 @@
 /** Which layers have all their objects: by name, as presence is decided everywhere (design.md §3), many at a time. */
-import { existsSync, readdirSync } from 'node:fs'
-import { errnoOf, ioError } from '../errors.js'
+import { existsSync } from 'node:fs'
 import type { ObjectTable } from '../formats/splitstream/read.js'
+import { namesIn } from './names-in.js'
 import { objectDirectories } from './object-listing.js'
 import type { ObjectStore } from './objects.js'
 
@@ -19,7 +19,7 @@ export function haveAllObjects(store: ObjectStore, tables: readonly ObjectTable[
     const wanted = positions.reduce((sum, of) => sum + of[byte].length, 0)
     if (wanted === 0) return
     const path = `${store.directory}/${directory}`
-    const names = listing ? namesIn(path) : undefined
+    const names = listing ? new Set(namesIn(path, 'latin1')) : undefined
     // Digests are spread evenly: if this directory is full of other objects, the rest are, too.
     if (names !== undefined) listing = names.size <= ENTRIES_PER_LOOKUP * wanted
     const isThere = (name: string) => names?.has(name) ?? existsSync(`${path}/${name}`)
@@ -35,13 +35,4 @@ function byDirectory(table: ObjectTable): number[][] {
   const positions = objectDirectories.map((): number[] => [])
   for (let position = 0; position < table.length; position++) positions[table.firstByte(position)].push(position)
   return positions
-}
-
-function namesIn(directory: string): Set<string> {
-  try {
-    return new Set(readdirSync(directory, 'latin1'))
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return new Set()
-    throw ioError(error, `cannot list ${directory}`)
-  }
 }

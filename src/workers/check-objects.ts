@@ -2,17 +2,17 @@
 import { Worker } from 'node:worker_threads'
 import { cancelled, SluiceError } from '../errors.js'
 import { Breather } from '../flow/breather.js'
-import type { HashAlgorithm } from '../formats/digest.js'
 import { availableCores } from '../native/cores.js'
 import { loadNative } from '../native/library.js'
 import { objectDirectories } from '../repository/object-listing.js'
 import type { Repository } from '../repository/repository.js'
 import { ObjectChecker, type CheckedObjects } from '../stages/check/object-checker.js'
 import { unpackError, type PackedError } from './messages.js'
+import { threadObjects, type ThreadObjects } from './thread-objects.js'
 
 /** What a thread begins with. */
 export interface CheckThreadSetup {
-  readonly objects: { readonly directory: string; readonly algorithm: HashAlgorithm; readonly secure: boolean }
+  readonly objects: ThreadObjects
   /** The number of the directory that the next thread to be free takes. */
   readonly next: Int32Array
 }
@@ -37,7 +37,7 @@ const YOUNG_GENERATION_MB = 16
 
 /** What it finds is in the order of names, whoever found it. */
 export async function checkObjects(
-  { objects, secure }: Pick<Repository, 'objects' | 'secure'>,
+  repository: Pick<Repository, 'objects' | 'secure'>,
   { threads, onDirectory, signal }: CheckObjectsOptions,
 ): Promise<CheckedObjects> {
   const total = objectDirectories.length
@@ -48,12 +48,11 @@ export async function checkObjects(
     onDirectory(++done, total)
   }
 
-  const { directory, algorithm } = objects
   const next = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
-  const setup: CheckThreadSetup = { objects: { directory, algorithm, secure }, next }
+  const setup: CheckThreadSetup = { objects: threadObjects(repository), next }
   const others: Promise<void>[] = []
   const needsHelp = helpIsDue(threads)
-  const checker = new ObjectChecker(objects, secure)
+  const checker = new ObjectChecker(repository.objects, repository.secure)
   const breather = new Breather(signal)
   const takeNext = (): number => Atomics.add(next, 0, 1)
   try {

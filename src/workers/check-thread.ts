@@ -2,16 +2,13 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { Breather } from '../flow/breather.js'
 import { objectDirectories } from '../repository/object-listing.js'
-import { ObjectStore } from '../repository/objects.js'
-import { VerityPolicy } from '../repository/verity-policy.js'
 import { ObjectChecker } from '../stages/check/object-checker.js'
 import type { CheckThreadMessage, CheckThreadSetup } from './check-objects.js'
 import { packError } from './messages.js'
+import { openThreadObjects } from './thread-objects.js'
 
 const { objects, next } = workerData as CheckThreadSetup
-const { directory, algorithm, secure } = objects
-const policy = new VerityPolicy(algorithm, secure ? 'required' : 'attempted')
-const checker = new ObjectChecker(new ObjectStore(directory, algorithm, policy), secure)
+const checker = new ObjectChecker(openThreadObjects(objects), objects.secure)
 
 const port = parentPort!
 const tell = (message: CheckThreadMessage): void => port.postMessage(message)

@@ -1,15 +1,15 @@
 /** What the main thread and the others tell each other. */
 import { SluiceError, type ErrorCode, type SluiceErrorOptions } from '../errors.js'
-import type { HashAlgorithm } from '../formats/digest.js'
 import type { DecoderStep } from '../native/codec-library.js'
 import type { DecoderKind } from '../stages/decompress/decoder.js'
 import type { ObjectBatch, StoredBatch } from '../stages/object/object-batch.js'
+import type { ThreadObjects } from './thread-objects.js'
 
 /** What a thread begins with. */
 export interface ThreadSetup {
   /** The memory of all slabs. */
   readonly memory: SharedArrayBuffer
-  readonly objects: { readonly directory: string; readonly algorithm: HashAlgorithm; readonly secure: boolean }
+  readonly objects: ThreadObjects
 }
 
 /** A task; slabs are named by their index. */

@@ -5,6 +5,7 @@ import type { Repository } from '../repository/repository.js'
 import { SLAB_FOOTPRINT, SlabPool } from '../stages/slab/slab-pool.js'
 import type { Engine } from '../stages/slab/slab-workers.js'
 import { inProcessWorkers } from './in-process.js'
+import { threadObjects } from './thread-objects.js'
 import { ThreadPool, type OnTask } from './thread-pool.js'
 
 export interface EngineOptions {
@@ -58,22 +59,16 @@ export function divideMemory(maxMemory: number, layersWanted: number): { slabs: 
  *
  * @throws SluiceError `SLUICE_USAGE` for too little memory.
  */
-export function openEngine({ objects, secure }: Repository, options: EngineOptions): OpenEngine {
+export function openEngine(repository: Repository, options: EngineOptions): OpenEngine {
   const { maxMemory, layers: wanted, onTask = () => undefined } = options
   const threads = options.threads ?? defaultThreads()
   const { layers, slabs: count } = divideMemory(maxMemory, wanted)
   const slabs = new SlabPool(count)
   if (threads === 0) {
     const close = async (): Promise<void> => slabs.dispose()
-    return { slabs, layers, workers: inProcessWorkers(objects, onTask), close }
+    return { slabs, layers, workers: inProcessWorkers(repository.objects, onTask), close }
   }
-  const { directory, algorithm } = objects
-  const workers = new ThreadPool(
-    threads,
-    slabs,
-    { memory: slabs.memory, objects: { directory, algorithm, secure } },
-    onTask,
-  )
+  const workers = new ThreadPool(threads, slabs, { memory: slabs.memory, objects: threadObjects(repository) }, onTask)
   const close = async (): Promise<void> => {
     await workers.close()
     slabs.dispose()

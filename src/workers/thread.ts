@@ -1,8 +1,6 @@
 /** What runs in each thread: tasks as they come, one after the other. */
 import { createHash, type Hash } from 'node:crypto'
 import { parentPort, workerData } from 'node:worker_threads'
-import { ObjectStore } from '../repository/objects.js'
-import { VerityPolicy } from '../repository/verity-policy.js'
 import { storeBatch } from '../stages/object/object-batch.js'
 import { SLAB_HEADROOM, slabBytes } from '../stages/slab/slab-pool.js'
 import type { DecoderStep } from '../native/codec-library.js'
@@ -17,10 +15,10 @@ import {
   type ThreadSetup,
   type DecodeTask,
 } from './messages.js'
+import { openThreadObjects } from './thread-objects.js'
 
 const { memory, objects } = workerData as ThreadSetup
-const policy = new VerityPolicy(objects.algorithm, objects.secure ? 'required' : 'attempted')
-const store = new ObjectStore(objects.directory, objects.algorithm, policy)
+const store = openThreadObjects(objects)
 const digests = new Map<number, Hash>()
 
 function digestOf({ digest, algorithm }: { digest: number; algorithm: string }): Hash {

@@ -19,6 +19,7 @@ export interface RunOptions {
 export interface RunResult {
   /** Null when it was killed. */
   readonly status: number | null
+  readonly signal: NodeJS.Signals | null
   readonly stdout: Buffer
   readonly stderr: string
 }
@@ -42,17 +43,21 @@ export async function run(command: string, args: readonly string[], options: Run
   const stderr: Buffer[] = []
   child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk))
   child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk))
-  const status = await new Promise<number | null>((resolve, reject) => {
+  const end = await new Promise<Pick<RunResult, 'status' | 'signal'>>((resolve, reject) => {
     child.on('error', reject)
-    child.on('close', resolve)
+    child.on('close', (status, signal) => resolve({ status, signal }))
   })
-  return { status, stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr).toString('utf8') }
+  return { ...end, stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr).toString('utf8') }
 }
 
 /** Runs a program that must succeed; returns what it printed. */
 export async function runOk(command: string, args: readonly string[], options: RunOptions = {}): Promise<Buffer> {
-  const { status, stdout, stderr } = await run(command, args, options)
-  assert.equal(status, 0, `${command} ${args.join(' ')} ended with status ${status}:\n${stderr}${stdout.toString()}`)
+  const { status, signal, stdout, stderr } = await run(command, args, options)
+  assert.equal(
+    status,
+    0,
+    `${command} ${args.join(' ')} ended with ${signal ?? `status ${status}`}:\n${stderr}${stdout.toString()}`,
+  )
   return stdout
 }
 
@@ -187,11 +192,11 @@ export class ToolRepository {
   }
 
   async bytes(...args: string[]): Promise<Buffer> {
-    const { status, stdout, stderr } = await this.run(...args)
+    const { status, signal, stdout, stderr } = await this.run(...args)
     assert.equal(
       status,
       0,
-      `${this.tool} ${args.join(' ')} ended with status ${status}:\n${stderr}${stdout.toString()}`,
+      `${this.tool} ${args.join(' ')} ended with ${signal ?? `status ${status}`}:\n${stderr}${stdout.toString()}`,
     )
     return stdout
   }

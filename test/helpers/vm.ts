@@ -66,7 +66,7 @@ export class Vm {
   async run(...command: readonly string[]): Promise<RunResult> {
     this.#send({ command })
     const { status, stdout, stderr } = await this.#answer<AgentAnswer>(command.join(' '))
-    return { status, stdout: Buffer.from(stdout, 'base64'), stderr }
+    return { status, signal: null, stdout: Buffer.from(stdout, 'base64'), stderr }
   }
 
   /** Runs a program that must succeed; returns what it printed, without the last line end. */

@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander'
+import { defaults } from '../../options.js'
 import type { LargeObject, RefStats, RepositoryStats } from '../../index.js'
 import { positive } from '../arguments.js'
 import { withRepository } from '../globals.js'
@@ -11,7 +12,11 @@ interface StatsFlags {
 
 export function statsCommand(): Command {
   return new Command('stats')
-    .addOption(new Option('--largest <n>', 'how many of the largest objects to tell').default(10).argParser(positive))
+    .addOption(
+      new Option('--largest <n>', 'how many of the largest objects to tell')
+        .default(defaults.largestObjects)
+        .argParser(positive),
+    )
     .option('--json', 'as JSON, sizes in bytes')
     .action(async ({ largest, json }: StatsFlags, command: Command) => {
       await withRepository(command, async (repository) => {

@@ -52,6 +52,10 @@ export class ObjectTable implements Iterable<ObjectId> {
     this.#width = digestLength[algorithm]
   }
 
+  static of(ids: readonly ObjectId[], algorithm: HashAlgorithm): ObjectTable {
+    return new ObjectTable(Buffer.from(ids.join(''), 'hex'), algorithm)
+  }
+
   get length(): number {
     return this.#bytes.length / this.#width
   }

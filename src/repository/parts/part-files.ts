@@ -5,13 +5,14 @@
  * A blob `sha256:X` has up to three files: `sha256-X`, the bytes from its beginning; `sha256-X.json`, the journal; and
  * while somebody works on it `sha256-X.lock`.
  */
-import { lstatSync, openSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs'
+import { lstatSync, openSync, rmdirSync, unlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { errnoOf, ioError } from '../../errors.js'
 import type { Digest } from '../../formats/digest.js'
 import { lockingAvailable, tryLock } from '../../native/lock.js'
 import { closeQuietly } from '../close-quietly.js'
 import { makeDirectories } from '../links.js'
+import { namesIn } from '../names-in.js'
 
 /** Relative to the repository. */
 export const PARTS_DIRECTORY = '.sluice/parts'
@@ -94,15 +95,6 @@ export function listParts(root: string): PartEntry[] {
       held: lock !== undefined && isHeld(join(root, lock)),
     }
   })
-}
-
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory)
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return []
-    throw ioError(error, `cannot list ${directory}`)
-  }
 }
 
 function describeData(root: string, path: string | undefined): PartEntry['data'] {

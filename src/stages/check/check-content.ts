@@ -1,11 +1,10 @@
 /** Whether what a stream holds, decompressed and put together with its objects, has the digest that it is named by. */
 import { createHash } from 'node:crypto'
-import { closeSync, readSync } from 'node:fs'
 import { SluiceError } from '../../errors.js'
 import { digestHashName, parseDigest, type Digest, type ObjectId } from '../../formats/digest.js'
 import type { Breather } from '../../flow/breather.js'
 import type { OpenStream, Repository } from '../../repository/repository.js'
-import { streamParts } from '../splitstream/read.js'
+import { mergeStream } from '../splitstream/read.js'
 import { reasonOf, type Findings, type Problem } from './findings.js'
 
 /** A stream that can be opened and lacks nothing. */
@@ -14,8 +13,6 @@ export interface WholeStream {
   readonly path: string
   readonly id: ObjectId
 }
-
-const READ_SIZE = 256 * 1024
 
 /** Names that end in the digest of the content (repository.md §2.6). */
 const namedByDigest: readonly (readonly [prefix: string, problem: Problem])[] = [
@@ -38,10 +35,9 @@ export async function checkContents(
   onStream: (done: number, total: number) => void,
 ): Promise<string[]> {
   const wrong: string[] = []
-  const buffer = Buffer.allocUnsafeSlow(READ_SIZE)
   for (const [i, { path, id }] of streams.entries()) {
     const named = expectedDigest(path)
-    const mismatch = named && (await findMismatch(repository, id, named.digest, buffer, breather))
+    const mismatch = named && (await findMismatch(repository, id, named.digest, breather))
     if (mismatch !== undefined) {
       wrong.push(path)
       findings.corrupted++
@@ -71,13 +67,12 @@ async function findMismatch(
   repository: Repository,
   id: ObjectId,
   digest: Digest,
-  buffer: Buffer,
   breather: Breather,
 ): Promise<string | undefined> {
   try {
     const stream = repository.openStreamObject(id, `object ${id}`)
     try {
-      const actual = await contentDigest(repository, stream, digestHashName(digest), buffer, breather)
+      const actual = await contentDigest(repository, stream, digestHashName(digest), breather)
       return actual === digest ? undefined : `expected ${digest}, got ${actual}`
     } finally {
       stream.close()
@@ -92,26 +87,11 @@ async function contentDigest(
   repository: Repository,
   stream: OpenStream,
   algorithm: string,
-  buffer: Buffer,
   breather: Breather,
 ): Promise<string> {
   const hash = createHash(algorithm)
-  for await (const parts of streamParts(stream)) {
-    for (const part of parts) {
-      if (typeof part !== 'number') hash.update(part)
-      else {
-        const fd = repository.objects.open(stream.objectRefs.at(part))
-        try {
-          for (let count = -1; count !== 0;) {
-            await breather.breathe()
-            count = readSync(fd, buffer, 0, READ_SIZE, null)
-            hash.update(buffer.subarray(0, count))
-          }
-        } finally {
-          closeSync(fd)
-        }
-      }
-    }
+  for await (const piece of mergeStream(repository, stream)) {
+    hash.update(piece)
     await breather.breathe()
   }
   return `${algorithm}:${hash.digest('hex')}`

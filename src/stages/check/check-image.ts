@@ -14,7 +14,7 @@ import { reasonOf, type Findings, type Problem } from './findings.js'
 export function imageCheck(repository: Repository, breather: Breather): ContentCheck {
   return async (path, id, findings) => {
     const ids = listObjects(repository, path, id, findings)
-    const table = new ObjectTable(Buffer.from(ids.join(''), 'hex'), repository.algorithm)
+    const table = ObjectTable.of(ids, repository.algorithm)
     await expectObjects(repository, table, findings, 'image-missing-object', path, breather)
   }
 }

@@ -22,7 +22,10 @@ export async function findIncompleteImages(
   for (const id of images) {
     await breather.breathe()
     const objects = lost.has(id) ? 'damaged' : unlessDamaged(() => readImage(repository, id))
-    if (objects === 'damaged' || (objects && !isComplete(repository, toTable(repository, objects), lost))) {
+    if (
+      objects === 'damaged' ||
+      (objects && !isComplete(repository, ObjectTable.of(objects, repository.algorithm), lost))
+    ) {
       incomplete.add(id)
     }
   }
@@ -90,8 +93,4 @@ function isComplete(repository: Repository, table: ObjectTable, lost: ReadonlySe
   if (lost.size === 0) return true
   for (const id of table) if (lost.has(id)) return false
   return true
-}
-
-function toTable({ algorithm }: Repository, ids: readonly ObjectId[]): ObjectTable {
-  return new ObjectTable(Buffer.from(ids.join(''), 'hex'), algorithm)
 }

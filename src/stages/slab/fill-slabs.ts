@@ -1,14 +1,20 @@
+import { ahead } from '../../flow/iterate.js'
 import { SLAB_BYTES, type Slab, type SlabPool } from './slab-pool.js'
 
 /**
  * The bytes of `chunks` in slabs, which the consumer gives back. Chunks that lie in a slab from its start, as native decoders
- * give them, are passed on as they are; others are copied until a slab is full.
+ * give them, are passed on as they are; others are copied until a slab is full. The next slab is filled while the consumer
+ * works on the last one.
  */
-export async function* fillSlabs(
+export function fillSlabs(
   chunks: AsyncIterable<Uint8Array>,
   pool: SlabPool,
   signal?: AbortSignal,
 ): AsyncGenerator<Slab> {
+  return ahead(slabsOf(chunks, pool, signal), (slab) => pool.give(slab))
+}
+
+async function* slabsOf(chunks: AsyncIterable<Uint8Array>, pool: SlabPool, signal?: AbortSignal): AsyncGenerator<Slab> {
   let open: Slab | undefined
   const full = (): Slab => {
     const slab = open!

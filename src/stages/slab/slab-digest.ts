@@ -1,11 +1,10 @@
 /** A digest of a blob that the workers compute, from the slabs that the blob goes on in. */
-import { ahead } from '../../flow/iterate.js'
 import type { BlobDigest } from '../fetch/verify-blob.js'
 import { fillSlabs } from './fill-slabs.js'
 import type { Engine } from './slab-workers.js'
 
 /**
- * The blob is copied once, to where both the digest and the decoder read it; the next slab is filled meanwhile.
+ * The blob is copied once, to where both the digest and the decoder read it.
  *
  * @param algorithm name of a hash that Node knows.
  */
@@ -15,7 +14,7 @@ export function blobSlabDigest({ slabs, workers }: Engine, algorithm: string, si
   let taken: Promise<unknown> = Promise.resolve()
   return {
     async *through(chunks) {
-      for await (const slab of ahead(fillSlabs(chunks, slabs, signal), (slab) => slabs.give(slab))) {
+      for await (const slab of fillSlabs(chunks, slabs, signal)) {
         slabs.hold(slab)
         const update = lane.update(slab).finally(() => slabs.give(slab))
         taken = Promise.all([taken, update])

@@ -1,5 +1,5 @@
 /** Reads what a splitstream holds: its chunks in order, or the merged bytes (repository.md §3.5, §4). */
-import { readSync } from 'node:fs'
+import { fstatSync, readSync } from 'node:fs'
 import { cancelled, formatError } from '../../errors.js'
 import type { ObjectId } from '../../formats/digest.js'
 import { ChunkDecoder } from '../../formats/splitstream/chunks.js'
@@ -68,10 +68,11 @@ export async function* mergeStream(
 export function* readObject(repository: Repository, id: ObjectId, signal?: AbortSignal): Generator<Uint8Array> {
   const fd = repository.objects.open(id)
   try {
-    for (let at = 0; ;) {
+    const { size } = fstatSync(fd)
+    for (let at = 0; at < size;) {
       if (signal?.aborted === true) throw cancelled(signal)
-      const buffer = Buffer.allocUnsafe(READ_SIZE)
-      const count = readSync(fd, buffer, 0, READ_SIZE, at)
+      const buffer = Buffer.allocUnsafe(Math.min(READ_SIZE, size - at))
+      const count = readSync(fd, buffer, 0, buffer.length, at)
       if (count === 0) return
       at += count
       yield buffer.subarray(0, count)

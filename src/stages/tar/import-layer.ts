@@ -9,7 +9,6 @@ import { contentType } from '../../formats/splitstream/format.js'
 import type { TarEntry } from '../../formats/tar/entries.js'
 import { streamName } from '../../repository/names.js'
 import type { Repository } from '../../repository/repository.js'
-import { ahead } from '../../flow/iterate.js'
 import { StageMeter } from '../../flow/meter.js'
 import { InOrder } from '../../flow/in-order.js'
 import type { ObjectStore } from '../../repository/objects.js'
@@ -72,7 +71,7 @@ export async function importLayer(
   const inOrder = new InOrder()
   let size = 0
   try {
-    for await (const slab of ahead(fillSlabs(bytes, slabs, signal), (slab) => slabs.give(slab))) {
+    for await (const slab of fillSlabs(bytes, slabs, signal)) {
       size += slab.length
       const done = workOn(slab, (slab) => meters.tar.work(() => cutter.cut(slab)), digest, workers)
       meters.tar.count(slab.length)

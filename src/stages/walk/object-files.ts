@@ -1,8 +1,9 @@
 /** What lies in the 256 directories of objects, name by name: a million of them, none of which becomes an object of ours. */
-import { lstatSync, readdirSync } from 'node:fs'
-import { errnoOf, ioError } from '../../errors.js'
+import { lstatSync } from 'node:fs'
+import { ioError } from '../../errors.js'
 import type { ByteString } from '../../formats/bytes.js'
 import type { Breather } from '../../flow/breather.js'
+import { namesIn } from '../../repository/names-in.js'
 import { objectDirectories } from '../../repository/object-listing.js'
 import type { Repository } from '../../repository/repository.js'
 
@@ -14,16 +15,7 @@ export async function forEachObjectDirectory(
 ): Promise<void> {
   for (const [number, directory] of objectDirectories.entries()) {
     await breather.breathe()
-    visit(number, listNames(`${objects.directory}/${directory}`, directory))
-  }
-}
-
-function listNames(path: string, directory: string): ByteString[] {
-  try {
-    return readdirSync(path, 'latin1')
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return []
-    throw ioError(error, `cannot list objects/${directory}`)
+    visit(number, namesIn(`${objects.directory}/${directory}`, 'latin1', `objects/${directory}`))
   }
 }
 

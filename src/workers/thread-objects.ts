@@ -1,0 +1,23 @@
+/** The object store of a repository, in other threads too. */
+import type { HashAlgorithm } from '../formats/digest.js'
+import { ObjectStore } from '../repository/objects.js'
+import type { Repository } from '../repository/repository.js'
+import { VerityPolicy } from '../repository/verity-policy.js'
+
+/** What a thread opens it by; plain data. */
+export interface ThreadObjects {
+  readonly directory: string
+  readonly algorithm: HashAlgorithm
+  readonly secure: boolean
+}
+
+export function threadObjects({
+  objects: { directory, algorithm },
+  secure,
+}: Pick<Repository, 'objects' | 'secure'>): ThreadObjects {
+  return { directory, algorithm, secure }
+}
+
+export function openThreadObjects({ directory, algorithm, secure }: ThreadObjects): ObjectStore {
+  return new ObjectStore(directory, algorithm, new VerityPolicy(algorithm, secure ? 'required' : 'attempted'))
+}
