@@ -7,6 +7,7 @@ import { loadNative } from '../native/library.js'
 import { objectDirectories } from '../repository/object-listing.js'
 import type { Repository } from '../repository/repository.js'
 import { ObjectChecker, type CheckedObjects } from '../stages/check/object-checker.js'
+import { endThread } from './end-thread.js'
 import { unpackError, type PackedError } from './messages.js'
 import { threadObjects, type ThreadObjects } from './thread-objects.js'
 
@@ -17,8 +18,9 @@ export interface CheckThreadSetup {
   readonly next: Int32Array
 }
 
-/** What a thread tells: of one directory, or why it stops. */
+/** What a thread tells: of one directory, or that it stops, and why. */
 export type CheckThreadMessage =
+  | 'done'
   | { readonly directory: number; readonly checked: CheckedObjects }
   | { readonly error: PackedError }
 
@@ -103,8 +105,9 @@ function runThread(
     if (signal.aborted) stop()
     signal.addEventListener('abort', stop)
     worker.on('message', (message: CheckThreadMessage) => {
-      if ('error' in message) fail(signal.aborted ? cancelled(signal) : unpackError(message.error))
-      else onResult(message.directory, message.checked)
+      if (message !== 'done' && 'checked' in message) return onResult(message.directory, message.checked)
+      if (message !== 'done') fail(signal.aborted ? cancelled(signal) : unpackError(message.error))
+      void endThread(worker)
     })
     worker.on('error', (cause) =>
       fail(new SluiceError('SLUICE_FAILED', `a thread of the check ended early: ${cause.message}`, { cause })),

@@ -4,6 +4,7 @@ import { Breather } from '../flow/breather.js'
 import { objectDirectories } from '../repository/object-listing.js'
 import { ObjectChecker } from '../stages/check/object-checker.js'
 import type { CheckThreadMessage, CheckThreadSetup } from './check-objects.js'
+import type { EndMessage } from './end-thread.js'
 import { packError } from './messages.js'
 import { openThreadObjects } from './thread-objects.js'
 
@@ -13,9 +14,7 @@ const checker = new ObjectChecker(openThreadObjects(objects), objects.secure)
 const port = parentPort!
 const tell = (message: CheckThreadMessage): void => port.postMessage(message)
 const stopped = new AbortController()
-port.once('message', () => stopped.abort())
-// The thread ends with its work, and not only when somebody stops it.
-port.unref()
+port.on('message', (message: 'stop' | EndMessage) => (message === 'stop' ? stopped.abort() : port.close()))
 
 const takeNext = (): number => Atomics.add(next, 0, 1)
 try {
@@ -23,6 +22,7 @@ try {
   for (let number = takeNext(); number < objectDirectories.length; number = takeNext()) {
     tell({ directory: number, checked: await checker.check(objectDirectories[number], breather) })
   }
+  tell('done')
 } catch (error) {
   tell({ error: packError(error) })
 }

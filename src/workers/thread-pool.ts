@@ -6,6 +6,7 @@ import type { SlabDigest, SlabWorkers, WorkKind } from '../stages/slab/slab-work
 import type { Decoder, DecoderKind } from '../stages/decompress/decoder.js'
 import type { ObjectBatch, StoredBatch } from '../stages/object/object-batch.js'
 import type { Slab, SlabPool } from '../stages/slab/slab-pool.js'
+import { endThread } from './end-thread.js'
 import { remoteDecoder } from './remote-decoder.js'
 import { unpackError, type Reply, type Request, type Results, type Task, type ThreadSetup } from './messages.js'
 
@@ -144,9 +145,7 @@ class Thread {
   async close(): Promise<void> {
     const worker = this.#worker
     if (worker === undefined || this.#failure !== undefined) return
-    const ended = new Promise((resolve) => worker.once('exit', resolve))
-    worker.postMessage(null satisfies Request)
-    await ended
+    await endThread(worker)
   }
 
   #start(): Worker {
