@@ -1,6 +1,7 @@
 /** meta.json of a repository (repository.md §2.1): a codec of its own, strict as the reference's. */
 import { formatError, SluiceError } from '../errors.js'
 import type { HashAlgorithm } from '../formats/digest.js'
+import { quote } from '../formats/quote.js'
 import { verityAlgorithmName } from '../formats/verity/digest.js'
 
 export type ErofsVersion = 0 | 1 | 2
@@ -66,13 +67,14 @@ export function formatMetadata(metadata: Metadata): string {
 /** Parses the name of an algorithm, `fsverity-sha512-12`, with the reference's order of checks (§1). */
 export function parseAlgorithmName(name: string): HashAlgorithm {
   const rest = /^fsverity-(.*)$/s.exec(name)?.[1]
-  if (rest === undefined) throw malformed(`algorithm must start with "fsverity-", got ${JSON.stringify(name)}`)
+  if (rest === undefined) throw malformed(`algorithm must start with "fsverity-", got ${quote(name)}`)
   const dash = rest.lastIndexOf('-')
   const bits = rest.slice(dash + 1)
-  if (dash < 0 || !/^\+?[0-9]+$/.test(bits) || Number(bits) > 255) throw malformed(`invalid block size in ${name}`)
+  if (dash < 0 || !/^\+?[0-9]+$/.test(bits) || Number(bits) > 255)
+    throw malformed(`invalid block size in ${quote(name)}`)
   if (Number(bits) !== 12) throw malformed(`unsupported block size 2^${bits}: only 12 is`)
   const hash = rest.slice(0, dash)
-  if (hash !== 'sha256' && hash !== 'sha512') throw malformed(`unknown hash ${JSON.stringify(hash)}`)
+  if (hash !== 'sha256' && hash !== 'sha512') throw malformed(`unknown hash ${quote(hash)}`)
   return hash
 }
 
@@ -96,7 +98,7 @@ function parseStrictJson(text: string): unknown {
     else if (token === '}' || token === ']') keys.pop()
     else if (token.startsWith('"') && /^\s*:/.test(text.slice(offset + token.length, offset + token.length + 64))) {
       const key = JSON.parse(token) as string
-      if (keys.at(-1)?.has(key) === true && previous !== ':') throw malformed(`duplicate field ${token}`)
+      if (keys.at(-1)?.has(key) === true && previous !== ':') throw malformed(`duplicate field ${quote(key)}`)
       keys.at(-1)?.add(key)
     } else if (/^-?[0-9].*[.eE]/.test(token)) {
       previous = token

@@ -96,8 +96,8 @@ test('temporary files of the last hour stay, older ones go uncounted', needsLock
   const { path: root } = repository
   mkdirSync(`${root}/objects`)
   const twoHoursAgo = Date.now() / 1000 - 7200
-  const stays = ['objects/.tmp-object-new', '.symlink-new', 'objects/notes', '.symlink-file']
-  const goes = ['objects/.tmp-object-old', '.symlink-old']
+  const stays = ['objects/.tmp-object-new', '.symlink-new', 'objects/notes', '.symlink-file', '.sluice-probe-new']
+  const goes = ['objects/.tmp-object-old', '.symlink-old', '.sluice-probe-old', '.meta.json-old']
   for (const name of [...stays, ...goes]) {
     if (name.startsWith('.symlink-') && !name.endsWith('file')) symlinkSync('nowhere', `${root}/${name}`)
     else writeFileSync(`${root}/${name}`, '')

@@ -2,6 +2,7 @@
 import { formatError } from '../../errors.js'
 import { asBuffer, type ByteString } from '../bytes.js'
 import { digestLength, verityAlgorithmNumber, type HashAlgorithm, type ObjectId } from '../digest.js'
+import { quote } from '../quote.js'
 import { VERITY_BLOCK_BITS } from '../verity/digest.js'
 import { decompressSection } from '../zstd/decompress.js'
 import {
@@ -98,11 +99,6 @@ function readTable(source: ByteSource, range: Range, algorithm: HashAlgorithm, w
   const length = range.end - range.start
   if (length % digestLength[algorithm] !== 0) throw malformed(`the ${what} table holds a part of a digest`)
   return new ObjectTable(source.read(range.start, length), algorithm)
-}
-
-/** The beginning of a record, which may be of any length. */
-function quote(record: string): string {
-  return JSON.stringify(record.slice(0, 200))
 }
 
 /** Parses `index:name` records, each ended by a zero byte (§3.4). */

@@ -2,6 +2,7 @@
 import { lstatSync } from 'node:fs'
 import { join } from 'node:path'
 import { readDirectory } from '../../repository/category.js'
+import { METADATA_FILE } from '../../repository/init.js'
 import { TEMPORARY_PREFIX } from '../../repository/objects.js'
 import type { Repository } from '../../repository/repository.js'
 
@@ -12,16 +13,23 @@ const SYMLINK_PREFIX = '.symlink-'
  */
 const LEAK_AGE_MS = 60 * 60 * 1000
 
+/** Files that `init` writes in the repository's own directory: those of the file system's probe, and metadata. */
+const FILE_PREFIXES = ['.sluice-probe-', `.${METADATA_FILE}-`]
+
 /** Their paths, relative to the repository; only those older than an hour. */
 export function listLeaks(repository: Repository): string[] {
   const objects = readDirectory(repository.objects.directory)
     .filter((entry) => entry.isFile() && entry.name.startsWith(TEMPORARY_PREFIX))
     .map(({ name }) => `objects/${name}`)
-  const links = readDirectory(repository.path)
-    .filter((entry) => entry.isSymbolicLink() && entry.name.startsWith(SYMLINK_PREFIX))
+  const others = readDirectory(repository.path)
+    .filter((entry) =>
+      entry.isSymbolicLink()
+        ? entry.name.startsWith(SYMLINK_PREFIX)
+        : entry.isFile() && FILE_PREFIXES.some((prefix) => entry.name.startsWith(prefix)),
+    )
     .map(({ name }) => name)
   const newest = Date.now() - LEAK_AGE_MS
-  return [...objects, ...links].filter((path) => {
+  return [...objects, ...others].filter((path) => {
     const stats = lstatSync(join(repository.path, path), { throwIfNoEntry: false })
     return stats !== undefined && stats.mtimeMs < newest
   })
