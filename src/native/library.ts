@@ -15,16 +15,40 @@ import { inTurn } from './thread-turns.js'
 
 export type Ffi = typeof FfiRs
 
-/** File names by which a library is looked for, in this order. '' is the running program, which has its libc in it. */
-const files = {
-  libc: ['libc.so.6', ''],
-  libisal: ['libisal.so.2'],
-  libIPSec_MB: ['libIPSec_MB.so.1'],
-  libzstd: ['libzstd.so.1'],
-  liblzma: ['liblzma.so.5'],
-} as const
+interface Library {
+  /** Names by which it is looked for, in this order. '' is the running program, which has its libc in it. */
+  readonly files: readonly string[]
+  /** All that are called. */
+  readonly functions: readonly string[]
+}
 
-export type LibraryName = keyof typeof files
+const libraries = {
+  libc: {
+    files: ['libc.so.6', ''],
+    functions: [
+      ...['close', 'dlopen', 'dlsym', 'flock', 'ioctl', 'lgetxattr', 'llistxattr', 'madvise', 'malloc_trim', 'memcpy'],
+      ...['syncfs', 'syscall', 'umount2'],
+    ],
+  },
+  libisal: { files: ['libisal.so.2'], functions: ['isal_inflate', 'isal_inflate_init'] },
+  libIPSec_MB: {
+    files: ['libIPSec_MB.so.1'],
+    functions: [
+      ...['imb_get_version', 'imb_get_mb_mgr_size', 'imb_set_pointers_mb_mgr', 'init_mb_mgr_auto'],
+      ...['get_next_burst_avx512_t1', 'submit_burst_avx512_t1', 'flush_burst_avx512_t1'],
+      ...['get_next_burst_avx512_t2', 'submit_burst_avx512_t2', 'flush_burst_avx512_t2'],
+    ],
+  },
+  libzstd: {
+    files: ['libzstd.so.1'],
+    functions: [
+      ...['ZSTD_createDCtx', 'ZSTD_DCtx_setParameter', 'ZSTD_decompressStream', 'ZSTD_freeDCtx', 'ZSTD_getErrorName'],
+    ],
+  },
+  liblzma: { files: ['liblzma.so.5'], functions: [] },
+} as const satisfies Record<string, Library>
+
+export type LibraryName = keyof typeof libraries
 export type CodecLibrary = Exclude<LibraryName, 'libc'>
 type OpenLibraries = Readonly<Partial<Record<LibraryName, string | undefined>>>
 
@@ -57,8 +81,10 @@ let opened: OpenLibraries = {}
  * Loads ffi-rs and every library there is, 12 ms in all, for the threads started from then on too. They find native code
  * only if this was called before.
  *
- * The libraries that ffi-rs has open are in one table of the process, which it does not lock: only the main thread opens,
- * before there are others.
+ * ffi-rs keeps the open libraries, and of each the functions that were called, in tables of the process that it changes
+ * without a lock: threads that called functions for the first time at the same moment crashed, or looked in a broken
+ * table for ever, one pull in some thousands. So the main thread opens the libraries and has all their functions looked
+ * up, before there are others; a function that is not declared here cannot be called.
  * It also keeps the addon mapped: when the last thread that has loaded it ends, Node unmaps it, and the destructors of its
  * thread-local values, which run after that, crash the process.
  */
@@ -74,7 +100,7 @@ function loadFfi(): Ffi | undefined {
       const binding = inTurn(requireFfi)
       opened = forThreads ?? openAll(binding)
       setEnvironmentData(OPEN_LIBRARIES, opened)
-      loaded = binding
+      loaded = { ...binding, load: callingDeclared(binding) }
     } catch (error) {
       loaded = false
       failure = (error instanceof Error ? error.message : String(error)).split('\n', 1)[0]
@@ -111,17 +137,36 @@ export function openLibrary(name: LibraryName): string | undefined {
 }
 
 function openAll(binding: Ffi): OpenLibraries {
-  const names = Object.keys(files) as LibraryName[]
-  return Object.fromEntries(names.map((name) => [name, firstThatOpens(binding, name)]))
+  return Object.fromEntries(
+    Object.entries(libraries).map(([name, { files, functions }]) => {
+      const file = files.find((path) => succeeds(() => binding.open({ library: name, path })))
+      if (file !== undefined) for (const funcName of functions) lookUp(binding, name, funcName)
+      return [name, file]
+    }),
+  )
 }
 
-function firstThatOpens(binding: Ffi, name: LibraryName): string | undefined {
-  return files[name].find((path) => {
-    try {
-      binding.open({ library: name, path })
-      return true
-    } catch {
-      return false
-    }
-  })
+/** Has ffi-rs find a function without calling it: it looks for the function first, and then refuses the parameters. */
+function lookUp(binding: Ffi, library: string, funcName: string): void {
+  const { I32 } = binding.DataType
+  succeeds(() => binding.load({ library, funcName, retType: I32, paramsType: [I32], paramsValue: [] }))
+}
+
+function succeeds(work: () => unknown): boolean {
+  try {
+    work()
+    return true
+  } catch {
+    return false
+  }
+}
+
+function callingDeclared(binding: Ffi): Ffi['load'] {
+  const declared = new Set(
+    Object.entries(libraries).flatMap(([name, { functions }]) => functions.map((funcName) => `${name} ${funcName}`)),
+  )
+  return (params) => {
+    if (declared.has(`${params.library} ${params.funcName}`)) return binding.load(params)
+    throw new TypeError(`${params.library}: ${params.funcName} is called but not declared`)
+  }
 }

@@ -2,8 +2,9 @@
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { SluiceError, errnoOf } from '../../src/errors.js'
 import { call, callAsync, callError, libcAvailable, tryCall } from '../../src/native/libc.js'
@@ -158,6 +159,39 @@ test('threads have the libraries that the main thread has opened, and open none'
     console.log(JSON.stringify({ before, afterwards, libraries, here: capabilities.hostCapabilities().libraries }))`
   const { here, ...rest } = inNewProcess(script, {}) as Record<string, unknown>
   assert.deepEqual(rest, { before: false, afterwards: true, libraries: here })
+})
+
+// ffi-rs keeps what it has looked up in tables that it does not lock.
+test('functions are looked up when native code is loaded, and by no thread afterwards', needsNative, () => {
+  const directory = mkdtempSync(join(tmpdir(), 'sluice-lookups-'))
+  try {
+    const script = `
+      const { Worker } = await import('node:worker_threads')
+      const { readFileSync } = await import('node:fs')
+      const log = () => readFileSync(process.env.LD_DEBUG_OUTPUT + '.' + process.pid, 'latin1')
+      const codecs = /symbol=((?:isal|ZSTD|imb|init_mb|get_next_burst|flush_burst)_\\w+);/g
+      const lookups = (text) => [...new Set([...text.matchAll(codecs)].map(([, name]) => name))]
+      libc.libcAvailable()
+      const loaded = log()
+      const source = \`
+        import { parentPort } from 'node:worker_threads'
+        const { isalUsable } = await import('${base}isal.js')
+        const { libzstdUsable } = await import('${base}zstd.js')
+        const { hashTogether } = await import('${base}multi-hash.js')
+        hashTogether('sha256', Array.from({ length: 20 }, () => Buffer.alloc(4096, 'x')))
+        parentPort.postMessage([isalUsable(), libzstdUsable()])\`
+      const used = await new Promise((resolve, reject) =>
+        new Worker(new URL('data:text/javascript,' + encodeURIComponent(source))).on('message', resolve).on('error', reject))
+      const added = log().slice(loaded.length)
+      console.log(JSON.stringify({ used, first: lookups(loaded), added: lookups(added) }))`
+    const environment = { LD_DEBUG: 'symbols', LD_DEBUG_OUTPUT: join(directory, 'log') }
+    const answer = inNewProcess(script, environment) as { used: boolean[]; first: string[]; added: string[] }
+    assert.deepEqual(answer.used, [true, true])
+    assert.ok(answer.first.includes('isal_inflate'))
+    assert.deepEqual(answer.added, [])
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
 })
 
 test('SLUICE_NATIVE=off: nothing is loaded, everything reports absent, what has no fallback refuses', () => {
