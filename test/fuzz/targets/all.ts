@@ -3,6 +3,9 @@ import { archiveTarget } from './archive.js'
 import { gzipTarget, zstdSectionTarget, zstdTarget } from './compression.js'
 import { documentTargets } from './documents.js'
 import { dumpfileTarget, erofsTarget } from './erofs.js'
+import { gvariantTarget, gvariantTypeTarget } from './gvariant.js'
+import { deltaTargets } from './ostree-delta.js'
+import { ostreeTargets } from './ostree.js'
 import { chunksTarget, splitstreamTarget } from './splitstream.js'
 import { tarTarget } from './tar.js'
 import { textTargets } from './text.js'
@@ -20,4 +23,8 @@ export const targets: readonly Target[] = [
   ...documentTargets,
   ...textTargets,
   archiveTarget,
+  gvariantTarget,
+  gvariantTypeTarget,
+  ...ostreeTargets,
+  ...deltaTargets,
 ]

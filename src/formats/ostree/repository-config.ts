@@ -1,0 +1,38 @@
+/** The file `config` of an ostree repository (ostree.md §2.1). */
+import { SluiceError } from '../../errors.js'
+import { parseKeyFile, type KeyFile } from './key-file.js'
+
+export const repositoryModes = ['archive', 'bare', 'bare-user', 'bare-user-only', 'bare-split-xattrs'] as const
+
+/** How a repository keeps file objects (§2.2, §2.3). */
+export type RepositoryMode = (typeof repositoryModes)[number]
+
+export interface RepositoryConfig {
+  readonly mode: RepositoryMode
+  /** Path of the repository that has what this one has not. */
+  readonly parent?: string
+  /** The whole file; `[remote "name"]` is a group called `remote "name"`. */
+  readonly groups: KeyFile
+}
+
+function isMode(text: string): text is RepositoryMode {
+  return (repositoryModes as readonly string[]).includes(text)
+}
+
+/**
+ * @param where the path, for messages.
+ * @throws SluiceError `SLUICE_CONFIG`: no mode. `SLUICE_UNSUPPORTED`: an unknown one.
+ */
+export function readRepositoryConfig(text: string, where: string): RepositoryConfig {
+  const groups = parseKeyFile(text, where)
+  const core = groups.get('core')
+  if (core === undefined) throw new SluiceError('SLUICE_CONFIG', `${where}: No [core] section in config`)
+  const stated = core.get('mode')
+  if (stated === undefined) throw new SluiceError('SLUICE_CONFIG', `${where}: No mode in [core] section in config`)
+  const mode = stated === 'archive-z2' ? 'archive' : stated
+  if (!isMode(mode)) {
+    throw new SluiceError('SLUICE_UNSUPPORTED', `${where}: Unsupported repo mode ${stated.slice(0, 100)}`)
+  }
+  const parent = core.get('parent')
+  return { mode, ...(parent === undefined || parent === '' ? {} : { parent }), groups }
+}
