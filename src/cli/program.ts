@@ -1,6 +1,7 @@
 /** The command tree. Only the commands that a command line names are loaded, and they load what they need when they run. */
 import { Command, type CommanderError } from 'commander'
 import { ociCommand, ociCommands } from './commands/oci.js'
+import { ostreeCommand, ostreeCommands, ostreeRemoteCommands } from './commands/ostree.js'
 import { addGlobals } from './globals.js'
 import { addCommands, type LazyCommand } from './lazy-commands.js'
 
@@ -20,6 +21,11 @@ const entries: readonly LazyCommand[] = [
     name: 'oci',
     summary: 'images and layers',
     load: ociCommand,
+  },
+  {
+    name: 'ostree',
+    summary: 'ostree commits',
+    load: ostreeCommand,
   },
   {
     name: 'images',
@@ -95,8 +101,13 @@ const entries: readonly LazyCommand[] = [
   },
 ]
 
-/** The names of all commands, of both levels. */
-export const commandNames: readonly string[] = [...entries, ...ociCommands].map(({ name }) => name)
+/** The names of all commands, of all levels. */
+export const commandNames: readonly string[] = [
+  ...entries,
+  ...ociCommands,
+  ...ostreeCommands,
+  ...ostreeRemoteCommands,
+].map(({ name }) => name)
 
 /** @param words of the command line; commands that are not among them are known by name and summary only. */
 export async function createProgram(version: string, words: readonly string[]): Promise<Command> {

@@ -95,9 +95,9 @@ function plain(_key: string, value: unknown): unknown {
   return value instanceof Map ? Object.fromEntries(value) : value
 }
 
-function jsonRenderer(): PullRenderer {
+export function jsonRenderer(): Renderer<unknown> {
   return {
-    show: (event) => process.stdout.write(`${JSON.stringify({ v: EVENT_VERSION, ...event }, plain)}\n`),
+    show: (event) => process.stdout.write(`${JSON.stringify({ v: EVENT_VERSION, ...(event as object) }, plain)}\n`),
     end: () => undefined,
   }
 }

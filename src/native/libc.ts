@@ -21,6 +21,8 @@ const declarations = {
   close: { returns: 'int', parameters: ['int'] },
   flock: { returns: 'int', parameters: ['int', 'int'] },
   ioctl: { returns: 'int', parameters: ['int', 'long', 'word'] },
+  lgetxattr: { returns: 'long', parameters: ['word', 'word', 'word', 'long'] },
+  llistxattr: { returns: 'long', parameters: ['word', 'word', 'long'] },
   madvise: { returns: 'int', parameters: ['long', 'long', 'int'] },
   malloc_trim: { returns: 'int', parameters: ['long'] },
   memcpy: { returns: 'long', parameters: ['word', 'word', 'long'] },

@@ -45,7 +45,7 @@ const libraries = {
       ...['ZSTD_createDCtx', 'ZSTD_DCtx_setParameter', 'ZSTD_decompressStream', 'ZSTD_freeDCtx', 'ZSTD_getErrorName'],
     ],
   },
-  liblzma: { files: ['liblzma.so.5'], functions: [] },
+  liblzma: { files: ['liblzma.so.5'], functions: ['lzma_stream_decoder', 'lzma_code', 'lzma_end'] },
 } as const satisfies Record<string, Library>
 
 export type LibraryName = keyof typeof libraries

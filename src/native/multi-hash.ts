@@ -27,6 +27,9 @@ const variants = ['avx512_t1', 'avx512_t2'] as const
 /** Most messages in the library at a time. */
 const BURST = 128
 
+/** Longest message, in bytes: the library counts in 16 bits, and gives up longer ones. */
+export const MAX_MESSAGE = 65_534
+
 /** struct IMB_MGR, in bytes: where the pointer to `submit_burst` is. It has to begin at a multiple of 64. */
 const SUBMIT_BURST = 960
 const ALIGNMENT = 64
@@ -53,7 +56,7 @@ const WORTHWHILE = 8
 
 const RTLD_LAZY = 1
 
-/** Hashes messages of up to 4096 bytes; for one thread. */
+/** Hashes messages of 1 to `MAX_MESSAGE` bytes; for one thread. */
 class MultiHasher {
   readonly #binding: Ffi
   readonly #variant: string
@@ -180,7 +183,10 @@ export function multiHashUsable(): boolean {
   return usableHasher() !== undefined
 }
 
-/** Hashes one by one where the library is missing or cannot be used, and if there are too few messages for it to pay. */
+/**
+ * Hashes messages of 1 to `MAX_MESSAGE` bytes; one by one where the library is missing or cannot be used, and if there are
+ * too few messages for it to pay.
+ */
 export const hashTogether: HashMessages = (algorithm, messages) => {
   const library = messages.length < WORTHWHILE ? undefined : usableHasher()
   return library === undefined ? hashEach(algorithm, messages) : library.hash(algorithm, messages)
@@ -199,8 +205,22 @@ function open(binding: Ffi): MultiHasher | undefined {
 
 /** Lengths around which the padding takes one more block of the hash, and whole bursts of the same length. */
 function knowsItsAnswers(opened: MultiHasher): boolean {
-  const data = Buffer.from(Array.from({ length: 4096 + BURST }, (_, i) => (i * i * 31) % 251))
-  const lengths = [1, 55, 56, 64, 111, 112, 119, 120, 128, 256, 4095, ...Array.from({ length: BURST }, () => 4096)]
+  const data = Buffer.from(Array.from({ length: MAX_MESSAGE + BURST }, (_, i) => (i * i * 31) % 251))
+  const lengths = [
+    1,
+    55,
+    56,
+    64,
+    111,
+    112,
+    119,
+    120,
+    128,
+    256,
+    4095,
+    MAX_MESSAGE,
+    ...Array.from({ length: BURST }, () => 4096),
+  ]
   const messages = lengths.map((length, i) => data.subarray(i % BURST, (i % BURST) + length))
   return (['sha256', 'sha512'] as const).every((algorithm) =>
     opened.hash(algorithm, messages).equals(hashEach(algorithm, messages)),

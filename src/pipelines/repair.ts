@@ -9,6 +9,7 @@ import { Breather } from '../flow/breather.js'
 import { coldFrom } from '../flow/cold.js'
 import { resultOf } from '../flow/result-of.js'
 import { displayByteString, utf8ByteString } from '../formats/bytes.js'
+import { refOfStreamRefName } from '../formats/ostree/ref-name.js'
 import type { Repository } from '../repository/repository.js'
 import { Findings } from '../stages/check/findings.js'
 import type { DamagedObject } from '../stages/check/object-checker.js'
@@ -33,6 +34,8 @@ export interface RepairResult {
   readonly linksRemoved: readonly string[]
   /** Images to pull again: they have lost their tag. */
   readonly pullAgain: readonly LostImage[]
+  /** Refs of ostree that are lost likewise. */
+  readonly pullCommitsAgain: readonly string[]
   /** Error lines of what a repair does not help against. */
   readonly remaining: readonly string[]
 }
@@ -65,6 +68,13 @@ function isEmpty({ aside, links, tags }: RepairPlan): boolean {
   return aside.length + links.length + tags.length === 0
 }
 
+const STREAM_REFS = 'streams/refs/'
+
+/** The ref of ostree that a link was. */
+function ostreeRefOf(path: string): string | undefined {
+  return path.startsWith(STREAM_REFS) ? refOfStreamRefName(path.slice(STREAM_REFS.length)) : undefined
+}
+
 function summarise(
   found: Examination,
   { links, tags }: RepairPlan,
@@ -79,6 +89,7 @@ function summarise(
     moved,
     linksRemoved: [...links, ...tags.map(({ path }) => path)].map(displayByteString),
     pullAgain: tags.map(({ name, digest }) => ({ tag: name, manifestDigest: digest })),
+    pullCommitsAgain: links.flatMap((path) => ostreeRefOf(displayByteString(path)) ?? []),
     remaining: after === found ? found.result.errors : [...linesOf(stuck), ...after.result.errors],
   }
 }

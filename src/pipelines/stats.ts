@@ -7,6 +7,8 @@ import { Breather } from '../flow/breather.js'
 import { displayByteString, type ByteString } from '../formats/bytes.js'
 import type { Digest, ObjectId } from '../formats/digest.js'
 import { decodeTag } from '../formats/oci/tag-name.js'
+import type { OstreeId } from '../formats/ostree/ostree-id.js'
+import { commitOfStreamName, decodeRefName } from '../formats/ostree/ref-name.js'
 import { streamName } from '../repository/names.js'
 import { defaults } from '../options.js'
 import type { Repository } from '../repository/repository.js'
@@ -25,12 +27,14 @@ export interface StatsOptions {
 
 /** A name and what it keeps. Of files, equal contents are one; files of at most 64 bytes are in no count. */
 export interface RefStats {
-  /** The tag; of other refs the path below `refs/`. */
+  /** The tag, or the ref of ostree; of other refs the path below `refs/`. */
   readonly name: string
-  /** A tag, a name of an EROFS image, or another ref to a stream. */
-  readonly kind: 'oci' | 'image' | 'stream'
+  /** A tag, a ref of ostree, a name of an EROFS image, or another ref to a stream. */
+  readonly kind: 'oci' | 'ostree' | 'image' | 'stream'
   /** Of a tag. */
   readonly manifestDigest: Digest | undefined
+  /** Of a ref of ostree. */
+  readonly commit: OstreeId | undefined
   readonly layers: number
   readonly files: Amount
   /** Files that only this image has; other tags of the same image do not count as others. */
@@ -64,7 +68,7 @@ export interface RepositoryStats {
     /** Objects that are referred to and not there. */
     readonly missingObjects: number
   }
-  /** Of the tagged images, each counted once. */
+  /** Of the tagged images and ostree commits, each counted once. */
   readonly deduplication: Deduplication
   readonly largestObjects: readonly LargeObject[]
 }
@@ -83,7 +87,7 @@ export async function measureRepository(repository: Repository, options: StatsOp
     const sizes = await measureObjects(repository, table, breather)
     const shares = measureShares(graph, table, sizes)
     const { holders } = graph
-    const tagged = holders.filter(({ refs }) => refs.some(isTag))
+    const tagged = holders.filter(({ refs }) => refs.some((path) => ['oci', 'ostree'].includes(kindOf(path))))
     const largest = findLargestObjects(
       repository,
       holders,
@@ -111,22 +115,30 @@ export async function measureRepository(repository: Repository, options: StatsOp
 }
 
 const TAGS = 'streams/refs/oci/'
+const OSTREE_REFS = 'streams/refs/ostree/'
 const MANIFEST = streamName.manifest('')
 
-const isTag = (path: ByteString) => path.startsWith(TAGS)
+function kindOf(path: ByteString): RefStats['kind'] {
+  if (path.startsWith(TAGS)) return 'oci'
+  if (path.startsWith(OSTREE_REFS)) return 'ostree'
+  return path.startsWith('images/') ? 'image' : 'stream'
+}
 
-/** `streams/refs/oci/a%2Fb` is `a/b`, `images/refs/sys/root` is `sys/root`. */
+/** `streams/refs/oci/a%2Fb` is `a/b`, so is `streams/refs/ostree/a%2Fb`; `images/refs/sys/root` is `sys/root`. */
 function nameOf(path: ByteString): string {
-  if (isTag(path)) return decodeTag(displayByteString(path.slice(TAGS.length)))
+  const kind = kindOf(path)
+  if (kind === 'oci') return decodeTag(displayByteString(path.slice(TAGS.length)))
+  if (kind === 'ostree') return decodeRefName(displayByteString(path.slice(OSTREE_REFS.length)))
   return displayByteString(path.slice(path.indexOf('/refs/') + '/refs/'.length))
 }
 
 function describeRefs(holder: Holder, { files, uniqueFiles, freed }: HolderShare): RefStats[] {
-  const { category, entry, refs } = holder
+  const { entry, refs } = holder
   return refs.map((path) => ({
     name: nameOf(path),
-    kind: isTag(path) ? 'oci' : category === 'images' ? 'image' : 'stream',
+    kind: kindOf(path),
     manifestDigest: entry.startsWith(MANIFEST) ? (entry.slice(MANIFEST.length) as Digest) : undefined,
+    commit: commitOfStreamName(entry),
     layers: layersOf(holder).length,
     files,
     uniqueFiles,
@@ -135,7 +147,7 @@ function describeRefs(holder: Holder, { files, uniqueFiles, freed }: HolderShare
   }))
 }
 
-const kindOrder = ['oci', 'image', 'stream'] as const
+const kindOrder = ['oci', 'ostree', 'image', 'stream'] as const
 
 function byKindAndName(a: RefStats, b: RefStats): number {
   return kindOrder.indexOf(a.kind) - kindOrder.indexOf(b.kind) || (a.name < b.name ? -1 : 1)

@@ -39,6 +39,12 @@ export interface StoredObject {
   readonly isNew: boolean
 }
 
+/** A file of the same content elsewhere, whose blocks an object may share. */
+export interface SharedFile {
+  /** Makes the file at `fd`, which is empty, share the blocks; false if the file systems cannot. */
+  cloneTo(fd: number): boolean
+}
+
 export class ObjectStore {
   readonly algorithm: HashAlgorithm
   /** `objects/` of the repository. */
@@ -120,17 +126,21 @@ export class ObjectStore {
     return this.storeAll([data])[0]
   }
 
-  /** Stores several, each unless its object is there; cheaper than one by one, for they are hashed together. */
-  storeAll(contents: readonly Uint8Array[]): StoredObject[] {
+  /**
+   * Stores several, each unless its object is there; cheaper than one by one, for they are hashed together.
+   *
+   * @param files that hold the contents already, as far as there are some.
+   */
+  storeAll(contents: readonly Uint8Array[], files: readonly (SharedFile | undefined)[] = []): StoredObject[] {
     const ids = verityDigests(this.algorithm, contents, hashTogether)
-    return contents.map((data, i) => this.#storeAs(ids[i], data))
+    return contents.map((data, i) => this.#storeAs(ids[i], data, files[i]))
   }
 
-  #storeAs(id: ObjectId, data: Uint8Array): StoredObject {
+  #storeAs(id: ObjectId, data: Uint8Array, file: SharedFile | undefined): StoredObject {
     if (this.isStored(id, data.length)) return { id, size: data.length, isNew: false }
     const temporary = new TemporaryObject(this.directory)
     try {
-      temporary.write(data)
+      if (file?.cloneTo(temporary.fd) !== true) temporary.write(data)
       this.publish(temporary, id)
     } catch (error) {
       temporary.discard()
@@ -172,10 +182,16 @@ export class ObjectWriter {
   readonly #store: ObjectStore
   readonly #temporary: TemporaryObject
   #hasher: VerityHasher | undefined
+  #isShared = false
 
   constructor(store: ObjectStore) {
     this.#store = store
     this.#temporary = new TemporaryObject(store.directory)
+  }
+
+  /** Has the object share the blocks of `file`, if possible; `write` is called with the same content all the same. */
+  share(file: SharedFile): void {
+    this.#isShared = file.cloneTo(this.#temporary.fd)
   }
 
   /** For positioned writes from any thread, until `commit` or `abort` closes it. */
@@ -187,6 +203,7 @@ export class ObjectWriter {
   write(data: Uint8Array): void {
     this.#hasher ??= new VerityHasher(this.#store.algorithm, hashTogether)
     this.#hasher.update(data)
+    if (this.#isShared) return
     try {
       this.#temporary.write(data)
     } catch (error) {

@@ -91,7 +91,7 @@ export function isWholeLayer(repository: Repository, id: ObjectId, type: LayerTy
 }
 
 /** For each of `tables`, whether all its objects are there; in a secure repository, as the kernel measures them (design.md §3). */
-function lackNothing(repository: Repository, tables: readonly ObjectTable[]): boolean[] {
+export function lackNothing(repository: Repository, tables: readonly ObjectTable[]): boolean[] {
   const isThere = (id: ObjectId) => unlessDamaged(() => repository.objects.has(id)) === true
   const whole = haveAllObjects(repository.objects, tables)
   return repository.secure ? tables.map((table, at) => whole[at] && [...table].every(isThere)) : whole

@@ -3,15 +3,17 @@ import { createHash } from 'node:crypto'
 import type { ObjectStore } from '../repository/objects.js'
 import { localDecoder } from '../stages/decompress/decoder.js'
 import { storeBatch } from '../stages/object/object-batch.js'
+import { LocalFileReceiver, storeArchivedFiles, type FileWorkers } from '../stages/ostree/file-workers.js'
+import { storeLocalFiles } from '../stages/ostree/store-local-files.js'
 import type { SlabDigest, SlabWorkers, WorkKind } from '../stages/slab/slab-workers.js'
 import type { OnTask } from './thread-pool.js'
 
-export function inProcessWorkers(store: ObjectStore, onTask: OnTask): SlabWorkers {
+export function inProcessWorkers(store: ObjectStore, onTask: OnTask): SlabWorkers & FileWorkers {
   /** A failure is a rejection, as from a thread. */
-  const attempt = async <Result>(kind: WorkKind, work: () => Result): Promise<Result> => {
+  const attempt = async <Result>(kind: WorkKind, work: () => Result | Promise<Result>): Promise<Result> => {
     const start = performance.now()
     try {
-      return work()
+      return await work()
     } finally {
       onTask(kind, 'main thread', start, performance.now())
     }
@@ -27,5 +29,15 @@ export function inProcessWorkers(store: ObjectStore, onTask: OnTask): SlabWorker
       }
     },
     decoder: localDecoder,
+    localFiles: (repository, ids) => attempt('object', () => storeLocalFiles(store, repository, ids)),
+    archivedFiles: (slab, files) => attempt('object', () => storeArchivedFiles(store, slab.bytes, files)),
+    archivedFile: (id) => {
+      const receiver = new LocalFileReceiver(store, id)
+      return {
+        push: (slab) => attempt('object', () => receiver.push(slab.filled)),
+        end: () => attempt('object', () => receiver.end()),
+        abort: () => receiver.abort(),
+      }
+    },
   }
 }

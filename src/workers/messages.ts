@@ -1,8 +1,12 @@
 /** What the main thread and the others tell each other. */
 import { SluiceError, type ErrorCode, type SluiceErrorOptions } from '../errors.js'
+import type { OstreeId } from '../formats/ostree/ostree-id.js'
 import type { DecoderStep } from '../native/codec-library.js'
 import type { DecoderKind } from '../stages/decompress/decoder.js'
 import type { ObjectBatch, StoredBatch } from '../stages/object/object-batch.js'
+import type { StoredFiles } from '../stages/ostree/file-batch.js'
+import type { ArchivedFiles } from '../stages/ostree/file-workers.js'
+import type { LocalRepository } from '../stages/ostree/local-repository.js'
 import type { ThreadObjects } from './thread-objects.js'
 
 /** What a thread begins with. */
@@ -27,6 +31,18 @@ export type Task =
   | { readonly type: 'abort'; readonly digest: number }
   | DecodeTask
   | { readonly type: 'close'; readonly decoder: number }
+  | { readonly type: 'local-files'; readonly repository: LocalRepository; readonly ids: readonly OstreeId[] }
+  | { readonly type: 'archived-files'; readonly slab: number; readonly files: ArchivedFiles }
+  /** Files that come in pieces are numbered; the first piece names the object. */
+  | {
+      readonly type: 'file-piece'
+      readonly file: number
+      readonly id: OstreeId
+      readonly slab: number
+      readonly length: number
+    }
+  | { readonly type: 'file-end'; readonly file: number }
+  | { readonly type: 'file-abort'; readonly file: number }
 
 /** Decodes until the input is consumed, the output full, or the stream at its end. Decoders are numbered, too. */
 export interface DecodeTask {
@@ -48,6 +64,11 @@ export interface Results {
   abort: undefined
   decode: DecoderStep
   close: undefined
+  'local-files': StoredFiles
+  'archived-files': StoredFiles
+  'file-piece': void
+  'file-end': StoredFiles
+  'file-abort': void
 }
 
 /** The main thread asks with a number, the thread answers with the same; null asks it to end. */

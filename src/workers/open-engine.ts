@@ -3,7 +3,8 @@ import { SluiceError } from '../errors.js'
 import { defaultThreads } from '../native/cores.js'
 import type { Repository } from '../repository/repository.js'
 import { SLAB_FOOTPRINT, SlabPool } from '../stages/slab/slab-pool.js'
-import type { Engine } from '../stages/slab/slab-workers.js'
+import type { FileWorkers } from '../stages/ostree/file-workers.js'
+import type { Engine, SlabWorkers } from '../stages/slab/slab-workers.js'
 import { inProcessWorkers } from './in-process.js'
 import { threadObjects } from './thread-objects.js'
 import { ThreadPool, type OnTask } from './thread-pool.js'
@@ -19,6 +20,7 @@ export interface EngineOptions {
 }
 
 export interface OpenEngine extends Engine {
+  readonly workers: SlabWorkers & FileWorkers
   /** Layers at a time that there is memory for; at most what is wanted. */
   readonly layers: number
   /** Nothing may be under way. */

@@ -4,7 +4,11 @@ import { SluiceError } from '../errors.js'
 import { loadNative } from '../native/library.js'
 import type { SlabDigest, SlabWorkers, WorkKind } from '../stages/slab/slab-workers.js'
 import type { Decoder, DecoderKind } from '../stages/decompress/decoder.js'
+import type { OstreeId } from '../formats/ostree/ostree-id.js'
 import type { ObjectBatch, StoredBatch } from '../stages/object/object-batch.js'
+import type { StoredFiles } from '../stages/ostree/file-batch.js'
+import type { ArchivedFiles, FileReceiver, FileWorkers } from '../stages/ostree/file-workers.js'
+import type { LocalRepository } from '../stages/ostree/local-repository.js'
 import type { Slab, SlabPool } from '../stages/slab/slab-pool.js'
 import { endThread } from './end-thread.js'
 import { remoteDecoder } from './remote-decoder.js'
@@ -33,10 +37,15 @@ const workOf: Readonly<Record<Task['type'], WorkKind | undefined>> = {
   abort: undefined,
   decode: 'decompress',
   close: undefined,
+  'local-files': 'object',
+  'archived-files': 'object',
+  'file-piece': 'object',
+  'file-end': 'object',
+  'file-abort': undefined,
 }
 
 /** Threads that start with the first task. */
-export class ThreadPool implements SlabWorkers {
+export class ThreadPool implements SlabWorkers, FileWorkers {
   readonly #threads: readonly Thread[]
   /** Tasks that any thread may do, until one has room for them. */
   readonly #queue: ((thread: Thread) => void)[] = []
@@ -52,10 +61,29 @@ export class ThreadPool implements SlabWorkers {
   }
 
   store({ index: slab }: Slab, batch: ObjectBatch): Promise<StoredBatch> {
-    return new Promise((resolve, reject) => {
-      this.#queue.push((thread) => void thread.run({ type: 'store', slab, batch }).then(resolve, reject))
-      this.#handOut()
-    })
+    return this.#runAnywhere({ type: 'store', slab, batch })
+  }
+
+  localFiles(repository: LocalRepository, ids: readonly OstreeId[]): Promise<StoredFiles> {
+    return this.#runAnywhere({ type: 'local-files', repository, ids })
+  }
+
+  archivedFiles({ index: slab }: Slab, files: ArchivedFiles): Promise<StoredFiles> {
+    return this.#runAnywhere({ type: 'archived-files', slab, files })
+  }
+
+  archivedFile(id: OstreeId): FileReceiver {
+    const { thread, lane: file, end } = this.#openLane()
+    return {
+      push: ({ index, length }) => thread.run({ type: 'file-piece', file, id, slab: index, length }),
+      end: () => {
+        end()
+        return thread.run({ type: 'file-end', file })
+      },
+      abort: () => {
+        if (end()) thread.run({ type: 'file-abort', file }).catch(() => undefined)
+      },
+    }
   }
 
   digest(algorithm: string): SlabDigest {
@@ -80,7 +108,14 @@ export class ThreadPool implements SlabWorkers {
     return remoteDecoder(kind, lane, { run: (task) => thread.run(task), close, slabs: this.#slabs, signal })
   }
 
-  /** A digest or decoder needs one thread for all of its tasks, as its state does not pass between threads. */
+  #runAnywhere<T extends Task>(task: T): Promise<Results[T['type']]> {
+    return new Promise((resolve, reject) => {
+      this.#queue.push((thread) => void thread.run(task).then(resolve, reject))
+      this.#handOut()
+    })
+  }
+
+  /** A digest, decoder or file that comes in pieces needs one thread for all of its tasks, as its state does not pass between threads. */
   #openLane(): { thread: Thread; lane: number; end: () => boolean } {
     const thread = this.#threads.reduce((best, other) => (other.lanes < best.lanes ? other : best))
     thread.lanes++
@@ -116,7 +151,7 @@ class Thread {
   #failure: SluiceError | undefined
   readonly #pending = new Map<number, Pending>()
   #lastId = 0
-  /** Digests and decoders that are under way here. */
+  /** Digests, decoders and files that are under way here. */
   lanes = 0
 
   /** @param onRoom is called when it has less to do than before. */

@@ -1,7 +1,10 @@
 /** What runs in each thread: tasks as they come, one after the other. */
 import { createHash, type Hash } from 'node:crypto'
 import { parentPort, workerData } from 'node:worker_threads'
+import type { OstreeId } from '../formats/ostree/ostree-id.js'
 import { storeBatch } from '../stages/object/object-batch.js'
+import { LocalFileReceiver, storeArchivedFiles } from '../stages/ostree/file-workers.js'
+import { storeLocalFiles } from '../stages/ostree/store-local-files.js'
 import { SLAB_HEADROOM, slabBytes } from '../stages/slab/slab-pool.js'
 import type { DecoderStep } from '../native/codec-library.js'
 import { PinnedBuffer } from '../native/pinned-buffer.js'
@@ -27,6 +30,27 @@ function digestOf({ digest, algorithm }: { digest: number; algorithm: string }):
   const hash = createHash(algorithm)
   digests.set(digest, hash)
   return hash
+}
+
+/** What a slab is filled with. */
+function slabRoom({ slab, length }: { slab: number; length: number }): Buffer {
+  return slabBytes(memory, slab).subarray(SLAB_HEADROOM, SLAB_HEADROOM + length)
+}
+
+const receivers = new Map<number, LocalFileReceiver>()
+
+function receiverOf({ file, id }: { file: number; id: OstreeId }): LocalFileReceiver {
+  const known = receivers.get(file)
+  if (known !== undefined) return known
+  const receiver = new LocalFileReceiver(store, id)
+  receivers.set(file, receiver)
+  return receiver
+}
+
+function takeReceiver(file: number): LocalFileReceiver | undefined {
+  const receiver = receivers.get(file)
+  receivers.delete(file)
+  return receiver
 }
 
 const decoders = new Map<number, LocalDecoder>()
@@ -67,12 +91,14 @@ function decode(task: DecodeTask): DecoderStep {
   }
 }
 
-function perform(task: Task): Results[Task['type']] {
+type Result = Results[Task['type']]
+
+function perform(task: Task): Result | Promise<Result> {
   switch (task.type) {
     case 'store':
       return storeBatch(store, slabBytes(memory, task.slab), task.batch)
     case 'update':
-      digestOf(task).update(slabBytes(memory, task.slab).subarray(SLAB_HEADROOM, SLAB_HEADROOM + task.length))
+      digestOf(task).update(slabRoom(task))
       return undefined
     case 'digest': {
       const hash = digestOf(task)
@@ -88,6 +114,16 @@ function perform(task: Task): Results[Task['type']] {
       decoders.get(task.decoder)?.close()
       decoders.delete(task.decoder)
       return undefined
+    case 'local-files':
+      return storeLocalFiles(store, task.repository, task.ids)
+    case 'archived-files':
+      return storeArchivedFiles(store, slabBytes(memory, task.slab), task.files)
+    case 'file-piece':
+      return receiverOf(task).push(slabRoom(task))
+    case 'file-end':
+      return takeReceiver(task.file)?.end()
+    case 'file-abort':
+      return takeReceiver(task.file)?.abort()
   }
 }
 
@@ -99,9 +135,13 @@ port.on('message', (request: Request) => {
   const startedAt = now()
   const reply = (rest: Pick<Reply, 'result' | 'error'>): void =>
     port.postMessage({ id: request.id, startedAt, endedAt: now(), ...rest } satisfies Reply)
+  const fail = (error: unknown): void => reply({ error: packError(error) })
   try {
-    reply({ result: perform(request.task) })
+    const result = perform(request.task)
+    // Most are at once done, and their answers must not wait for another turn.
+    if (result instanceof Promise) result.then((result) => reply({ result }), fail)
+    else reply({ result })
   } catch (error) {
-    reply({ error: packError(error) })
+    fail(error)
   }
 })

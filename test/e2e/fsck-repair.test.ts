@@ -210,7 +210,13 @@ describe('the command', needsLock, () => {
     assert.deepEqual(repair.slice(-3), ['pull again:', `  - v1 (${manifestDigest})`, ''])
     const parsed = JSON.parse(json) as { ok: boolean; repair: Record<string, unknown> }
     assert.equal(parsed.ok, false)
-    assert.deepEqual(Object.keys(parsed.repair), ['moved', 'links_removed', 'pull_again', 'remaining'])
+    assert.deepEqual(Object.keys(parsed.repair), [
+      'moved',
+      'links_removed',
+      'pull_again',
+      'pull_commits_again',
+      'remaining',
+    ])
     assert.deepEqual(
       parsed.repair['moved'],
       moved.map(([path, to]) => ({ path, to })),

@@ -7,8 +7,9 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import {
   comparableLines,
-  mountTools,
+  missing,
   missingForSluice,
+  mountTools,
   notYet,
   runOk,
   scratchFolder,
@@ -20,7 +21,7 @@ import { compareTrees, isCapability, listTree } from '../helpers/system-tree.js'
 /** cfsctl's image ids (ostree.md §5.2), whichever tool runs. */
 const parity = { SLUICE_PARITY: '1' }
 
-describe('ostree', { skip: notYet('ostree', ...mountTools, 'ostree') }, () => {
+describe('ostree', { skip: missing(...mountTools, 'ostree') }, () => {
   const scratch = scratchFolder('ostree')
   const tree = join(scratch, 'tree')
   const repo = (mode: string): string => join(scratch, `source-${mode}`)
@@ -104,7 +105,7 @@ describe('ostree', { skip: notYet('ostree', ...mountTools, 'ostree') }, () => {
     assert.deepEqual(compareTrees(await listTree(mountPoint, options), expected), [])
   })
 
-  test('an exported commit satisfies ostree', async () => {
+  test('an exported commit satisfies ostree', { skip: notYet('ostree export') }, async () => {
     const repository = await init('sluice')
     await repository.ok('ostree', 'pull-local', repo('archive'), 'test/main')
     const target = join(scratch, 'exported')
@@ -115,15 +116,21 @@ describe('ostree', { skip: notYet('ostree', ...mountTools, 'ostree') }, () => {
     assert.deepEqual(revision, await ostree('archive', 'rev-parse', 'test/main'))
   })
 
-  test('pulls over HTTP: objects, then only what changed, then a delta', async () => {
+  test('pulls over HTTP: objects, then only what changed', async () => {
     const both = [await init('sluice'), await init('cfsctl')]
-    await same(both, 'ostree', 'pull', url, 'test/main')
+    await same(both, 'ostree', 'pull', '--no-delta', url, 'test/main')
 
     writeFileSync(join(tree, 'usr/lib/size-65536'), noise('changed', 65_000))
     await commitEverywhere('second')
     await ostree('archive', 'summary', '--update')
     const objects = await same(both, 'ostree', 'pull', '--no-delta', url, 'test/main')
     assert.match(objects, /^objects \d+ metadata \+ 1 files fetched$/m)
+    await sameAsWhole(both)
+  })
+
+  test('pulls over HTTP: a delta', { skip: notYet('static deltas') }, async () => {
+    const both = [await init('sluice'), await init('cfsctl')]
+    await same(both, 'ostree', 'pull', url, 'test/main')
 
     writeFileSync(join(tree, 'usr/lib/size-65536'), noise('changed', 65_536))
     rmSync(join(tree, 'usr/lib/size-513'))
@@ -132,12 +139,14 @@ describe('ostree', { skip: notYet('ostree', ...mountTools, 'ostree') }, () => {
     await ostree('archive', 'summary', '--update')
     const delta = await same(both, 'ostree', 'pull', url, 'test/main')
     assert.match(delta, /via \d+ delta parts$/m)
-
-    const pulledWhole = await init('cfsctl')
-    await pulledWhole.ok('ostree', 'pull-local', repo('bare'), 'test/main')
-    assert.equal(await same(both, 'ostree', 'dump', 'test/main'), await pulledWhole.ok('ostree', 'dump', 'test/main'))
-    for (const repository of both) {
-      assert.match(await repository.other.ok('fsck'), /^status: ok$/m)
-    }
+    await sameAsWhole(both)
   })
+
+  /** What was pulled bit by bit is what the reference pulls at once; and the other tool finds nothing wrong with it. */
+  async function sameAsWhole(both: readonly ToolRepository[]): Promise<void> {
+    const whole = await init('cfsctl')
+    await whole.ok('ostree', 'pull-local', repo('bare'), 'test/main')
+    assert.equal(await same(both, 'ostree', 'dump', 'test/main'), await whole.ok('ostree', 'dump', 'test/main'))
+    for (const repository of both) assert.match(await repository.other.ok('fsck'), /^status: ok$/m)
+  }
 })

@@ -41,6 +41,7 @@ test('files of one image and of several, what tags free, and what sharing saves'
   const sameImage = {
     kind: 'oci',
     manifestDigest: a.manifestDigest,
+    commit: undefined,
     layers: 2,
     files: amount(3, 700),
     uniqueFiles: amount(1, 400),
@@ -53,6 +54,7 @@ test('files of one image and of several, what tags free, and what sharing saves'
       name: 'b',
       kind: 'oci',
       manifestDigest: b.manifestDigest,
+      commit: undefined,
       layers: 2,
       files: amount(3, 1100),
       uniqueFiles: amount(1, 800),

@@ -99,8 +99,9 @@ const facts: Readonly<Record<LibraryName, LibraryFacts>> = {
     install: { debian: 'libipsec-mb1', fedora: 'intel-ipsec-mb' },
   },
   liblzma: {
-    use: 'not used by this version',
-    without: 'not used by this version',
+    use: 'decoding static deltas of ostree',
+    without: 'the program xz decodes them, if there is one; else commits are pulled object by object',
+    install: { debian: 'liblzma5', fedora: 'xz-libs' },
   },
 }
 

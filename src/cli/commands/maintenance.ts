@@ -44,7 +44,10 @@ export function fsckCommand(): Command {
   return new Command('fsck')
     .option('--json', 'as JSON')
     .option('--metadata-only', 'without reading the objects')
-    .option('--deep', 'also put every layer together and compare it with its digest')
+    .option(
+      '--deep',
+      'also put every layer together and compare it with its digest, and every object of ostree commits',
+    )
     .option('--repair', 'move damaged objects aside and forget what needs them, so that it can be pulled again')
     .action(async (flags: FsckFlags, command: Command) => {
       if (flags.metadataOnly === true && (flags.repair === true || flags.deep === true)) {
@@ -69,15 +72,22 @@ async function repair(repository: Repository, flags: FsckFlags, globals: Globals
   const { repairingFsck } = await import('../../index/upkeep.js')
   const { json = false, deep = false } = flags
   const result = await showCheck(repairingFsck(repository, { deep }), globals.quiet ?? false)
-  const { check, moved, linksRemoved, pullAgain, remaining } = result
+  const { check, moved, linksRemoved, pullAgain, pullCommitsAgain, remaining } = result
   if (json) {
     const images = pullAgain.map(({ tag, manifestDigest }) => ({ tag, manifest_digest: manifestDigest }))
-    printJson({ ...check, repair: { moved, links_removed: linksRemoved, pull_again: images, remaining } })
+    const repair = {
+      moved,
+      links_removed: linksRemoved,
+      pull_again: images,
+      pull_commits_again: pullCommitsAgain,
+      remaining,
+    }
+    printJson({ ...check, repair })
   } else print([...repositoryLines(check), ...repairLines(result)].join('\n'))
   reportDamage(remaining.length === 0, 'some damage could not be repaired', json, globals.parity ?? false)
 }
 
-function repairLines({ moved, linksRemoved, pullAgain, remaining }: RepairResult): string[] {
+function repairLines({ moved, linksRemoved, pullAgain, pullCommitsAgain, remaining }: RepairResult): string[] {
   if (moved.length + linksRemoved.length + remaining.length === 0) return ['repair: nothing to do']
   return [
     `repair: ${moved.length} moved to .sluice/damaged, ${linksRemoved.length} link(s) removed`,
@@ -85,8 +95,9 @@ function repairLines({ moved, linksRemoved, pullAgain, remaining }: RepairResult
     ...linksRemoved.map((path) => `  - removed ${path}`),
     ...(remaining.length > 0 ? [`not repaired: ${remaining.length} error(s)`] : []),
     ...remaining.map((error) => `  - ${error}`),
-    ...(pullAgain.length > 0 ? ['pull again:'] : []),
+    ...(pullAgain.length + pullCommitsAgain.length > 0 ? ['pull again:'] : []),
     ...pullAgain.map(({ tag, manifestDigest }) => `  - ${tag} (${manifestDigest})`),
+    ...pullCommitsAgain.map((ref) => `  - ${ref} (ostree)`),
   ]
 }
 

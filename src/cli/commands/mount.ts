@@ -58,6 +58,20 @@ export function ociMountCommand(): Command {
   })
 }
 
+export function ostreeMountCommand(): Command {
+  const command = new Command('mount')
+    .argument('<source>', 'ref, id of a commit, or the beginning of one')
+    .option('--foreground', 'stay until it is unmounted; for FUSE')
+  return withMountOptions(command).action(async (source: string, dir: string, flags: MountFlags, self: Command) => {
+    const options = mountOptions(dir, flags)
+    await withRepository(self, async (repository) => {
+      const { storedOstreeImageId } = await import('../../index/ostree.js')
+      const id = await storedOstreeImageId(repository, source)
+      await mount(repository, id, id, options)
+    })
+  })
+}
+
 async function mount(repository: Repository, id: ObjectId, name: string, options: MountImageOptions): Promise<void> {
   const { mountImage } = await import('../../index/content.js')
   mountImage(repository, id, name, options)

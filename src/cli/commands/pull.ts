@@ -3,6 +3,7 @@ import { SluiceError } from '../../errors.js'
 import type { ImageSourceOptions, PullResult, Repository } from '../../index.js'
 import { defaults } from '../../options.js'
 import { byteSize, positive } from '../arguments.js'
+import { cancelOnSignals } from '../cancel-on-signals.js'
 import { globalsOf, openOptions, repositoryPath, withRepository, type Globals } from '../globals.js'
 import { formatSize, print } from '../output.js'
 import { progressStyle, showPull } from '../progress.js'
@@ -48,8 +49,8 @@ function withSourceOptions(command: Command): Command {
 
 export function pullCommand(): Command {
   const command = new Command('pull')
-    .argument('<image>', 'docker://…, oci:DIR[:TAG], oci-archive:FILE[:TAG], or just a name')
-    .argument('[tag]', 'tag to give it; default: IMAGE as it stands')
+    .argument('<image>', 'docker://…, oci:DIR[:TAG], oci-archive:FILE[:TAG], ostree:URL/REF, or just a name')
+    .argument('[tag]', 'tag to give it; default: IMAGE as it stands; none for ostree, where REF is the name')
     .option('--no-init', 'do not make a repository')
   return withSourceOptions(command).action(
     async (image: string, tag: string | undefined, flags: PullFlags, self: Command) => {
@@ -63,6 +64,7 @@ export function pullCommand(): Command {
         },
       })
       try {
+        if (image.startsWith(OSTREE)) return await pullOstreeReference(repository, image, tag, flags, globals)
         await pull(repository, image, tag ?? image, flags, globals, true)
       } finally {
         repository.close()
@@ -130,6 +132,21 @@ async function pull(
   }
 }
 
+/** `ostree:URL/REF`; of an URL with several components the ref begins where the repository ends. */
+const OSTREE = 'ostree:'
+
+async function pullOstreeReference(
+  repository: Repository,
+  text: string,
+  tag: string | undefined,
+  flags: PullFlags,
+  globals: Globals,
+): Promise<void> {
+  if (tag !== undefined) throw new SluiceError('SLUICE_USAGE', 'an ostree commit takes no tag: its ref is its name')
+  const { pullOstreeUrl } = await import('./ostree/pull-url.js')
+  await pullOstreeUrl(repository, text.slice(OSTREE.length), flags, globals)
+}
+
 async function imageSourceOptions(flags: PullFlags, globals: Globals): Promise<Omit<ImageSourceOptions, 'signal'>> {
   if ((flags.username === undefined) !== (flags.passwordStdin !== true)) {
     throw new SluiceError('SLUICE_USAGE', '--username and --password-stdin go together')
@@ -146,22 +163,6 @@ async function imageSourceOptions(flags: PullFlags, globals: Globals): Promise<O
 async function readPassword(): Promise<string> {
   const { text } = await import('node:stream/consumers')
   return (await text(process.stdin)).replace(/\r?\n$/, '')
-}
-
-/** The first signal cancels and cleans up; a second one ends the process as it is. */
-function cancelOnSignals(): AbortController {
-  const controller = new AbortController()
-  for (const [signal, status] of [
-    ['SIGINT', 130],
-    ['SIGTERM', 143],
-  ] as const) {
-    process.once(signal, () => {
-      controller.abort(new SluiceError('SLUICE_CANCELLED', `stopped by ${signal}; the next run goes on from here`))
-      process.exitCode = status
-      process.once(signal, () => process.exit(status))
-    })
-  }
-  return controller
 }
 
 /** Where the time went; to standard error, as talk. */

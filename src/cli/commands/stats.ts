@@ -31,7 +31,7 @@ export function statsCommand(): Command {
 type Amount = RefStats['files']
 
 const amount = ({ count, bytes }: Amount) => [String(count), formatSize(bytes)]
-const kindNames = { oci: '', image: 'images/', stream: 'streams/' } as const
+const kindNames = { oci: '', ostree: 'ostree:', image: 'images/', stream: 'streams/' } as const
 
 async function printStats(stats: RepositoryStats): Promise<void> {
   const { refs, repository, deduplication, largestObjects } = stats

@@ -47,6 +47,9 @@ function keyOf({ prefix, suffix }: DiskXattr): ByteString {
   return xattrPrefixes[prefix] + suffix
 }
 
+/** The reference tool leaves the zero byte at the end of names that come from ostree (ostree.md §5.2). */
+const usableKey = /^[^\0]+\0?$/
+
 /** Metadata of an inode, with the xattrs that its tree had. */
 export function loadStat(inode: DiskInode, xattrs: readonly DiskXattr[]): Stat {
   const { mode, uid, gid, mtime, mtimeNsec } = inode
@@ -55,7 +58,7 @@ export function loadStat(inode: DiskInode, xattrs: readonly DiskXattr[]): Stat {
   const original = new Map<ByteString, ByteString>()
   for (const xattr of xattrs) {
     const key = originalKey(keyOf(xattr))
-    if (key === '' || key?.includes('\0') === true) throw formatError('erofs', 'an xattr without a usable key')
+    if (key !== undefined && !usableKey.test(key)) throw formatError('erofs', 'an xattr without a usable key')
     if (key !== undefined) original.set(key, xattr.value)
   }
   return { mode: mode & 0o7777, uid, gid, mtime, mtimeNsec, xattrs: original.size === 0 ? noXattrs : original }

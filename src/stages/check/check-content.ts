@@ -1,10 +1,15 @@
-/** Whether what a stream holds, decompressed and put together with its objects, has the digest that it is named by. */
+/**
+ * Whether what a stream holds, decompressed and put together with its objects, has the digest that it is named by; and for
+ * an ostree commit, whether each of its objects has its id.
+ */
 import { createHash } from 'node:crypto'
 import { SluiceError } from '../../errors.js'
 import { digestHashName, parseDigest, type Digest, type ObjectId } from '../../formats/digest.js'
 import type { Breather } from '../../flow/breather.js'
+import { commitOfStreamName } from '../../formats/ostree/ref-name.js'
 import type { OpenStream, Repository } from '../../repository/repository.js'
 import { mergeStream } from '../splitstream/read.js'
+import { checkCommitContent } from './check-commit.js'
 import { reasonOf, type Findings, type Problem } from './findings.js'
 
 /** A stream that can be opened and lacks nothing. */
@@ -35,20 +40,50 @@ export async function checkContents(
   onStream: (done: number, total: number) => void,
 ): Promise<string[]> {
   const wrong: string[] = []
-  for (const [i, { path, id }] of streams.entries()) {
-    const named = expectedDigest(path)
-    const mismatch = named && (await findMismatch(repository, id, named.digest, breather))
+  for (const [i, stream] of streams.entries()) {
+    const promised = promiseOf(repository, stream, breather)
+    const mismatch = promised && (await mismatchOf(promised))
     if (mismatch !== undefined) {
-      wrong.push(path)
+      wrong.push(stream.path)
       findings.corrupted++
-      findings.error(named!.problem, path, mismatch)
+      findings.error(promised!.problem, stream.path, mismatch)
     }
     onStream(i + 1, streams.length)
   }
   return wrong
 }
 
-/** Undefined if the name promises nothing about the content. */
+/** What the name of a stream says about its content. */
+interface ContentPromise {
+  readonly problem: Problem
+  /** Gives what is wrong, or throws it. */
+  readonly check: () => Promise<string | undefined>
+}
+
+/** Undefined if the name promises nothing. */
+function promiseOf(repository: Repository, { path, id }: WholeStream, breather: Breather): ContentPromise | undefined {
+  const commit = commitOfStreamName(path.slice('streams/'.length))
+  if (commit !== undefined) {
+    const check = async () => {
+      await checkCommitContent(repository, commit, breather)
+      return undefined
+    }
+    return { problem: 'commit-digest-mismatch', check }
+  }
+  const named = expectedDigest(path)
+  return named && { problem: named.problem, check: () => findMismatch(repository, id, named.digest, breather) }
+}
+
+/** Undefined if the promise is kept. */
+async function mismatchOf({ check }: ContentPromise): Promise<string | undefined> {
+  try {
+    return await check()
+  } catch (error) {
+    if (error instanceof SluiceError && error.code === 'SLUICE_CANCELLED') throw error
+    return reasonOf(error)
+  }
+}
+
 function expectedDigest(path: string): { problem: Problem; digest: Digest } | undefined {
   const known = namedByDigest.find(([prefix]) => path.startsWith(prefix))
   if (known === undefined) return undefined
@@ -69,17 +104,12 @@ async function findMismatch(
   digest: Digest,
   breather: Breather,
 ): Promise<string | undefined> {
+  const stream = repository.openStreamObject(id, `object ${id}`)
   try {
-    const stream = repository.openStreamObject(id, `object ${id}`)
-    try {
-      const actual = await contentDigest(repository, stream, digestHashName(digest), breather)
-      return actual === digest ? undefined : `expected ${digest}, got ${actual}`
-    } finally {
-      stream.close()
-    }
-  } catch (error) {
-    if (error instanceof SluiceError && error.code === 'SLUICE_CANCELLED') throw error
-    return reasonOf(error)
+    const actual = await contentDigest(repository, stream, digestHashName(digest), breather)
+    return actual === digest ? undefined : `expected ${digest}, got ${actual}`
+  } finally {
+    stream.close()
   }
 }
 

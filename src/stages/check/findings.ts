@@ -39,6 +39,7 @@ export type Problem =
   | 'artifact-layer-ref-missing'
   | 'artifact-layer-object-missing'
   | 'layer-digest-mismatch'
+  | 'commit-digest-mismatch'
 
 // oxlint-disable-next-line no-control-regex
 const controlCharacter = /[\u0000-\u001f\u007f-\u009f]/g

@@ -1,8 +1,9 @@
 /** What it saves that images share whole layers, and beyond that, that equal files are stored once. */
+import { ostreeContentType } from '../../formats/ostree/commit-stream-format.js'
 import { contentType } from '../../formats/splitstream/format.js'
 import type { Holder, StreamNode } from './holders.js'
 
-/** Contents of files and the splitstreams of layers. */
+/** Contents of files, and the splitstreams of layers and of ostree commits, which count as layers here. */
 export interface Deduplication {
   /** If each image had its layers for itself, and each layer its files; equal files within one layer count once. */
   readonly separateBytes: number
@@ -21,6 +22,12 @@ export function layersOf({ streams }: Holder): StreamNode[] {
   return streams.filter(({ contentType: type }) => layerTypes.includes(type))
 }
 
+/** What holds files: layers, or an ostree commit. */
+function contentsOf(holder: Holder): StreamNode[] {
+  const commits = holder.streams.filter(({ contentType: type }) => type === ostreeContentType.commit)
+  return [...layersOf(holder), ...commits]
+}
+
 export function measureDeduplication(images: readonly Holder[], sizes: readonly number[]): Deduplication {
   const isCounted = new Uint8Array(sizes.length)
   const bytesOf = new Map<StreamNode, number>()
@@ -36,7 +43,7 @@ export function measureDeduplication(images: readonly Holder[], sizes: readonly 
     return bytes
   }
   let separate = 0
-  for (const layer of images.flatMap(layersOf)) {
+  for (const layer of images.flatMap(contentsOf)) {
     const bytes = bytesOf.get(layer) ?? measure(layer)
     bytesOf.set(layer, bytes)
     separate += bytes

@@ -1,0 +1,17 @@
+import { SluiceError } from '../errors.js'
+
+/** The first signal cancels and cleans up; a second one ends the process as it is. */
+export function cancelOnSignals(): AbortController {
+  const controller = new AbortController()
+  for (const [signal, status] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
+    process.once(signal, () => {
+      controller.abort(new SluiceError('SLUICE_CANCELLED', `stopped by ${signal}; the next run goes on from here`))
+      process.exitCode = status
+      process.once(signal, () => process.exit(status))
+    })
+  }
+  return controller
+}

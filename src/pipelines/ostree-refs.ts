@@ -1,0 +1,64 @@
+/** The refs of an ostree repository, at a URL or in a directory (ostree.md §6, `list-refs`). */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { errnoOf, ioError, SluiceError } from '../errors.js'
+import type { OstreeId } from '../formats/ostree/ostree-id.js'
+import type { Repository } from '../repository/repository.js'
+import { parseRefFile } from '../stages/ostree/local-refs.js'
+import { openLocalRepository } from '../stages/ostree/local-repository.js'
+import { openRemoteOstree, type RemoteOptions } from '../stages/ostree/remote-source.js'
+
+export interface OstreeRef {
+  readonly name: string
+  readonly commit: OstreeId
+}
+
+export type ListRefsOptions = RemoteOptions & { readonly signal?: AbortSignal }
+
+/**
+ * Over HTTP what the summary says, in its order; of a directory the files of its refs, sorted, those below `refs/heads` by
+ * their short names.
+ *
+ * @param repository keeps the summary for the next time.
+ * @throws SluiceError `SLUICE_NOT_FOUND` if the server has no summary, or the directory no repository.
+ */
+export async function listOstreeRefs(
+  repository: Repository,
+  location: string,
+  { signal = new AbortController().signal, ...options }: ListRefsOptions = {},
+): Promise<OstreeRef[]> {
+  if (!/^https?:\/\//i.test(location)) return listLocalRefs(openLocalRepository(location).path)
+  repository.ensureWritable()
+  const source = openRemoteOstree(repository, location, options)
+  try {
+    const summary = await source.summary(signal)
+    if (summary !== undefined) return summary.refs.map(({ name, commit }) => ({ name, commit }))
+    throw new SluiceError('SLUICE_NOT_FOUND', 'no summary available from remote', {
+      hint: 'only the summary lists refs; a ref that you know can be pulled without one',
+    })
+  } finally {
+    await source.close()
+  }
+}
+
+function listLocalRefs(path: string): OstreeRef[] {
+  const root = join(path, 'refs')
+  return filesBelow(root, '')
+    .map((name) => {
+      const file = join(root, name)
+      return { name: name.replace(/^heads\//, ''), commit: parseRefFile(readFileSync(file, 'utf8'), file) }
+    })
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+function filesBelow(root: string, directory: string): string[] {
+  try {
+    return readdirSync(join(root, directory), { withFileTypes: true }).flatMap((entry) => {
+      const path = join(directory, entry.name)
+      return entry.isDirectory() ? filesBelow(root, path) : [path]
+    })
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return []
+    throw ioError(error, `cannot list ${join(root, directory)}`)
+  }
+}

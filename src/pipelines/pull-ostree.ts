@@ -1,0 +1,218 @@
+/**
+ * `pull-ostree`: a commit from a source into a repository (ostree.md §3).
+ *
+ * resolve → commit → directories → files → file tree → EROFS images → commit stream → ref. Nothing is registered before
+ * all of it is stored; objects of a run that did not get so far are found by the next one.
+ */
+import { setMaxListeners } from 'node:events'
+import type { Observable } from 'rxjs'
+import { naming, withContext } from '../errors.js'
+import { ObjectCollection } from '../formats/ostree/object-collection.js'
+import { isOstreeId, parseOstreeId, type OstreeId } from '../formats/ostree/ostree-id.js'
+import { checkRefName, commitStreamName, streamRefName } from '../formats/ostree/ref-name.js'
+import { coldFrom } from '../flow/cold.js'
+import { resultOf } from '../flow/result-of.js'
+import { defaults } from '../options.js'
+import type { Repository } from '../repository/repository.js'
+import { addStats, noObjects, type ObjectStats } from '../stages/object/object-batch.js'
+import { collectCommit, collectMetadata } from '../stages/ostree/collect-metadata.js'
+import { PullJournal } from '../stages/ostree/pull-journal.js'
+import type { OstreeSource } from '../stages/ostree/source.js'
+import { readStoredCommit, type StoredCommit } from '../stages/ostree/stored-commit.js'
+import { openEngine } from '../workers/open-engine.js'
+import { pullDeltaObjects, type DeltaObjects } from './delta-objects.js'
+import type { OstreePullEvent, OstreePullOptions, OstreePullResult } from './ostree-events.js'
+import { requireTrustedCommit } from './require-trusted-commit.js'
+import { ensureImage, findStoredCommit, isWhole, registerCommit, type RegisteredCommit } from './register-commit.js'
+
+/** One pull, and what is counted on the way. */
+interface OstreeRun {
+  readonly repository: Repository
+  readonly source: OstreeSource
+  readonly options: OstreePullOptions
+  readonly emit: (event: OstreePullEvent) => void
+  readonly signal: AbortSignal
+  readonly objects: ObjectStats
+  readonly fetched: { metadata: number; files: number; deltaParts: number }
+}
+
+/**
+ * Pulls the commit that `options.ref` names. Subscribing starts the pull, unsubscribing cancels it; the last event is
+ * `completed`. The source is closed in the end.
+ */
+export function pullOstree(
+  repository: Repository,
+  openSource: () => Promise<OstreeSource>,
+  options: OstreePullOptions,
+): Observable<OstreePullEvent> {
+  return coldFrom<OstreePullEvent>(async (emit, signal) => {
+    if (!isOstreeId(options.ref)) checkRefName(options.ref)
+    repository.ensureWritable()
+    // Every request listens to it, and there are more than ten.
+    setMaxListeners(0, signal)
+    const source = await openSource()
+    try {
+      const fetched = { metadata: 0, files: 0, deltaParts: 0 }
+      const result = await run({ repository, source, options, emit, signal, objects: noObjects(), fetched })
+      emit({ type: 'completed', result })
+    } catch (error) {
+      throw withContext(naming(error, source.description), 'cannot pull')
+    } finally {
+      await source.close()
+    }
+  }, options.signal)
+}
+
+/** The promise form of `pullOstree`. */
+export async function pullOstreeCommit(...args: Parameters<typeof pullOstree>): Promise<OstreePullResult> {
+  return resultOf(pullOstree(...args), 'pull')
+}
+
+async function run(pull: OstreeRun): Promise<OstreePullResult> {
+  const { repository, options, source, emit, signal, objects, fetched } = pull
+  const started = performance.now()
+  const tag = isOstreeId(options.ref) ? undefined : options.ref
+  await source.requireSummary?.(signal)
+  const commit = tag === undefined ? parseOstreeId(options.ref) : await source.resolve(tag, signal)
+  emit({ type: 'resolved', commit })
+  const base = options.base === undefined ? undefined : await openBase(pull, options.base)
+  const stored = await findStoredCommit(repository, commit, signal)
+  const trusted = await trustedCommit(pull, commit, tag, stored)
+  const registered = stored
+    ? await ensureImage(repository, stored, registration(pull))
+    : await fetchAll(pull, commit, { base, trusted })
+  if (tag !== undefined) repository.streams.linkRef(streamRefName(tag), commitStreamName(commit))
+  return { commit, tag, ...registered, objects, fetched, elapsedMs: performance.now() - started }
+}
+
+/** The commit object, if it must be signed or bound, and so was fetched before all else. */
+async function trustedCommit(
+  { options, source, emit, signal }: OstreeRun,
+  id: OstreeId,
+  ref: string | undefined,
+  stored: StoredCommit | undefined,
+): Promise<Uint8Array | undefined> {
+  const { keys, collectionId } = options
+  if (keys === undefined && collectionId === undefined) return undefined
+  const { bytes, signatures } = await requireTrustedCommit(id, { source, stored, ref, keys, collectionId, signal })
+  emit({ type: 'verified', signatures })
+  return bytes
+}
+
+/** The commit of the ref `name`; undefined if it lacks objects, and so cannot give them. */
+async function openBase({ repository, emit, signal }: OstreeRun, name: string): Promise<StoredCommit | undefined> {
+  try {
+    const base = await readStoredCommit(repository, `refs/${streamRefName(checkRefName(name))}`, signal)
+    if (isWhole(repository, base)) return base
+    emit({ type: 'message', text: `Base ${name} is of no use: objects of it are missing` })
+    return undefined
+  } catch (error) {
+    throw withContext(error, `base ${name}`)
+  }
+}
+
+const registration = ({ options, signal }: OstreeRun) => ({ parity: options.parity ?? false, signal })
+
+/** What is there before the source is asked. */
+interface Known {
+  readonly base: StoredCommit | undefined
+  /** The commit object. */
+  readonly trusted: Uint8Array | undefined
+}
+
+async function fetchAll(pull: OstreeRun, id: OstreeId, known: Known): Promise<RegisteredCommit> {
+  // Of a directory everything is as near as what was kept.
+  const journal = pull.source.isRemote ? new PullJournal(pull.repository, id) : undefined
+  let registered: RegisteredCommit | undefined
+  try {
+    const objects = await collect(pull, id, known, journal)
+    registered = await registerCommit(pull.repository, id, objects, registration(pull))
+    return registered
+  } finally {
+    journal?.end(registered !== undefined)
+  }
+}
+
+/** Everything that belongs to the commit, from a delta, from bases, from an earlier pull, and from the source. */
+async function collect(
+  pull: OstreeRun,
+  id: OstreeId,
+  { base, trusted }: Known,
+  journal: PullJournal | undefined,
+): Promise<ObjectCollection> {
+  const { repository, source, emit, signal, fetched } = pull
+  const delta = await objectsOfDelta(pull, id)
+  const objects = delta?.objects ?? new ObjectCollection()
+  journal?.load(objects)
+  const onFetched = (id: OstreeId, bytes: Uint8Array): void => {
+    objects.add(id, bytes)
+    journal?.addMetadata(id, bytes)
+    emit({ type: 'metadata', fetched: ++fetched.metadata })
+  }
+  if (trusted !== undefined && !objects.has(id)) onFetched(id, trusted)
+  const walk = { source, objects, signal, onFetched }
+  const commit = await collectCommit(walk, id)
+  const bases = [delta?.base, base].filter((known) => known !== undefined)
+  if (commit.parent !== undefined && bases.every((known) => known.commit !== commit.parent)) {
+    const parent = await findStoredCommit(repository, commit.parent, signal)
+    if (parent !== undefined) bases.push(parent)
+  }
+  const files = await collectMetadata({ ...walk, bases }, commit)
+  await fetchFiles(pull, files, objects, journal)
+  return objects
+}
+
+/** What a static delta gives of the commit, if there is a good one. */
+async function objectsOfDelta(pull: OstreeRun, id: OstreeId): Promise<DeltaObjects | undefined> {
+  const { repository, source, options, emit, signal, fetched } = pull
+  if (source.deltas === undefined || options.deltas === false) return undefined
+  const onRefused = (reason: string): void => {
+    emit({ type: 'message', text: `A static delta is of no use, objects are fetched one by one: ${reason}` })
+  }
+  const delta = await pullDeltaObjects({ repository, deltas: source.deltas, signal, onRefused }, id)
+  if (delta === undefined) return undefined
+  fetched.metadata += delta.metadata
+  fetched.files += delta.files
+  fetched.deltaParts += delta.parts
+  addStats(pull.objects, delta.stats)
+  emit({ type: 'metadata', fetched: fetched.metadata })
+  return delta
+}
+
+async function fetchFiles(
+  pull: OstreeRun,
+  files: readonly OstreeId[],
+  objects: ObjectCollection,
+  journal: PullJournal | undefined,
+): Promise<void> {
+  if (files.length === 0) return
+  const { repository, source, options, emit, signal, fetched } = pull
+  const engine = openEngine(repository, {
+    maxMemory: options.maxMemory ?? defaults.maxMemory,
+    layers: 1,
+    ...(options.threads !== undefined && { threads: options.threads }),
+    onTask: (name, thread, startMs, endMs) => options.onSpan?.({ track: thread, name, startMs, endMs }),
+  })
+  let bytes = 0
+  const total = fetched.files + files.length
+  const tell = (): void => emit({ type: 'files', fetched: fetched.files, total, bytes })
+  tell()
+  try {
+    await source.storeFiles(files, engine, {
+      signal,
+      onStored: (ids, stored) => {
+        ids.forEach((id, i) => objects.add(id, stored.data[i], stored.objects[i]))
+        journal?.addFiles(ids, stored.data, stored.objects)
+        addStats(pull.objects, stored.stats)
+        fetched.files += ids.length
+        tell()
+      },
+      onProgress: (more) => {
+        bytes += more
+        tell()
+      },
+    })
+  } finally {
+    await engine.close()
+  }
+}

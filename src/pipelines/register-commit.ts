@@ -1,0 +1,80 @@
+/** Commits in a repository: finding one that is complete, and giving one its image and its name (ostree.md §3.1, §5.4). */
+import { cancelled, SluiceError } from '../errors.js'
+import type { ObjectId } from '../formats/digest.js'
+import { ObjectCollection } from '../formats/ostree/object-collection.js'
+import type { OstreeId } from '../formats/ostree/ostree-id.js'
+import { commitStreamName } from '../formats/ostree/ref-name.js'
+import type { ErofsVersion } from '../repository/metadata.js'
+import type { Repository } from '../repository/repository.js'
+import { hasImage, lackNothing } from '../repository/stored-image.js'
+import { commitImages } from '../stages/erofs/commit-images.js'
+import { commitTree } from '../stages/ostree/commit-tree.js'
+import { encodeCommit } from '../stages/ostree/encode-commit.js'
+import { readStoredCommit, type StoredCommit } from '../stages/ostree/stored-commit.js'
+import type { OstreePullResult } from './ostree-events.js'
+
+export type RegisteredCommit = Pick<OstreePullResult, 'verity' | 'image' | 'images'>
+
+export interface RegisterOptions {
+  /** Names of xattrs keep their zero byte in images (ostree.md §5.2). */
+  readonly parity: boolean
+  readonly signal: AbortSignal
+}
+
+export function isWhole(repository: Repository, { externals }: StoredCommit): boolean {
+  return lackNothing(repository, [externals])[0]
+}
+
+/** The commit if all of it is there; what is missing or damaged is pulled again (design.md §9.10). */
+export async function findStoredCommit(
+  repository: Repository,
+  id: OstreeId,
+  signal: AbortSignal,
+): Promise<StoredCommit | undefined> {
+  try {
+    const stored = await readStoredCommit(repository, commitStreamName(id), signal)
+    return stored.commit === id && isWhole(repository, stored) ? stored : undefined
+  } catch (error) {
+    if (error instanceof SluiceError && ['SLUICE_NOT_FOUND', 'SLUICE_CORRUPT', 'SLUICE_FORMAT'].includes(error.code)) {
+      return undefined
+    }
+    throw error
+  }
+}
+
+/** The image of a stored commit, which is made if there is none (§5.4). */
+export async function ensureImage(
+  repository: Repository,
+  stored: StoredCommit,
+  options: RegisterOptions,
+): Promise<RegisteredCommit> {
+  const { image, stream } = stored
+  if (image !== undefined && hasImage(repository, image)) return { verity: stream, image, images: new Map() }
+  const objects = new ObjectCollection()
+  for (let index = 0; index < stored.payload.count; index++) {
+    const id = stored.payload.idAt(index)
+    const { data, external } = stored.get(id)!
+    objects.add(id, data, external)
+  }
+  return registerCommit(repository, stored.commit, objects, options)
+}
+
+/** Makes the images, and last gives the commit its name. @param objects all that belongs to it. */
+export async function registerCommit(
+  repository: Repository,
+  commit: OstreeId,
+  objects: ObjectCollection,
+  { parity, signal }: RegisterOptions,
+): Promise<RegisteredCommit> {
+  const { default: primary, extra } = repository.erofsFormats
+  const tree = commitTree(objects, commit, { parity })
+  const versions: ErofsVersion[] = [primary, ...extra]
+  const images = commitImages(repository, tree, versions)
+  const image: ObjectId = images.get(primary)!
+  const encoded = await encodeCommit(repository.objects, objects.payload(commit))
+  const stream = await encoded.storeWith(image)
+  if (signal.aborted) throw cancelled(signal)
+  await repository.sync()
+  repository.streams.link(commitStreamName(commit), stream)
+  return { verity: encoded.withoutImage, image, images }
+}

@@ -1,0 +1,113 @@
+/**
+ * OpenPGP signatures (ostree.md §2.5, §3.8), judged as GnuPG does for libostree: the key must be in the keyring, able to
+ * sign, and neither expired nor revoked *now*, whatever it was when it signed.
+ */
+import type { KeyID, PublicKey } from 'openpgp'
+import { SluiceError } from '../../errors.js'
+import type { SignatureVerdict } from './verdict.js'
+
+export interface OpenPgpKeyring {
+  readonly keys: readonly PublicKey[]
+}
+
+/** The library is an optional dependency and takes 50 ms to load. */
+async function openpgp() {
+  try {
+    return await import('openpgp')
+  } catch (error) {
+    throw new SluiceError(
+      'SLUICE_UNSUPPORTED',
+      'OpenPGP signatures cannot be checked: the package openpgp is missing',
+      {
+        cause: error,
+        hint: 'install it beside sluice with "npm install openpgp"',
+      },
+    )
+  }
+}
+
+const ARMOUR_BLOCK = /-----BEGIN PGP PUBLIC KEY BLOCK-----[\s\S]*?-----END PGP PUBLIC KEY BLOCK-----/g
+/** At offset 8 of GnuPG's own format of keyrings. */
+const KEYBOX_MAGIC = Buffer.from('KBXf')
+
+/**
+ * Reads public keys, binary or armoured, any number in one file.
+ *
+ * @param what names the file in errors.
+ * @throws SluiceError `SLUICE_CONFIG` if there is no key in it.
+ */
+export async function readKeyring(bytes: Uint8Array, what: string): Promise<OpenPgpKeyring> {
+  if (KEYBOX_MAGIC.equals(bytes.subarray(8, 12))) {
+    throw new SluiceError('SLUICE_CONFIG', `${what} is a keybox of GnuPG, not a list of keys`, {
+      hint: `write the keys with "gpg --no-default-keyring --keyring ${what} --export"`,
+    })
+  }
+  const { readKeys } = await openpgp()
+  // In binary data the first byte of a packet has the top bit set; in armour it is text.
+  const isBinary = bytes.length > 0 && bytes[0] >= 0x80
+  try {
+    if (isBinary) return { keys: await readKeys({ binaryKeys: bytes }) }
+    const blocks = Buffer.from(bytes).toString('latin1').match(ARMOUR_BLOCK) ?? []
+    const keys = await Promise.all(blocks.map((block) => readKeys({ armoredKeys: block })))
+    if (keys.length === 0) throw new Error('there is no public key in it')
+    return { keys: keys.flat() }
+  } catch (error) {
+    throw new SluiceError('SLUICE_CONFIG', `${what} is not a keyring: ${(error as Error).message}`, { cause: error })
+  }
+}
+
+/** The keys as `readKeyring` takes them, binary. */
+export function encodeKeyring({ keys }: OpenPgpKeyring): Buffer {
+  return Buffer.concat(keys.map((key) => key.toPublic().write()))
+}
+
+/** Checks `data` against signature packets; each element may be several of them. @param date counts as now. */
+export async function verifyOpenPgp(
+  data: Uint8Array,
+  signatures: readonly Uint8Array[],
+  { keys }: OpenPgpKeyring,
+  date: Date,
+): Promise<SignatureVerdict[]> {
+  const { createMessage, readSignature, verify } = await openpgp()
+  const verdicts: SignatureVerdict[] = []
+  for (const bytes of signatures) {
+    try {
+      const signature = await readSignature({ binarySignature: bytes })
+      const { signatures: results } = await verify({
+        message: await createMessage({ binary: data }),
+        signature,
+        verificationKeys: [...keys],
+        format: 'binary',
+        date,
+        // A key whose expiry was put off has a newer self-signature than what it signed before; GnuPG accepts that.
+        config: { allowInsecureVerificationWithReformattedKeys: true },
+      })
+      for (const { keyID, verified } of results) verdicts.push(await judge(keyID, verified, keys, date))
+    } catch (error) {
+      verdicts.push(refused(undefined, error))
+    }
+  }
+  return verdicts
+}
+
+async function judge(
+  id: KeyID,
+  verified: Promise<unknown>,
+  keys: readonly PublicKey[],
+  date: Date,
+): Promise<SignatureVerdict> {
+  const key = keys.find((candidate) => candidate.getKeys(id).length > 0)
+  const signer = key === undefined ? id.toHex() : key.getFingerprint()
+  try {
+    if (key === undefined) throw new Error('its key is not in the keyring')
+    await verified
+    await key.getSigningKey(id, date)
+    return { kind: 'gpg', signer, valid: true, reason: undefined }
+  } catch (error) {
+    return refused(signer, error)
+  }
+}
+
+function refused(signer: string | undefined, error: unknown): SignatureVerdict {
+  return { kind: 'gpg', signer, valid: false, reason: error instanceof Error ? error.message : String(error) }
+}

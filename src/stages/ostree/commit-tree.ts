@@ -1,0 +1,121 @@
+/** The file tree of a commit (ostree.md §5.1). */
+import { formatError, withContext } from '../../errors.js'
+import { utf8ByteString } from '../../formats/bytes.js'
+import { readCommit } from '../../formats/ostree/commit.js'
+import { readDirmeta, type Ownership } from '../../formats/ostree/dirmeta.js'
+import { readDirtree } from '../../formats/ostree/dirtree.js'
+import { isSymlink, readSizedZlibHeader } from '../../formats/ostree/file-header.js'
+import { hashMetadata, type OstreeId } from '../../formats/ostree/ostree-id.js'
+import { xattrMap } from '../../formats/ostree/xattrs.js'
+import {
+  newDirectory,
+  newLeaf,
+  noXattrs,
+  type Directory,
+  type Leaf,
+  type LeafContent,
+  type Stat,
+} from '../../formats/tree/tree.js'
+import type { CommitObjects } from './stored-commit.js'
+
+export interface CommitTreeOptions {
+  /** Leave the zero byte at the end of the names of xattrs, as the reference does (§5.2). */
+  readonly parity: boolean
+}
+
+/** A dirtree may stand in many places: a few of them can state more names than fit into any memory. */
+const MAX_NAMES = 1_000_000
+/** Directories inside one another: the longest path that the kernel takes has no more, nor has a tree that is read back. */
+const MAX_DEPTH = 2047
+
+/** @throws SluiceError `SLUICE_FORMAT` if an object is missing or not what it should be. */
+export function commitTree(objects: CommitObjects, commit: OstreeId, { parity }: CommitTreeOptions): Directory {
+  return new TreeBuilder(objects, parity).build(commit)
+}
+
+class TreeBuilder {
+  readonly #objects: CommitObjects
+  readonly #parity: boolean
+  readonly #stats = new Map<OstreeId, Stat>()
+  /** Each file is one leaf, wherever it is used. */
+  readonly #leaves = new Map<OstreeId, Leaf>()
+  #names = 0
+
+  constructor(objects: CommitObjects, parity: boolean) {
+    this.#objects = objects
+    this.#parity = parity
+  }
+
+  build(id: OstreeId): Directory {
+    const { tree, meta } = readCommit(this.#metadata('commit', id))
+    return this.#directory(tree, meta, 0)
+  }
+
+  #directory(tree: OstreeId, meta: OstreeId, depth: number): Directory {
+    if (depth > MAX_DEPTH)
+      throw formatError('ostree', `there are more than ${MAX_DEPTH} directories inside one another`)
+    const directory = newDirectory({ ...this.#stat(meta) })
+    const { files, directories } = readDirtree(this.#metadata('dirtree', tree))
+    this.#names += files.length + directories.length
+    if (this.#names > MAX_NAMES) throw formatError('ostree', `the tree has more than ${MAX_NAMES} names`)
+    for (const { name, id } of files) directory.entries.set(utf8ByteString(name), this.#leaf(id))
+    for (const { name, tree, meta } of directories) {
+      directory.entries.set(utf8ByteString(name), this.#directory(tree, meta, depth + 1))
+    }
+    return directory
+  }
+
+  #metadata(type: string, id: OstreeId): Uint8Array {
+    const found = this.#objects.get(id)
+    if (found === undefined || found.external !== undefined) throw formatError('ostree', `there is no ${type} ${id}`)
+    return found.data
+  }
+
+  #stat(id: OstreeId): Stat {
+    const known = this.#stats.get(id)
+    if (known !== undefined) return known
+    const bytes = this.#metadata('dirmeta', id)
+    // What came with a base was not checked before.
+    if (hashMetadata(bytes) !== id) throw formatError('ostree', `Invalid dirmeta checksum: ${id}`)
+    const stat = this.#statOf(readDirmeta(bytes))
+    this.#stats.set(id, stat)
+    return stat
+  }
+
+  #statOf({ uid, gid, mode, xattrs }: Ownership): Stat {
+    const map = xattrs.length === 0 ? noXattrs : xattrMap(xattrs, this.#parity)
+    return { uid, gid, mode, mtime: 0n, mtimeNsec: 0, xattrs: map }
+  }
+
+  #leaf(id: OstreeId): Leaf {
+    const known = this.#leaves.get(id)
+    if (known !== undefined) return known
+    try {
+      const leaf = this.#readLeaf(id)
+      this.#leaves.set(id, leaf)
+      return leaf
+    } catch (error) {
+      throw withContext(error, `file ${id}`)
+    }
+  }
+
+  #readLeaf(id: OstreeId): Leaf {
+    const found = this.#objects.get(id)
+    if (found === undefined) throw formatError('ostree', 'it is not there')
+    const { header, rest } = readSizedZlibHeader(found.data)
+    return newLeaf(this.#statOf(header), this.#content(header, rest, found.external))
+  }
+
+  #content(
+    header: ReturnType<typeof readSizedZlibHeader>['header'],
+    rest: Uint8Array,
+    external: LeafContentId | undefined,
+  ): LeafContent {
+    if (isSymlink(header)) return { type: 'symlink', target: utf8ByteString(header.target) }
+    if (external === undefined) return { type: 'inline', data: rest }
+    if (rest.length > 0) throw formatError('ostree', 'Unexpected trailing file data')
+    return { type: 'external', id: external, size: header.size }
+  }
+}
+
+type LeafContentId = Extract<LeafContent, { type: 'external' }>['id']

@@ -1,0 +1,155 @@
+/** Files of a repository at a URL into the object store (ostree.md §3.4). */
+import { setMaxListeners } from 'node:events'
+import { SluiceError, withContext } from '../../errors.js'
+import { redactUrl } from '../../formats/oci/redact.js'
+import { ostreeObjectPath } from '../../formats/ostree/object-type.js'
+import type { OstreeId } from '../../formats/ostree/ostree-id.js'
+import { runAll } from '../../flow/run-all.js'
+import type { HttpResponse } from '../fetch/registry/http-client.js'
+import { SLAB_BYTES, type Slab } from '../slab/slab-pool.js'
+import type { FileReceiver, StoreFilesOptions } from './file-workers.js'
+import { refused, type RemoteClient } from './remote-client.js'
+import { SlabCollector } from './slab-collector.js'
+import type { OstreeEngine } from './source.js'
+
+/** Requests at a time; the time from a request to its answer counts less the more there are. */
+const REQUESTS = 32
+/** An object that is no longer waits here until it is whole; all requests together keep 8 MiB. */
+const MAX_WHOLE = 256 * 1024
+
+export async function fetchFiles(
+  client: RemoteClient,
+  ids: readonly OstreeId[],
+  engine: OstreeEngine,
+  options: StoreFilesOptions,
+): Promise<void> {
+  const failed = new AbortController()
+  const signal = AbortSignal.any([options.signal, failed.signal])
+  // Every request listens to it, and there are more than ten.
+  setMaxListeners(0, signal)
+  const collector = new SlabCollector(engine, { signal, onStored: options.onStored })
+  const fetch = new FileFetch(client, engine, { ...options, signal }, collector)
+  let failure: { readonly error: unknown } | undefined
+  try {
+    await runAll(ids, REQUESTS, async (id) => {
+      try {
+        await fetch.file(id)
+      } catch (error) {
+        failure ??= { error }
+        failed.abort()
+        throw error
+      }
+    })
+    await collector.end()
+  } catch (error) {
+    throw failure === undefined ? error : failure.error
+  } finally {
+    await collector.settled()
+  }
+}
+
+class FileFetch {
+  readonly #client: RemoteClient
+  readonly #engine: OstreeEngine
+  readonly #options: StoreFilesOptions
+  readonly #collector: SlabCollector
+
+  constructor(client: RemoteClient, engine: OstreeEngine, options: StoreFilesOptions, collector: SlabCollector) {
+    this.#client = client
+    this.#engine = engine
+    this.#options = options
+    this.#collector = collector
+  }
+
+  async file(id: OstreeId): Promise<void> {
+    const { signal } = this.#options
+    await this.#client.retrying(signal, async () => {
+      const response = await this.#client.get(ostreeObjectPath(id, 'filez').split('/'), signal)
+      if (response.status !== 200) throw refused(response)
+      const pieces: Uint8Array[] = []
+      let length = 0
+      let large: LargeTransfer | undefined
+      try {
+        for await (const piece of response.body()) {
+          this.#options.onProgress(piece.length)
+          length += piece.length
+          if (large !== undefined) await large.write(piece)
+          else pieces.push(piece)
+          if (large === undefined && length > MAX_WHOLE) {
+            large = new LargeTransfer(this.#engine, id, signal)
+            for (const early of pieces.splice(0)) await large.write(early)
+          }
+        }
+        checkLength(response, length)
+        if (large === undefined) await this.#collector.add(id, pieces, length)
+        else this.#options.onStored([id], await large.end())
+      } catch (error) {
+        await large?.abort()
+        throw error instanceof SluiceError && error.code === 'SLUICE_CANCELLED'
+          ? error
+          : withContext(error, `file ${id}`)
+      }
+    })
+  }
+}
+
+function checkLength(response: HttpResponse, length: number): void {
+  const stated = response.header('content-length')
+  if (stated === undefined || Number(stated) === length) return
+  throw new SluiceError('SLUICE_NETWORK', `${redactUrl(response.url)} ended after ${length} of ${stated} bytes`, {
+    retryable: true,
+  })
+}
+
+/** An object that goes to a thread slab by slab. */
+class LargeTransfer {
+  readonly #engine: OstreeEngine
+  readonly #signal: AbortSignal
+  readonly #receiver: FileReceiver
+  #slab: Slab | undefined
+  #pushed: Promise<unknown> = Promise.resolve()
+
+  constructor(engine: OstreeEngine, id: OstreeId, signal: AbortSignal) {
+    this.#engine = engine
+    this.#signal = signal
+    this.#receiver = engine.workers.archivedFile(id)
+  }
+
+  async write(piece: Uint8Array): Promise<void> {
+    for (let at = 0; at < piece.length;) {
+      this.#slab ??= await this.#engine.slabs.take(this.#signal)
+      const slab = this.#slab
+      const end = Math.min(piece.length, at + SLAB_BYTES - slab.length)
+      slab.room.bytes.set(piece.subarray(at, end), slab.length)
+      slab.length += end - at
+      at = end
+      if (slab.length === SLAB_BYTES) await this.#push()
+    }
+  }
+
+  async end(): ReturnType<FileReceiver['end']> {
+    await this.#push()
+    await this.#pushed
+    return this.#receiver.end()
+  }
+
+  /** Waits until no thread uses its memory. */
+  async abort(): Promise<void> {
+    await this.#pushed.catch(() => undefined)
+    if (this.#slab !== undefined) this.#engine.slabs.give(this.#slab)
+    this.#slab = undefined
+    this.#receiver.abort()
+  }
+
+  /** Hands on what is filled; throws what became of the slab before, so that one is under way while the next is filled. */
+  async #push(): Promise<void> {
+    const slab = this.#slab
+    this.#slab = undefined
+    const before = this.#pushed
+    if (slab !== undefined) {
+      this.#pushed = Promise.all([before, this.#receiver.push(slab).finally(() => this.#engine.slabs.give(slab))])
+      this.#pushed.catch(() => undefined)
+    }
+    await before
+  }
+}

@@ -1,0 +1,106 @@
+/** Who brings files of commits into the object store: other threads, or this one. */
+import { naming } from '../../errors.js'
+import type { OstreeId } from '../../formats/ostree/ostree-id.js'
+import type { ObjectStore } from '../../repository/objects.js'
+import { SLAB_HEADROOM, type Slab } from '../slab/slab-pool.js'
+import { ArchiveFileReader } from './archive-file.js'
+import { FileBatch, type StoredFiles } from './file-batch.js'
+import type { LocalRepository } from './local-repository.js'
+import { rawInflater } from './raw-inflater.js'
+
+/** `.filez` objects that lie in one slab as a whole. Plain data. */
+export interface ArchivedFiles {
+  readonly ids: readonly OstreeId[]
+  /** Start in the room of the slab and length of each, in bytes: start, length, start, length, … */
+  readonly places: readonly number[]
+}
+
+export interface StoreFilesOptions {
+  readonly signal: AbortSignal
+  /** Told what became of some of the files. */
+  readonly onStored: (ids: readonly OstreeId[], stored: StoredFiles) => void
+  /** Told how many bytes came from the source. */
+  readonly onProgress: (bytes: number) => void
+}
+
+export interface FileWorkers {
+  /** Stores files of a repository in a directory. */
+  localFiles(repository: LocalRepository, ids: readonly OstreeId[]): Promise<StoredFiles>
+  /** Stores objects in a slab, whose memory must stay as it is until the promise is settled. */
+  archivedFiles(slab: Slab, files: ArchivedFiles): Promise<StoredFiles>
+  /** Stores one object that comes slab by slab. */
+  archivedFile(id: OstreeId): FileReceiver
+}
+
+/** Takes one object in pieces, in the order of the calls. Ends in `end` or `abort`. */
+export interface FileReceiver {
+  /** Takes what `slab` is filled with; it must stay as it is until the promise is settled. */
+  push(slab: Slab): Promise<void>
+  end(): Promise<StoredFiles>
+  abort(): void
+}
+
+/** The work of a thread on the objects in `memory`, that of a slab. */
+export async function storeArchivedFiles(
+  store: ObjectStore,
+  memory: Buffer,
+  { ids, places }: ArchivedFiles,
+): Promise<StoredFiles> {
+  const batch = new FileBatch(store)
+  const inflater = rawInflater()
+  try {
+    for (const [i, id] of ids.entries()) {
+      const start = SLAB_HEADROOM + places[2 * i]
+      const reader = new ArchiveFileReader(inflater, (header) => batch.open(id, header))
+      try {
+        const pending = reader.push(memory.subarray(start, start + places[2 * i + 1]))
+        if (pending !== undefined) await pending
+        reader.end()
+      } catch (error) {
+        reader.abort()
+        throw naming(error, id, `file ${id}`)
+      }
+    }
+    return batch.finish()
+  } catch (error) {
+    batch.dispose()
+    throw error
+  }
+}
+
+/** The work of a thread on one object that comes in pieces. */
+export class LocalFileReceiver {
+  readonly #id: OstreeId
+  readonly #batch: FileBatch
+  readonly #reader: ArchiveFileReader
+
+  constructor(store: ObjectStore, id: OstreeId) {
+    this.#id = id
+    this.#batch = new FileBatch(store)
+    this.#reader = new ArchiveFileReader(rawInflater(), (header) => this.#batch.open(id, header))
+  }
+
+  async push(bytes: Uint8Array): Promise<void> {
+    try {
+      await this.#reader.push(bytes)
+    } catch (error) {
+      throw naming(error, this.#id, `file ${this.#id}`)
+    }
+  }
+
+  end(): StoredFiles {
+    try {
+      this.#reader.end()
+      return this.#batch.finish()
+    } catch (error) {
+      this.abort()
+      throw naming(error, this.#id, `file ${this.#id}`)
+    }
+  }
+
+  /** After `end` has failed, too. */
+  abort(): void {
+    this.#reader.abort()
+    this.#batch.dispose()
+  }
+}

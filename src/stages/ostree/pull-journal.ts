@@ -1,0 +1,165 @@
+/**
+ * What a pull over a network has come by, so that the next one goes on from there if it is killed: the objects of the
+ * commit stream, as they come, in `.sluice/ostree/<commit>` of the repository. It goes with the end of the pull.
+ *
+ * Records are appended in batches, each with its length and a digest: what a crash leaves of the last one is passed over.
+ */
+import { createHash } from 'node:crypto'
+import { closeSync, openSync, readFileSync, rmdirSync, statSync, unlinkSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { errnoOf, ioError } from '../../errors.js'
+import { digestLength, objectIdFromBytes, objectIdToBytes, type ObjectId } from '../../formats/digest.js'
+import { readSizedZlibHeader } from '../../formats/ostree/file-header.js'
+import { fileId } from '../../formats/ostree/file-id.js'
+import type { ObjectCollection } from '../../formats/ostree/object-collection.js'
+import {
+  hashMetadata,
+  ID_LENGTH,
+  ostreeIdFromBytes,
+  ostreeIdToBytes,
+  type OstreeId,
+} from '../../formats/ostree/ostree-id.js'
+import { makeDirectories } from '../../repository/links.js'
+import { namesIn } from '../../repository/names-in.js'
+import type { Repository } from '../../repository/repository.js'
+import { writeAll } from '../../repository/write-all.js'
+
+const DIRECTORY = '.sluice/ostree'
+/** Of a pull that nobody came back for; longer than a weekend. */
+const MAX_AGE_MS = 7 * 24 * 60 * 60 * 1000
+/** Metadata objects are small: they are written together. */
+const BATCH_BYTES = 64 * 1024
+/** Length and digest before each batch. */
+const BATCH_HEAD = 4 + 32
+/** Kind, id, length of the data, before the object id and the data. */
+const RECORD_HEAD = 1 + ID_LENGTH + 4
+
+const kinds = ['metadata', 'inline', 'external'] as const
+type Kind = (typeof kinds)[number]
+
+export class PullJournal {
+  readonly #repository: Repository
+  readonly #path: string
+  #fd = -1
+  #batch: Uint8Array[] = []
+  #batchLength = 0
+
+  constructor(repository: Repository, commit: OstreeId) {
+    this.#repository = repository
+    this.#path = join(repository.path, DIRECTORY, commit)
+  }
+
+  /** Adds to `objects` what an earlier pull came by, as far as it is still good. */
+  load(objects: ObjectCollection): void {
+    for (const batch of this.#readBatches()) {
+      for (let at = 0; at < batch.length;) {
+        const kind = kinds[batch[at]]
+        const id = ostreeIdFromBytes(batch.subarray(at + 1, at + 1 + ID_LENGTH))
+        const length = batch.readUInt32LE(at + 1 + ID_LENGTH)
+        at += RECORD_HEAD
+        const width = kind === 'external' ? digestLength[this.#repository.algorithm] : 0
+        const external = width === 0 ? undefined : objectIdFromBytes(batch.subarray(at, at + width))
+        const data = batch.subarray(at + width, at + width + length)
+        at += width + length
+        if (this.#isGood(kind, id, data, external)) objects.add(id, data, external)
+      }
+    }
+  }
+
+  addMetadata(id: OstreeId, data: Uint8Array): void {
+    this.#append('metadata', id, data)
+    if (this.#batchLength >= BATCH_BYTES) this.flush()
+  }
+
+  /** Files whose contents are stored. */
+  addFiles(ids: readonly OstreeId[], data: readonly Uint8Array[], objects: readonly (ObjectId | undefined)[]): void {
+    ids.forEach((id, i) => this.#append(objects[i] === undefined ? 'inline' : 'external', id, data[i], objects[i]))
+    this.flush()
+  }
+
+  /** Writes what is not written yet. */
+  flush(): void {
+    if (this.#batch.length === 0) return
+    const records = Buffer.concat(this.#batch)
+    this.#batch = []
+    this.#batchLength = 0
+    const length = Buffer.alloc(4)
+    length.writeUInt32LE(records.length)
+    try {
+      if (this.#fd < 0) {
+        makeDirectories(dirname(this.#path), 0o700)
+        this.#fd = openSync(this.#path, 'a', 0o600)
+      }
+      writeAll(this.#fd, Buffer.concat([length, createHash('sha256').update(records).digest(), records]))
+    } catch (error) {
+      throw ioError(error, `cannot write ${this.#path}`)
+    }
+  }
+
+  /** The pull has ended; what it came by stays unless all of it is registered. */
+  end(isRegistered: boolean): void {
+    if (!isRegistered) this.flush()
+    if (this.#fd >= 0) closeSync(this.#fd)
+    this.#fd = -1
+    if (isRegistered) removeJournals(this.#path)
+  }
+
+  #append(kind: Kind, id: OstreeId, data: Uint8Array, external?: ObjectId): void {
+    const head = Buffer.alloc(RECORD_HEAD)
+    head[0] = kinds.indexOf(kind)
+    head.set(ostreeIdToBytes(id), 1)
+    head.writeUInt32LE(data.length, 1 + ID_LENGTH)
+    this.#batch.push(head, ...(external === undefined ? [] : [objectIdToBytes(external)]), data)
+    this.#batchLength += RECORD_HEAD + data.length
+  }
+
+  *#readBatches(): Generator<Buffer> {
+    const bytes = readIfThere(this.#path)
+    for (let at = 0; at + BATCH_HEAD <= bytes.length;) {
+      const batch = bytes.subarray(at + BATCH_HEAD, at + BATCH_HEAD + bytes.readUInt32LE(at))
+      const digest = bytes.subarray(at + 4, at + BATCH_HEAD)
+      // Two pulls of one commit append in turn; behind a batch that is cut nothing can be told.
+      if (!createHash('sha256').update(batch).digest().equals(digest)) return
+      yield batch
+      at += BATCH_HEAD + batch.length
+    }
+  }
+
+  #isGood(kind: Kind, id: OstreeId, data: Buffer, external: ObjectId | undefined): boolean {
+    if (kind === 'metadata') return hashMetadata(data) === id
+    const { header, rest } = readSizedZlibHeader(data)
+    // An object that gc removed meanwhile, or that a crash left in pieces, is fetched again.
+    return external === undefined
+      ? fileId(header, rest) === id
+      : this.#repository.objects.isStored(external, header.size)
+  }
+}
+
+function readIfThere(path: string): Buffer {
+  try {
+    return readFileSync(path)
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return Buffer.alloc(0)
+    throw ioError(error, `cannot read ${path}`)
+  }
+}
+
+/** Removes the journal at `path`, and those that are too old; what cannot be removed stays. */
+function removeJournals(path: string): void {
+  const directory = dirname(path)
+  const isOld = (file: string): boolean =>
+    (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Infinity) < Date.now() - MAX_AGE_MS
+  const old = namesIn(directory)
+    .map((name) => join(directory, name))
+    .filter(isOld)
+  for (const file of [path, ...old]) ignoringErrors(() => unlinkSync(file))
+  for (const empty of [directory, dirname(directory)]) ignoringErrors(() => rmdirSync(empty))
+}
+
+function ignoringErrors(remove: () => void): void {
+  try {
+    remove()
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error
+  }
+}

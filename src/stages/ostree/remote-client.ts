@@ -1,0 +1,91 @@
+/** Requests to a repository at a URL, with the retries and time limits of registries. */
+import { SluiceError } from '../../errors.js'
+import { redactUrl } from '../../formats/oci/redact.js'
+import { retrying, type RetryPolicy } from '../../flow/retry.js'
+import type { HttpClient, HttpResponse } from '../fetch/registry/http-client.js'
+import { statusError } from '../fetch/registry/http-errors.js'
+import { remoteUrl, type RemoteBase } from './remote-urls.js'
+
+export interface RemoteClientOptions {
+  readonly base: RemoteBase
+  readonly http: HttpClient
+  readonly retry: RetryPolicy
+}
+
+export class RemoteClient {
+  readonly base: RemoteBase
+  readonly #http: HttpClient
+  readonly #retry: RetryPolicy
+
+  constructor({ base, http, retry }: RemoteClientOptions) {
+    this.base = base
+    this.#http = http
+    this.#retry = retry
+  }
+
+  /** The repository, without secrets. */
+  get description(): string {
+    return redactUrl(this.base.url)
+  }
+
+  /** The answer to one request, whatever its status. */
+  async get(
+    segments: readonly string[],
+    signal: AbortSignal,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<HttpResponse> {
+    const { authorization } = this.base
+    return this.#http.send({
+      url: remoteUrl(this.base, segments),
+      headers: { accept: '*/*', ...headers, ...(authorization !== undefined && { authorization }) },
+      signal,
+      where: 'ostree',
+    })
+  }
+
+  /** A document of at most `limit` bytes, with retries. @throws SluiceError for any status but 200. */
+  async document(segments: readonly string[], limit: number, signal: AbortSignal): Promise<Buffer> {
+    return retrying(this.#retry, signal, async () => {
+      const response = await this.get(segments, signal)
+      if (response.status !== 200) throw refused(response)
+      return checkedLength(response, await response.bytes(limit))
+    })
+  }
+
+  /** As `document`, or undefined if there is none: 404 and 410. */
+  async optionalDocument(segments: readonly string[], limit: number, signal: AbortSignal): Promise<Buffer | undefined> {
+    try {
+      return await this.document(segments, limit, signal)
+    } catch (error) {
+      if (error instanceof SluiceError && error.code === 'SLUICE_NOT_FOUND') return undefined
+      throw error
+    }
+  }
+
+  /** Runs one request until it succeeds, as the policy has it. */
+  async retrying<Result>(signal: AbortSignal, work: () => Promise<Result>): Promise<Result> {
+    return retrying(this.#retry, signal, work)
+  }
+}
+
+/** The error for an answer with a status that is not wanted. What is in it is for browsers. */
+export function refused(response: HttpResponse): SluiceError {
+  response.drain()
+  const error = statusError(response, new Uint8Array(0), 'ostree')
+  if (error.code !== 'SLUICE_AUTH') return error
+  return new SluiceError('SLUICE_AUTH', error.message, {
+    details: error.details,
+    hint: 'put user and password into the URL',
+  })
+}
+
+/** A proxy may end an answer early as if it were whole. */
+function checkedLength(response: HttpResponse, bytes: Buffer): Buffer {
+  const stated = response.header('content-length')
+  if (stated === undefined || Number(stated) === bytes.length) return bytes
+  throw new SluiceError(
+    'SLUICE_NETWORK',
+    `ostree: ${redactUrl(response.url)} ended after ${bytes.length} of ${stated} bytes`,
+    { retryable: true },
+  )
+}

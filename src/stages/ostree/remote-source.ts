@@ -1,0 +1,151 @@
+/** Commits in a repository at a URL. */
+import { join } from 'node:path'
+import { homedir } from 'node:os'
+import { ostreeObjectPath, type MetadataType } from '../../formats/ostree/object-type.js'
+import { MAX_METADATA } from '../../formats/ostree/limits.js'
+import type { OstreeId } from '../../formats/ostree/ostree-id.js'
+import { checkRefName } from '../../formats/ostree/ref-name.js'
+import { findInSummary, type Summary } from '../../formats/ostree/summary.js'
+import { SluiceError } from '../../errors.js'
+import { defaultRetryPolicy, type RetryPolicy } from '../../flow/retry.js'
+import type { Repository } from '../../repository/repository.js'
+import { RemoteDeltas } from '../ostree-delta/remote-deltas.js'
+import { userConfigFolder } from '../fetch/registry/config-places.js'
+import { Connections } from '../fetch/registry/connections.js'
+import { HttpClient } from '../fetch/registry/http-client.js'
+import type { TrustedKeys } from '../ostree-verify/verify.js'
+import { fetchFiles } from './fetch-files.js'
+import type { StoreFilesOptions } from './file-workers.js'
+import { parseRefFile } from './local-refs.js'
+import { RemoteClient } from './remote-client.js'
+import { defaultSubset, loadRemoteSummary } from './remote-summary.js'
+import { parseRemoteBase } from './remote-urls.js'
+import type { OstreeEngine, OstreeSource } from './source.js'
+
+export interface RemoteOptions {
+  /** Default: that of the process. */
+  readonly env?: Readonly<Record<string, string | undefined>>
+  /** False: accept any certificate. */
+  readonly tlsVerify?: boolean
+  /** Of a summary that is indexed; default: that of this machine's architecture. */
+  readonly subset?: string
+  /** Milliseconds without a byte after which a transfer counts as broken; default 60,000. */
+  readonly stallTimeoutMs?: number
+  /** Default 30,000. */
+  readonly connectTimeoutMs?: number
+  readonly retry?: Partial<RetryPolicy>
+  readonly userAgent?: string
+  /** Where the contents of files and the parts of deltas are; default: with all the rest. */
+  readonly contentUrl?: string
+  /** Keys that the summary must be signed by; then only refs that it lists can be pulled. */
+  readonly summaryKeys?: TrustedKeys
+}
+
+/** Longest ref file: an id and white space. */
+const MAX_REF = 4096
+const MAX_CONFIG = 1024 * 1024
+
+export class RemoteSource implements OstreeSource {
+  readonly isRemote = true
+  readonly deltas: RemoteDeltas
+  readonly #repository: Repository
+  readonly #client: RemoteClient
+  readonly #contents: RemoteClient
+  readonly #summaryKeys: TrustedKeys | undefined
+  readonly #connections: Connections
+  readonly #subset: string
+  #summary: Promise<Summary | undefined> | undefined
+
+  /**
+   * @param repository keeps summaries.
+   * @throws SluiceError `SLUICE_USAGE` for what is no http or https URL.
+   */
+  constructor(repository: Repository, url: string, options: RemoteOptions = {}) {
+    const environment = options.env ?? process.env
+    const certificates = userConfigFolder({ environment, home: homedir(), etc: '/etc' })
+    this.#repository = repository
+    this.#subset = options.subset ?? defaultSubset()
+    this.#summaryKeys = options.summaryKeys
+    const base = parseRemoteBase(url)
+    const contents = options.contentUrl === undefined ? base : parseRemoteBase(options.contentUrl)
+    this.#connections = new Connections({
+      environment,
+      connectTimeoutMs: options.connectTimeoutMs ?? 30_000,
+      certificateDirectories: [join(certificates, 'certs.d'), '/etc/containers/certs.d'],
+    })
+    const http = new HttpClient({
+      connections: this.#connections,
+      insecure: options.tlsVerify === false,
+      stallTimeoutMs: options.stallTimeoutMs ?? 60_000,
+      userAgent: options.userAgent ?? 'sluice',
+    })
+    const retry = { ...defaultRetryPolicy, ...options.retry }
+    this.#client = new RemoteClient({ base, http, retry })
+    this.#contents = new RemoteClient({ base: contents, http, retry })
+    this.deltas = new RemoteDeltas(this.#client, this.#contents, (signal) => this.summary(signal))
+  }
+
+  get description(): string {
+    return this.#client.description
+  }
+
+  /** What the summary says, else, as nobody signs it, the file of the ref unless the summary must be signed. */
+  async resolve(ref: string, signal: AbortSignal): Promise<OstreeId> {
+    checkRefName(ref)
+    const summary = await this.summary(signal)
+    const listed = summary === undefined ? undefined : findInSummary(summary, ref)
+    if (listed !== undefined) return listed
+    if (this.#summaryKeys !== undefined) {
+      throw new SluiceError(
+        'SLUICE_NOT_FOUND',
+        `the signed summary of ${this.description} does not list the ref ${ref}`,
+      )
+    }
+    const file = await this.#client.document(['refs', 'heads', ref], MAX_REF, signal)
+    return parseRefFile(file.toString('latin1'), `${this.description}/refs/heads/${ref}`)
+  }
+
+  async requireSummary(signal: AbortSignal): Promise<void> {
+    if (this.#summaryKeys !== undefined) await this.summary(signal)
+  }
+
+  /** Loaded once; undefined if the repository has none. */
+  async summary(signal: AbortSignal): Promise<Summary | undefined> {
+    this.#summary ??= loadRemoteSummary(
+      this.#repository,
+      this.#client,
+      { subset: this.#subset, keys: this.#summaryKeys },
+      signal,
+    )
+    return this.#summary
+  }
+
+  /** The configuration of the repository; undefined if there is none, and so probably no repository. */
+  async config(signal: AbortSignal): Promise<Buffer | undefined> {
+    return this.#client.optionalDocument(['config'], MAX_CONFIG, signal)
+  }
+
+  async metadata(type: MetadataType, id: OstreeId, signal: AbortSignal): Promise<Uint8Array> {
+    return this.#client.document(ostreeObjectPath(id, type).split('/'), MAX_METADATA, signal)
+  }
+
+  async detachedMetadata(commit: OstreeId, signal: AbortSignal): Promise<Uint8Array | undefined> {
+    return this.#client.optionalDocument(ostreeObjectPath(commit, 'commitmeta').split('/'), MAX_METADATA, signal)
+  }
+
+  storeFiles(ids: readonly OstreeId[], engine: OstreeEngine, options: StoreFilesOptions): Promise<void> {
+    return fetchFiles(this.#contents, ids, engine, options)
+  }
+
+  async close(): Promise<void> {
+    await this.#connections.destroy()
+  }
+}
+
+/**
+ * @param repository keeps summaries.
+ * @throws SluiceError `SLUICE_USAGE` for what is no http or https URL.
+ */
+export function openRemoteOstree(repository: Repository, url: string, options: RemoteOptions = {}): RemoteSource {
+  return new RemoteSource(repository, url, options)
+}

@@ -1,0 +1,219 @@
+/** The summary of a repository at a URL, kept in the composefs repository for conditional requests (ostree.md §3.2, §4.6). */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { dirname, join } from 'node:path'
+import { gunzipSync } from 'node:zlib'
+import { errnoOf, SluiceError } from '../../errors.js'
+import { ostreeContentType } from '../../formats/ostree/commit-stream-format.js'
+import { MAX_METADATA } from '../../formats/ostree/limits.js'
+import { readSummary, type Summary } from '../../formats/ostree/summary.js'
+import { readSummaryCache, writeSummaryCache, type CachedSummary } from '../../formats/ostree/summary-cache.js'
+import { readSummaryIndex } from '../../formats/ostree/summary-index.js'
+import { makeDirectories } from '../../repository/links.js'
+import type { Repository } from '../../repository/repository.js'
+import { readDetachedSignatures } from '../ostree-verify/detached-signatures.js'
+import { requireSignatures, type TrustedKeys } from '../ostree-verify/verify.js'
+import { inlineStream } from './inline-stream.js'
+import { refused, type RemoteClient } from './remote-client.js'
+import { summaryKey } from './remote-urls.js'
+import { readInline } from './stored-commit.js'
+
+/** The subset of an indexed summary that is for this machine. */
+export function defaultSubset(): string {
+  const names: Readonly<Record<string, string>> = { x64: 'x86_64', arm64: 'aarch64', ia32: 'i386' }
+  return names[process.arch] ?? process.arch
+}
+
+export interface SummaryDemands {
+  /** Of an indexed summary. */
+  readonly subset: string
+  /** What the summary, or its index, must be signed by. */
+  readonly keys: TrustedKeys | undefined
+}
+
+/**
+ * The summary, by an index if there is one; undefined if the repository has none.
+ *
+ * @throws SluiceError if it cannot be fetched, or a summary of the index is not what that says; `SLUICE_POLICY` if it must
+ * be signed and is not, or there is none.
+ */
+export async function loadRemoteSummary(
+  repository: Repository,
+  client: RemoteClient,
+  { subset, keys }: SummaryDemands,
+  signal: AbortSignal,
+): Promise<Summary | undefined> {
+  const loader = new SummaryLoader(repository, client, keys, signal)
+  const bytes = (await loader.subsummary(subset)) ?? (await loader.summary())
+  if (bytes !== undefined) return readSummary(bytes)
+  if (keys === undefined) return undefined
+  throw new SluiceError('SLUICE_POLICY', `${client.description} has no summary, and a signed one is wanted`)
+}
+
+class SummaryLoader {
+  readonly #repository: Repository
+  readonly #client: RemoteClient
+  readonly #trusted: TrustedKeys | undefined
+  readonly #signal: AbortSignal
+  readonly #key: string
+
+  constructor(repository: Repository, client: RemoteClient, trusted: TrustedKeys | undefined, signal: AbortSignal) {
+    this.#repository = repository
+    this.#client = client
+    this.#trusted = trusted
+    this.#signal = signal
+    this.#key = summaryKey(client.base)
+  }
+
+  /** The summary of a subset; undefined if there is no index, or the subset is not in it. */
+  async subsummary(subset: string): Promise<Uint8Array | undefined> {
+    const digest = await this.#listed(subset)
+    if (digest === undefined) return undefined
+    const name = `ostree-subsummary-${subset}-${this.#key}`
+    const cached = await this.#cached(name)
+    if (cached?.digest === digest) return cached.summary
+    const packed = await this.#client.document(['summaries', `${digest}.gz`], MAX_METADATA, this.#signal)
+    const summary = unpack(packed)
+    const actual = createHash('sha256').update(summary).digest('hex')
+    if (actual !== digest) {
+      throw new SluiceError('SLUICE_DIGEST_MISMATCH', `the summary ${digest} of subset ${subset} is ${actual}`, {
+        details: { expected: digest, actual },
+      })
+    }
+    await this.#keep(name, writeSummaryCache('', '', summary))
+    return summary
+  }
+
+  /** The digest that the index has for the subset. */
+  async #listed(subset: string): Promise<string | undefined> {
+    try {
+      const index = await this.#client.get(['summary.idx'], this.#signal)
+      if (index.status !== 200) {
+        index.drain()
+        return undefined
+      }
+      const bytes = await index.bytes(MAX_METADATA)
+      // Where flatpak has the signature of an index (§2.5).
+      const signature = ['summaries', `${createHash('sha256').update(bytes).digest('hex')}.idx.sig`]
+      await (await this.#signatureCheck('the index of the summary', signature))(bytes)
+      const { subsets } = readSummaryIndex(bytes)
+      return subsets.find((entry) => entry.subset === subset)?.digest
+    } catch (error) {
+      if (this.#signal.aborted) throw error
+      // As if there were none: the summary itself will tell what is wrong (§3.2).
+      return undefined
+    }
+  }
+
+  async summary(): Promise<Uint8Array | undefined> {
+    const name = `ostree-summary-${this.#key}`
+    const check = await this.#signatureCheck('the summary', ['summary.sig'])
+    const cached = this.#isOfThisUrl() ? await this.#cachedIf(check, name) : undefined
+    return this.#client.retrying(this.#signal, async () => {
+      const response = await this.#client.get(['summary'], this.#signal, conditions(cached))
+      if (response.status === 304 && cached !== undefined) {
+        response.drain()
+        return cached.summary
+      }
+      if (response.status === 404 || response.status === 410) {
+        response.drain()
+        return undefined
+      }
+      if (response.status !== 200) throw refused(response)
+      const summary = await response.bytes(MAX_METADATA)
+      await check(summary)
+      const [etag, lastModified] = [response.header('etag') ?? '', response.header('last-modified') ?? '']
+      await this.#keep(name, writeSummaryCache(etag, lastModified, summary))
+      this.#rememberUrl()
+      return summary
+    })
+  }
+
+  /** What throws `SLUICE_POLICY` for data that the signatures at `path` are not of, if it must be signed. */
+  async #signatureCheck(what: string, path: readonly string[]): Promise<(data: Uint8Array) => Promise<void>> {
+    const keys = this.#trusted
+    if (keys === undefined) return async () => undefined
+    const file = await this.#client.optionalDocument(path, MAX_METADATA, this.#signal)
+    const signatures = readDetachedSignatures(file)
+    return async (data) => {
+      await requireSignatures(`${what} of ${this.#client.description}`, { data, signatures, keys })
+    }
+  }
+
+  /** What is kept, unless `check` refuses it: then it is older than the signatures, and fetched anew. */
+  async #cachedIf(check: (data: Uint8Array) => Promise<void>, name: string): Promise<CachedSummary | undefined> {
+    const cached = await this.#cached(name)
+    try {
+      if (cached !== undefined) await check(cached.summary)
+      return cached
+    } catch (error) {
+      if (error instanceof SluiceError && error.code === 'SLUICE_POLICY') return undefined
+      throw error
+    }
+  }
+
+  /** What is kept under a name, if it can be read. */
+  async #cached(name: string): Promise<CachedSummary | undefined> {
+    try {
+      const stream = this.#repository.openStream(name, ostreeContentType.summary)
+      try {
+        return readSummaryCache(await readInline(stream, name, this.#signal))
+      } finally {
+        stream.close()
+      }
+    } catch (error) {
+      const lost = ['SLUICE_NOT_FOUND', 'SLUICE_CORRUPT', 'SLUICE_FORMAT', 'SLUICE_COMPRESSION']
+      if (error instanceof SluiceError && lost.includes(error.code)) return undefined
+      throw error
+    }
+  }
+
+  async #keep(name: string, payload: Buffer): Promise<void> {
+    const { objects, streams } = this.#repository
+    const content = { size: payload.length, externals: [], pieces: () => [payload] }
+    const encode = await inlineStream(objects.algorithm, ostreeContentType.summary, content)
+    const { id } = objects.store(Buffer.concat(await encode([])))
+    await this.#repository.sync()
+    streams.link(name, id)
+  }
+
+  /** Servers that differ in port or scheme share a name; what one of them sent says nothing about the other (§3.2). */
+  #isOfThisUrl(): boolean {
+    try {
+      return readFileSync(this.#urlFile, 'utf8') === this.#url
+    } catch (error) {
+      if (errnoOf(error) === undefined) throw error
+      return false
+    }
+  }
+
+  #rememberUrl(): void {
+    makeDirectories(dirname(this.#urlFile), 0o700)
+    writeFileSync(this.#urlFile, this.#url)
+  }
+
+  /** A digest: queries may hold secrets. */
+  get #url(): string {
+    return createHash('sha256').update(this.#client.base.url.href).digest('hex')
+  }
+
+  get #urlFile(): string {
+    return join(this.#repository.path, '.sluice/summaries', this.#key)
+  }
+}
+
+function conditions(cached: CachedSummary | undefined): Record<string, string> {
+  if (cached === undefined) return {}
+  if (cached.etag !== '') return { 'if-none-match': cached.etag }
+  return cached.lastModified === '' ? {} : { 'if-modified-since': cached.lastModified }
+}
+
+function unpack(packed: Uint8Array): Buffer {
+  try {
+    return gunzipSync(packed, { maxOutputLength: MAX_METADATA })
+  } catch (error) {
+    throw new SluiceError('SLUICE_COMPRESSION', `the summary of a subset cannot be unpacked: ${String(error)}`, {
+      cause: error,
+    })
+  }
+}

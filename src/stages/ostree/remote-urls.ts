@@ -1,0 +1,47 @@
+/** Addresses in a repository at a URL (ostree.md §2.4). */
+import { SluiceError } from '../../errors.js'
+import { redactUrl } from '../../formats/oci/redact.js'
+
+export interface RemoteBase {
+  /** Without user information, and without the slash at the end. */
+  readonly url: URL
+  /** What the user information of the URL becomes. */
+  readonly authorization: string | undefined
+}
+
+/** @throws SluiceError `SLUICE_USAGE` if `text` is no URL that can be fetched. */
+export function parseRemoteBase(text: string): RemoteBase {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
+    throw new SluiceError('SLUICE_USAGE', `not the URL of an ostree repository: ${redactUrl(text)}`, {
+      hint: 'give an http or https URL; for a directory use pull-local',
+    })
+  }
+  const { username, password } = url
+  const user = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
+  url.username = ''
+  url.password = ''
+  url.hash = ''
+  if (url.pathname.endsWith('/')) url.pathname = url.pathname.slice(0, -1)
+  return {
+    url,
+    authorization: username === '' && password === '' ? undefined : `Basic ${Buffer.from(user).toString('base64')}`,
+  }
+}
+
+/** The address of `segments` below the base, whose query it has; a slash in a segment is escaped. */
+export function remoteUrl({ url }: RemoteBase, segments: readonly string[]): URL {
+  const address = new URL(url)
+  address.pathname = [url.pathname.replace(/\/$/, ''), ...segments.map(escapeSegment)].join('/')
+  return address
+}
+
+/** Base64 in the paths of deltas has a plus, which servers need not unescape. */
+function escapeSegment(segment: string): string {
+  return encodeURIComponent(segment).replaceAll('%2B', '+').replaceAll('%40', '@').replaceAll('%3A', ':')
+}
+
+/** What summaries of the repository are kept under: host without port, and path, without slashes (§3.2). */
+export function summaryKey({ url }: RemoteBase): string {
+  return `${url.hostname}${url.pathname.replace(/\/$/, '')}`.replaceAll('/', '-')
+}

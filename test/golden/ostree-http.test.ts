@@ -1,0 +1,248 @@
+/** Pulls over HTTP: what is asked of the server, step by step, and what comes of it (vectors/ostree/expected.json, `http`). */
+import assert from 'node:assert/strict'
+import { copyFileSync, mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import type { ServerResponse } from 'node:http'
+import { test, type TestContext } from 'node:test'
+import { pullOstreeCommit } from '../../src/pipelines/pull-ostree.js'
+import type { OstreePullOptions, OstreePullResult } from '../../src/pipelines/ostree-events.js'
+import type { Repository } from '../../src/repository/repository.js'
+import { openRemoteOstree, type RemoteOptions } from '../../src/stages/ostree/remote-source.js'
+import { serveOstree, splitLog, type OstreeServer } from '../helpers/ostree-server.js'
+import { unpackOstree } from '../helpers/ostree-vectors.js'
+import { temporaryRepository } from '../helpers/temporary.js'
+import { readJsonVector, readVector, vectorPath } from '../helpers/vectors.js'
+
+interface Step {
+  cmd: string[]
+  rc: number
+  stdout: string[]
+  requests: string[]
+  object_requests: number
+}
+
+interface Scenario {
+  dir: 'archive' | 'nosum'
+  steps: Step[]
+  summary_streams: string[]
+}
+
+const { http, ids } = readJsonVector<{ http: Record<string, Scenario>; ids: Record<string, string> }>(
+  'ostree',
+  'expected.json',
+)
+const quick: RemoteOptions = {
+  env: {},
+  stallTimeoutMs: 300,
+  retry: { tries: 2, baseDelayMs: 5, maxDelayMs: 20 },
+  subset: 'x86_64',
+}
+
+function pull(
+  repository: Repository,
+  url: string,
+  options: Partial<OstreePullOptions> & { readonly ref: string },
+  remote: RemoteOptions = {},
+): Promise<OstreePullResult> {
+  const open = async () => openRemoteOstree(repository, url, { ...quick, ...remote })
+  return pullOstreeCommit(repository, open, { parity: true, threads: 0, deltas: false, ...options })
+}
+
+const summaryStreams = (repository: Repository): string[] =>
+  repository.streams
+    .entries()
+    .map(({ name }) => name)
+    .filter((name) => name.includes('summary-'))
+
+/** The repository of a scenario, as its README says. */
+function prepare(t: TestContext, name: string, { dir }: Scenario): string {
+  const archive = unpackOstree(t, 'archive')
+  if (dir === 'archive') return archive
+  for (const file of ['summary', 'summary.sig']) rmSync(join(archive, file))
+  if (name !== 'no-summary-delta-index') rmSync(join(archive, 'delta-indexes'), { recursive: true })
+  if (name !== 'indexed-summary') return archive
+  copyFileSync(vectorPath('ostree', 'summary.idx'), join(archive, 'summary.idx'))
+  mkdirSync(join(archive, 'summaries'))
+  const digest = 'c7a6c244f25cd53c2d790bb06d1e62be9e5ac1f4073187a20d19b18a3d9f7979'
+  copyFileSync(vectorPath('ostree', `${digest}.gz`), join(archive, `summaries/${digest}.gz`))
+  return archive
+}
+
+const isPull = ({ cmd }: Step): boolean => cmd[0] === 'pull'
+
+for (const [name, scenario] of Object.entries(http)) {
+  // Where deltas lead to other requests, the steps are played without them.
+  test(`${name}: the requests of each step`, async (t) => {
+    const server = await serveOstree(t, prepare(t, name, scenario))
+    const repository = await temporaryRepository(t)
+    for (const step of scenario.steps) {
+      server.log.length = 0
+      if (step.cmd[0] === 'list-refs') await listRefs(repository, server, step)
+      else if (isPull(step)) await playPull(repository, server, step)
+      else continue
+      const { requests, objects } = splitLog(server.log)
+      const wanted = step.requests.filter((line) => !line.startsWith('/delta'))
+      const byIdWithoutDeltas = !step.cmd.includes('--no-delta') && /^[0-9a-f]{64}$/.test(step.cmd.at(-1)!)
+      assert.deepEqual(requests, byIdWithoutDeltas ? [] : wanted, step.cmd.join(' '))
+      if (step.cmd.includes('--no-delta')) assert.equal(objects, step.object_requests, step.cmd.join(' '))
+    }
+    const host = scenario.summary_streams.map((stream) => stream.replace('HOST', '127.0.0.1'))
+    assert.deepEqual(summaryStreams(repository), host)
+  })
+}
+
+async function listRefs(repository: Repository, { url }: OstreeServer, { cmd, rc, stdout }: Step): Promise<void> {
+  const at = cmd.indexOf('--subset')
+  const source = openRemoteOstree(repository, url, { ...quick, ...(at > 0 && { subset: cmd[at + 1] }) })
+  const summary = await source.summary(new AbortController().signal)
+  await source.close()
+  assert.equal(summary === undefined, rc !== 0)
+  for (const { name, commit } of summary?.refs ?? []) {
+    assert.ok(stdout.some((line) => line.includes(` ${name} `) && line.includes(commit)))
+  }
+}
+
+async function playPull(repository: Repository, { url }: OstreeServer, { cmd, rc, stdout }: Step): Promise<void> {
+  const at = cmd.indexOf('--base-name')
+  const options = { ref: cmd.at(-1)!, ...(at > 0 && { base: cmd[at + 1] }) }
+  // The oracle's failure by id is a defect (README).
+  if (rc !== 0 && options.ref === 'nosuch') {
+    await assert.rejects(pull(repository, url, options), { code: 'SLUICE_NOT_FOUND' })
+    return
+  }
+  const { commit, image, tag, fetched } = await pull(repository, url, options)
+  if (rc !== 0) return
+  const line = (label: string) => stdout.find((text) => text.startsWith(label))?.slice(8)
+  assert.deepEqual([commit, image, tag], [line('commit'), line('image'), line('tagged')])
+  if (cmd.includes('--no-delta'))
+    assert.equal(`${fetched.metadata} metadata + ${fetched.files} files fetched`, line('objects'))
+}
+
+test('an entity tag is sent back, and the query and the user of the URL with every request', async (t) => {
+  const server = await serveOstree(t, unpackOstree(t, 'archive'), '"first"')
+  const repository = await temporaryRepository(t)
+  const url = `${server.url.replace('//', '//me:p%40ss@')}/?token=secret`
+  await pull(repository, url, { ref: 'alpha/main' })
+  const { length } = server.log
+  await pull(repository, url, { ref: 'alpha/main' })
+  assert.deepEqual(server.log.slice(length), ['/summary.idx?token=secret 404', '/summary?token=secret 304'])
+  assert.ok(server.log.every((line) => line.includes('?token=secret ')))
+  const authorization = `Basic ${Buffer.from('me:p@ss').toString('base64')}`
+  assert.ok(server.headers.every((headers) => headers.authorization === authorization))
+  assert.equal(server.headers.at(-1)!['if-none-match'], '"first"')
+})
+
+test('a summary of another server under the same name is not taken for this one', async (t) => {
+  const archive = unpackOstree(t, 'archive')
+  const [first, second] = [await serveOstree(t, archive), await serveOstree(t, archive)]
+  const repository = await temporaryRepository(t)
+  await pull(repository, first.url, { ref: 'alpha/main' })
+  await pull(repository, second.url, { ref: 'alpha/main' })
+  assert.deepEqual(second.log, ['/summary.idx 404', '/summary 200'])
+})
+
+test('a summary of the index that is not what the index says is refused', async (t) => {
+  const archive = prepare(t, 'indexed-summary', http['indexed-summary'])
+  const server = await serveOstree(t, archive)
+  server.fault = (request, response) => {
+    if (!request.url!.endsWith('.gz')) return false
+    response.writeHead(200).end(readVector('ostree', 'summary.idx'))
+    return true
+  }
+  const repository = await temporaryRepository(t)
+  await assert.rejects(pull(repository, server.url, { ref: 'delta' }), { code: 'SLUICE_COMPRESSION' })
+  assert.deepEqual(summaryStreams(repository), [])
+})
+
+const noTransfer = (repository: Repository): void => {
+  assert.deepEqual(repository.streams.refs('ostree'), [])
+  assert.equal(repository.streams.entries().filter(({ name }) => name.startsWith('ostree-commit-')).length, 0)
+}
+
+const isFile = (url: string | undefined): boolean => url!.endsWith('.filez')
+
+for (const [name, fault, code] of [
+  ['a missing object', (_: unknown, response) => void response.writeHead(404).end('<html>'), 'SLUICE_NOT_FOUND'],
+  ['500 for good', (_: unknown, response) => void response.writeHead(500).end(), 'SLUICE_HTTP'],
+  ['403', (_: unknown, response) => void response.writeHead(403).end(), 'SLUICE_AUTH'],
+  ['no answer', () => undefined, 'SLUICE_NETWORK'],
+  ['wrong bytes', (body: Buffer, response) => void response.writeHead(200).end(flip(body)), undefined],
+  [
+    'a body that is cut for good',
+    (body: Buffer, response) => {
+      response.writeHead(200, { 'content-length': body.length })
+      response.write(body.subarray(0, body.length - 1), () => response.destroy())
+    },
+    'SLUICE_NETWORK',
+  ],
+] as const satisfies readonly (readonly [
+  string,
+  (body: Buffer, response: ServerResponse) => void,
+  string | undefined,
+])[]) {
+  for (const kind of ['.filez', '.dirtree']) {
+    test(`${name} (${kind}): a clear error, and nothing is registered`, async (t) => {
+      const server = await serveOstree(t, unpackOstree(t, 'archive'))
+      let faulty: string | undefined
+      server.fault = (request, response, body) => {
+        if (!request.url!.endsWith(kind) || request.url !== (faulty ??= request.url)) return false
+        fault(body!, response)
+        return true
+      }
+      const repository = await temporaryRepository(t)
+      await assert.rejects(
+        pull(repository, server.url, { ref: 'alpha/main' }),
+        (error: { code: string; message: string }) => {
+          if (code !== undefined) assert.equal(error.code, code, error.message)
+          assert.notEqual(error.code, 'SLUICE_FAILED')
+          const [, hash, rest] = /objects\/(..)\/([^.]+)/.exec(faulty!)!
+          assert.ok(error.message.includes(hash + rest) || error.message.includes(faulty!), error.message)
+          return true
+        },
+      )
+      noTransfer(repository)
+      server.fault = undefined
+      assert.equal((await pull(repository, server.url, { ref: 'alpha/main' })).commit, ids['C2'])
+    })
+  }
+}
+
+function flip(body: Buffer): Buffer {
+  const wrong = Buffer.from(body)
+  wrong[wrong.length >> 1] ^= 1
+  return wrong
+}
+
+test('what fails once is tried again', async (t) => {
+  const server = await serveOstree(t, unpackOstree(t, 'archive'))
+  const failed = new Set<string>()
+  server.fault = (request, response, body) => {
+    if (failed.has(request.url!) || body === undefined) return false
+    failed.add(request.url!)
+    if (failed.size % 3 === 0) response.writeHead(503).end()
+    else if (failed.size % 3 === 1) response.destroy()
+    else {
+      response.writeHead(200, { 'content-length': body.length })
+      response.write(body.subarray(0, body.length >> 1), () => response.destroy())
+    }
+    return true
+  }
+  const repository = await temporaryRepository(t)
+  const { commit, fetched } = await pull(repository, server.url, { ref: 'alpha/main' })
+  assert.equal(commit, ids['C2'])
+  assert.deepEqual(fetched, { metadata: 17, files: 40, deltaParts: 0 })
+})
+
+test('a cancelled pull stops at once and registers nothing', async (t) => {
+  const server = await serveOstree(t, unpackOstree(t, 'archive'))
+  const controller = new AbortController()
+  server.fault = (request) => {
+    if (!isFile(request.url)) return false
+    setImmediate(() => controller.abort())
+    return true
+  }
+  const repository = await temporaryRepository(t)
+  const pulled = pull(repository, server.url, { ref: 'alpha/main', signal: controller.signal })
+  await assert.rejects(pulled, { code: 'SLUICE_CANCELLED' })
+  noTransfer(repository)
+})

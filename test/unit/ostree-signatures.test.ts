@@ -1,0 +1,211 @@
+import assert from 'node:assert/strict'
+import { generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { SluiceError, type ErrorCode } from '../../src/errors.js'
+import { parseRemote } from '../../src/formats/ostree/remote-config.js'
+import { readKeyring, verifyOpenPgp } from '../../src/stages/ostree-verify/openpgp.js'
+import { readPublicKeys, verifyByPublicKeys } from '../../src/stages/ostree-verify/public-keys.js'
+import { loadRemoteTrust } from '../../src/stages/ostree-verify/trusted-keys.js'
+import { MAX_SIGNATURES } from '../../src/stages/ostree-verify/verdict.js'
+import { requireSignatures, verifySignatures, type TrustedKeys } from '../../src/stages/ostree-verify/verify.js'
+import { gpgKeys, gpgSignatures, signedData } from '../helpers/gpg-signatures.js'
+import { temporaryDirectory } from '../helpers/temporary.js'
+
+const withCode = (code: ErrorCode) => (error: unknown) => error instanceof SluiceError && error.code === code
+
+const today = new Date('2026-01-01')
+
+describe('OpenPGP', () => {
+  const verdicts = async (signatures: readonly Uint8Array[], date = today) =>
+    verifyOpenPgp(signedData, signatures, await readKeyring(gpgKeys, 'keys'), date)
+
+  for (const [name, expected] of Object.entries({
+    good: undefined,
+    sub: undefined,
+    renewed: undefined,
+    expired: /expired/,
+    revoked: /revoked/,
+    short: /expired/,
+    sha1: /hash algorithm/i,
+    other: /digest/,
+  })) {
+    test(`${name}: ${expected === undefined ? 'valid' : 'not valid'}`, async () => {
+      const [verdict, ...others] = await verdicts([gpgSignatures[name as keyof typeof gpgSignatures]])
+      assert.deepEqual(others, [])
+      assert.equal(verdict.valid, expected === undefined)
+      assert.match(verdict.reason ?? '', expected ?? /^$/)
+      assert.match(verdict.signer!, /^[0-9a-f]{40}$/)
+    })
+  }
+
+  test('a key that has expired by now is not valid, though it was when it signed', async () => {
+    const before = await verdicts([gpgSignatures.expired], new Date('2024-01-15'))
+    assert.deepEqual(
+      before.map(({ valid }) => valid),
+      [true],
+    )
+  })
+
+  test('concatenated packets are several signatures', async () => {
+    const both = await verdicts([Buffer.concat([gpgSignatures.expired, gpgSignatures.good])])
+    assert.deepEqual(
+      both.map(({ valid }) => valid),
+      [false, true],
+    )
+  })
+
+  test('junk beside a good signature does not matter', async () => {
+    const keys = { gpg: await readKeyring(gpgKeys, 'keys') }
+    const gpg = [Buffer.from('junk'), Buffer.alloc(0), gpgSignatures.good.subarray(0, 70), gpgSignatures.good]
+    const input = { data: signedData, signatures: { gpg, ed25519: [], spki: [] }, keys, date: today }
+    assert.equal((await requireSignatures('it', input)).length, 1)
+  })
+
+  test('without the key of the signature there is its id', async () => {
+    const [{ signer, valid }] = await verifyOpenPgp(signedData, [gpgSignatures.good], { keys: [] }, today)
+    assert.deepEqual([signer, valid], ['c4d7502d30272cf0', false])
+  })
+
+  test('what is no list of keys is told apart', async () => {
+    const keybox = Buffer.from('00000020010100024b425866', 'hex')
+    for (const bytes of [keybox, Buffer.from('hello'), Buffer.alloc(0), gpgKeys.subarray(0, 20), gpgSignatures.good]) {
+      await assert.rejects(readKeyring(bytes, 'keys.gpg'), withCode('SLUICE_CONFIG'))
+    }
+  })
+})
+
+function base64Key(key: KeyObject): string {
+  return key.export({ format: 'der', type: 'spki' }).subarray(-32).toString('base64')
+}
+
+describe('public keys', () => {
+  const ours = generateKeyPairSync('ed25519')
+  const theirs = generateKeyPairSync('ed25519')
+  const pem = ours.publicKey.export({ format: 'pem', type: 'spki' })
+
+  test('ed25519 in every form', () => {
+    const raw = Buffer.from(base64Key(ours.publicKey), 'base64')
+    const lines = Buffer.from(`# ours\n\n${base64Key(ours.publicKey)}\n`)
+    for (const bytes of [raw, lines, Buffer.from(pem)]) {
+      const keys = readPublicKeys('ed25519', bytes, 'key')
+      const signature = sign(undefined, signedData, ours.privateKey)
+      const [good, bad, short] = verifyByPublicKeys(
+        'ed25519',
+        signedData,
+        [signature, sign(undefined, signedData, theirs.privateKey), signature.subarray(1)],
+        keys,
+      )
+      assert.deepEqual(good, { kind: 'ed25519', signer: base64Key(ours.publicKey), valid: true, reason: undefined })
+      assert.deepEqual([bad.valid, short.valid], [false, false])
+    }
+  })
+
+  test('spki takes the algorithm from the key', () => {
+    const pairs = [
+      generateKeyPairSync('ec', { namedCurve: 'P-256' }),
+      generateKeyPairSync('rsa', { modulusLength: 2048 }),
+      ours,
+    ]
+    for (const { publicKey, privateKey } of pairs) {
+      const der = publicKey.export({ format: 'der', type: 'spki' })
+      const signature = sign(undefined, signedData, privateKey)
+      for (const bytes of [Buffer.from(der.toString('base64')), publicKey.export({ format: 'pem', type: 'spki' })]) {
+        const keys = readPublicKeys('spki', Buffer.from(bytes), 'key')
+        const verdicts = verifyByPublicKeys('spki', signedData, [signature, Buffer.alloc(64), Buffer.alloc(0)], keys)
+        assert.deepEqual(
+          verdicts.map(({ valid }) => valid),
+          [true, false, false],
+        )
+      }
+    }
+  })
+
+  test('a file with something else is refused', () => {
+    const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export({ format: 'pem', type: 'spki' })
+    for (const text of ['', '# nothing\n', 'short', rsa.toString()]) {
+      assert.throws(() => readPublicKeys('ed25519', Buffer.from(text), 'key'), withCode('SLUICE_CONFIG'))
+    }
+    assert.throws(() => readPublicKeys('spki', Buffer.from('AAAA'), 'key'), withCode('SLUICE_CONFIG'))
+  })
+
+  test('OpenPGP and the others are independent: what is asked for must all be there', async () => {
+    const gpg = await readKeyring(gpgKeys, 'keys')
+    const ed25519 = readPublicKeys('ed25519', Buffer.from(pem), 'key')
+    const signature = sign(undefined, signedData, ours.privateKey)
+    const require = (keys: TrustedKeys, gpgSigned: boolean, signed: boolean) =>
+      requireSignatures('commit x', {
+        data: signedData,
+        signatures: { gpg: gpgSigned ? [gpgSignatures.good] : [], ed25519: signed ? [signature] : [], spki: [] },
+        keys,
+        date: today,
+      })
+    const refused = /commit x has no valid .* signature by a trusted key: it is not signed/
+    assert.equal((await require({ gpg, sign: { ed25519 } }, true, true)).length, 2)
+    await assert.rejects(require({ gpg, sign: { ed25519 } }, true, false), refused)
+    await assert.rejects(require({ gpg, sign: { ed25519 } }, false, true), refused)
+    assert.equal((await require({ sign: { ed25519 } }, false, true)).length, 1)
+    assert.deepEqual(await require({}, false, false), [])
+  })
+
+  test('signatures without end are refused', async () => {
+    const ed25519 = Array.from({ length: MAX_SIGNATURES + 1 }, () => Buffer.alloc(64))
+    const signatures = { gpg: [], ed25519, spki: [] }
+    await assert.rejects(verifySignatures({ data: signedData, signatures, keys: {} }), withCode('SLUICE_FORMAT'))
+  })
+})
+
+describe('whom a remote trusts', () => {
+  const remote = (settings: Record<string, string>) =>
+    parseRemote('r', new Map(Object.entries({ url: 'http://localhost/', ...settings })))
+  const [one, two] = [generateKeyPairSync('ed25519'), generateKeyPairSync('ed25519')].map(({ publicKey }) =>
+    base64Key(publicKey),
+  )
+
+  test('its own keyring, else that of the host', async (t) => {
+    const directory = temporaryDirectory(t)
+    const own = join(directory, 'r.trustedkeys.gpg')
+    const trust = () => loadRemoteTrust(remote({}), own, [directory])
+    await assert.rejects(trust(), withCode('SLUICE_CONFIG'))
+    mkdirSync(join(directory, 'trusted.gpg.d'))
+    writeFileSync(join(directory, 'trusted.gpg.d/README'), 'no key')
+    writeFileSync(join(directory, 'trusted.gpg.d/host.gpg'), gpgKeys)
+    assert.equal((await trust()).commits?.gpg?.keys.length, 5)
+    writeFileSync(own, gpgKeys.subarray(0, gpgKeys.indexOf(gpgKeys.subarray(0, 4), 4)))
+    assert.ok((await trust()).commits!.gpg!.keys.length < 5)
+    assert.equal((await trust()).summary, undefined)
+  })
+
+  test('keys of files and directories that it names', async (t) => {
+    const directory = temporaryDirectory(t)
+    mkdirSync(join(directory, 'keys'))
+    writeFileSync(join(directory, 'keys/a.gpg'), gpgKeys)
+    writeFileSync(join(directory, 'b.gpg'), gpgKeys)
+    const gpgkeypath = `${directory}/keys;${directory}/b.gpg`
+    const { commits, summary } = await loadRemoteTrust(
+      remote({ gpgkeypath, 'gpg-verify-summary': 'true' }),
+      join(directory, 'none'),
+      [],
+    )
+    assert.deepEqual([commits!.gpg!.keys.length, summary!.gpg!.keys.length], [10, 10])
+  })
+
+  test('bare keys: its own, else those of the host, without those that are revoked', async (t) => {
+    const directory = temporaryDirectory(t)
+    const names = async (settings: Record<string, string>) => {
+      const { commits } = await loadRemoteTrust(remote({ 'gpg-verify': 'false', ...settings }), '', [directory])
+      return commits?.sign?.ed25519?.map(({ name }) => name)
+    }
+    assert.deepEqual(await names({ 'sign-verify': 'false' }), undefined)
+    await assert.rejects(names({ 'sign-verify': 'true' }), withCode('SLUICE_CONFIG'))
+    mkdirSync(join(directory, 'trusted.ed25519.d'))
+    writeFileSync(join(directory, 'trusted.ed25519'), `${one}\n`)
+    writeFileSync(join(directory, 'trusted.ed25519.d/more'), `${two}\n`)
+    assert.deepEqual(await names({ 'sign-verify': 'true' }), [one, two])
+    assert.deepEqual(await names({ 'sign-verify': 'ed25519;', 'verification-ed25519-key': two }), [two])
+    writeFileSync(join(directory, 'revoked.ed25519'), `${one}\n`)
+    assert.deepEqual(await names({ 'sign-verify': 'true' }), [two])
+    await assert.rejects(names({ 'sign-verify': 'ed25519,spki' }), withCode('SLUICE_CONFIG'))
+  })
+})
