@@ -26,23 +26,45 @@ const libraries = {
   libc: {
     files: ['libc.so.6', ''],
     functions: [
-      ...['close', 'dlopen', 'dlsym', 'flock', 'ioctl', 'lgetxattr', 'llistxattr', 'madvise', 'malloc_trim', 'memcpy'],
-      ...['syncfs', 'syscall', 'umount2'],
+      'close',
+      'dlopen',
+      'dlsym',
+      'flock',
+      'ioctl',
+      'lgetxattr',
+      'llistxattr',
+      'madvise',
+      'malloc_trim',
+      'memcpy',
+      'syncfs',
+      'syscall',
+      'umount2',
     ],
   },
   libisal: { files: ['libisal.so.2'], functions: ['isal_inflate', 'isal_inflate_init'] },
   libIPSec_MB: {
     files: ['libIPSec_MB.so.1'],
     functions: [
-      ...['imb_get_version', 'imb_get_mb_mgr_size', 'imb_set_pointers_mb_mgr', 'init_mb_mgr_auto'],
-      ...['get_next_burst_avx512_t1', 'submit_burst_avx512_t1', 'flush_burst_avx512_t1'],
-      ...['get_next_burst_avx512_t2', 'submit_burst_avx512_t2', 'flush_burst_avx512_t2'],
+      'imb_get_version',
+      'imb_get_mb_mgr_size',
+      'imb_set_pointers_mb_mgr',
+      'init_mb_mgr_auto',
+      'get_next_burst_avx512_t1',
+      'submit_burst_avx512_t1',
+      'flush_burst_avx512_t1',
+      'get_next_burst_avx512_t2',
+      'submit_burst_avx512_t2',
+      'flush_burst_avx512_t2',
     ],
   },
   libzstd: {
     files: ['libzstd.so.1'],
     functions: [
-      ...['ZSTD_createDCtx', 'ZSTD_DCtx_setParameter', 'ZSTD_decompressStream', 'ZSTD_freeDCtx', 'ZSTD_getErrorName'],
+      'ZSTD_createDCtx',
+      'ZSTD_DCtx_setParameter',
+      'ZSTD_decompressStream',
+      'ZSTD_freeDCtx',
+      'ZSTD_getErrorName',
     ],
   },
   liblzma: { files: ['liblzma.so.5'], functions: ['lzma_stream_decoder', 'lzma_code', 'lzma_end'] },
@@ -116,15 +138,15 @@ function loadFfi(): Ffi | undefined {
 function requireFfi(): Ffi {
   const load = (): Ffi => createRequire(import.meta.url)('ffi-rs') as Ffi
   const { report } = process
-  const getReport = report.getReport
-  report.getReport = () => ({ header: { glibcVersionRuntime: 'assumed' } })
+  const getReport: unknown = Reflect.get(report, 'getReport')
+  Reflect.set(report, 'getReport', () => ({ header: { glibcVersionRuntime: 'assumed' } }))
   try {
     return load()
   } catch {
-    report.getReport = getReport
+    Reflect.set(report, 'getReport', getReport)
     return load()
   } finally {
-    report.getReport = getReport
+    Reflect.set(report, 'getReport', getReport)
   }
 }
 
