@@ -48,7 +48,10 @@ const codes = {
     exit: ExitStatus.verification,
     meaning: 'compressed data is corrupt, cut short, or followed by junk',
   },
-  SLUICE_POLICY: { exit: ExitStatus.verification, meaning: 'policy.json or registries.conf forbids this source' },
+  SLUICE_POLICY: {
+    exit: ExitStatus.verification,
+    meaning: 'policy.json or registries.conf forbids this source, or a required signature is not there',
+  },
   SLUICE_CORRUPT: { exit: ExitStatus.verification, meaning: 'the repository holds damaged or missing data' },
 
   SLUICE_NETWORK: { exit: ExitStatus.network, meaning: 'the server cannot be reached, broke off, or stalled' },

@@ -23,8 +23,14 @@ export interface DeltaObjects extends AppliedDelta {
 
 /** Failures that say something of the delta alone: the objects themselves may do. */
 const ofDelta: ReadonlySet<string> = new Set([
-  ...['SLUICE_NOT_FOUND', 'SLUICE_DIGEST_MISMATCH', 'SLUICE_SIZE_MISMATCH', 'SLUICE_FORMAT', 'SLUICE_COMPRESSION'],
-  ...['SLUICE_UNSUPPORTED', 'SLUICE_CORRUPT', 'SLUICE_NATIVE'],
+  'SLUICE_NOT_FOUND',
+  'SLUICE_DIGEST_MISMATCH',
+  'SLUICE_SIZE_MISMATCH',
+  'SLUICE_FORMAT',
+  'SLUICE_COMPRESSION',
+  'SLUICE_UNSUPPORTED',
+  'SLUICE_CORRUPT',
+  'SLUICE_NATIVE',
 ])
 
 /**

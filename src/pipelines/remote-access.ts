@@ -54,8 +54,13 @@ function supportedUrl(remote: OstreeRemote): string {
     ['tls-ca-path', remote.tlsCaPath !== undefined, 'put the certificate into /etc/containers/certs.d/HOST/ca.crt'],
     ['proxy', remote.proxy !== undefined, 'set HTTPS_PROXY or HTTP_PROXY in the environment'],
   ]
-  for (const [setting, isSet, hint = 'add the remote again without, with "--force" and the URL of a server'] of unsupported) {
-    if (isSet) throw new SluiceError('SLUICE_UNSUPPORTED', `remote ${name} has ${setting}, which pulls do not support`, { hint })
+  for (const [
+    setting,
+    isSet,
+    hint = 'add the remote again without, with "--force" and the URL of a server',
+  ] of unsupported) {
+    if (isSet)
+      throw new SluiceError('SLUICE_UNSUPPORTED', `remote ${name} has ${setting}, which pulls do not support`, { hint })
   }
   return url!
 }

@@ -8,7 +8,7 @@ import type { OstreeId } from '../formats/ostree/ostree-id.js'
 import { collectCommit } from '../stages/ostree/collect-metadata.js'
 import type { OstreeSource } from '../stages/ostree/source.js'
 import type { CommitObjects } from '../stages/ostree/stored-commit.js'
-import { readDetachedSignatures } from '../stages/ostree-verify/detached-signatures.js'
+import { readDetachedSignatures, type DetachedSignatures } from '../stages/ostree-verify/detached-signatures.js'
 import { requireSignatures, type TrustedKeys } from '../stages/ostree-verify/verify.js'
 import type { SignatureVerdict } from '../stages/ostree-verify/verdict.js'
 
@@ -48,9 +48,13 @@ async function validSignatures(
   keys: TrustedKeys,
   { source, signal }: CommitDemands,
 ): Promise<SignatureVerdict[]> {
-  const metadata = await source.detachedMetadata(id, signal)
+  const file = await source.detachedMetadata(id, signal)
+  return requireSignatures(`commit ${id}`, { data, signatures: readSignatures(file, id), keys })
+}
+
+function readSignatures(file: Uint8Array | undefined, id: OstreeId): DetachedSignatures {
   try {
-    return await requireSignatures(`commit ${id}`, { data, signatures: readDetachedSignatures(metadata), keys })
+    return readDetachedSignatures(file)
   } catch (error) {
     throw withContext(error, `signatures of commit ${id}`)
   }

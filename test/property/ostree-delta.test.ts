@@ -72,7 +72,7 @@ for (const name of ['diff-inline.delta', 'diff-nobsdiff.delta']) {
           assert.notEqual(error.code, 'SLUICE_FAILED', error.message)
         }
       }),
-      { numRuns: 300 },
+      { numRuns: 80 },
     )
     const again = await apply(payload)
     for (const { id } of records) assert.deepEqual(again.get(id), whole.get(id))

@@ -95,7 +95,9 @@ class SummaryLoader {
       const bytes = await index.bytes(MAX_METADATA)
       // Where flatpak has the signature of an index (§2.5).
       const signature = ['summaries', `${createHash('sha256').update(bytes).digest('hex')}.idx.sig`]
-      await (await this.#signatureCheck('the index of the summary', signature))(bytes)
+      await (
+        await this.#signatureCheck('the index of the summary', signature)
+      )(bytes)
       const { subsets } = readSummaryIndex(bytes)
       return subsets.find((entry) => entry.subset === subset)?.digest
     } catch (error) {

@@ -2,7 +2,6 @@
 import { statSync } from 'node:fs'
 import type { Command } from 'commander'
 import { SluiceError } from '../../../errors.js'
-import { redactUrl } from '../../../formats/oci/redact.js'
 import type { RemoteAccess, Repository, TrustedKeys } from '../../../index.js'
 
 export interface TrustFlags {
@@ -41,7 +40,7 @@ export function readPullWords(source: string, ref: string | undefined): PullWord
   const [, remote, remoteRef] = (ref === undefined && REMOTE_AND_REF.exec(source)) || []
   if (remote !== undefined && !isDirectory) return { where: { remote }, ref: remoteRef }
   if (ref === undefined) {
-    throw new SluiceError('SLUICE_USAGE', `which ref of ${redactUrl(source)} to pull is missing`, {
+    throw new SluiceError('SLUICE_USAGE', 'which ref to pull is missing', {
       hint: 'write URL REF, or of a remote NAME REF or NAME:REF',
     })
   }
