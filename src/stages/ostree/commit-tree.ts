@@ -39,7 +39,8 @@ class TreeBuilder {
   readonly #stats = new Map<OstreeId, Stat>()
   /** Each file is one leaf, wherever it is used. */
   readonly #leaves = new Map<OstreeId, Leaf>()
-  #names = 0
+  /** How many names are in and below each dirtree. */
+  readonly #names = new Map<OstreeId, number>()
 
   constructor(objects: CommitObjects, parity: boolean) {
     this.#objects = objects
@@ -48,16 +49,25 @@ class TreeBuilder {
 
   build(id: OstreeId): Directory {
     const { tree, meta } = readCommit(this.#metadata('commit', id))
+    if (this.#namesBelow(tree, 0) > MAX_NAMES) throw formatError('ostree', `the tree has more than ${MAX_NAMES} names`)
     return this.#directory(tree, meta, 0)
   }
 
+  #namesBelow(tree: OstreeId, depth: number): number {
+    const known = this.#names.get(tree)
+    if (known !== undefined) return known
+    checkDepth(depth)
+    const { files, directories } = readDirtree(this.#metadata('dirtree', tree))
+    const below = directories.reduce((sum, { tree }) => sum + this.#namesBelow(tree, depth + 1), 0)
+    const names = files.length + directories.length + below
+    this.#names.set(tree, names)
+    return names
+  }
+
   #directory(tree: OstreeId, meta: OstreeId, depth: number): Directory {
-    if (depth > MAX_DEPTH)
-      throw formatError('ostree', `there are more than ${MAX_DEPTH} directories inside one another`)
+    checkDepth(depth)
     const directory = newDirectory({ ...this.#stat(meta) })
     const { files, directories } = readDirtree(this.#metadata('dirtree', tree))
-    this.#names += files.length + directories.length
-    if (this.#names > MAX_NAMES) throw formatError('ostree', `the tree has more than ${MAX_NAMES} names`)
     for (const { name, id } of files) directory.entries.set(utf8ByteString(name), this.#leaf(id))
     for (const { name, tree, meta } of directories) {
       directory.entries.set(utf8ByteString(name), this.#directory(tree, meta, depth + 1))
@@ -116,6 +126,10 @@ class TreeBuilder {
     if (rest.length > 0) throw formatError('ostree', 'Unexpected trailing file data')
     return { type: 'external', id: external, size: header.size }
   }
+}
+
+function checkDepth(depth: number): void {
+  if (depth > MAX_DEPTH) throw formatError('ostree', `there are more than ${MAX_DEPTH} directories inside one another`)
 }
 
 type LeafContentId = Extract<LeafContent, { type: 'external' }>['id']
