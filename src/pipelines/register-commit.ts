@@ -18,7 +18,7 @@ export type RegisteredCommit = Pick<OstreePullResult, 'verity' | 'image' | 'imag
 export interface RegisterOptions {
   /** Names of xattrs keep their zero byte in images (ostree.md §5.2). */
   readonly parity: boolean
-  readonly signal: AbortSignal
+  readonly signal?: AbortSignal
 }
 
 export function isWhole(repository: Repository, { externals }: StoredCommit): boolean {
@@ -50,6 +50,7 @@ export async function ensureImage(
 ): Promise<RegisteredCommit> {
   const { image, stream } = stored
   if (image !== undefined && hasImage(repository, image)) return { verity: stream, image, images: new Map() }
+  repository.ensureWritable()
   const objects = new ObjectCollection()
   for (let index = 0; index < stored.payload.count; index++) {
     const id = stored.payload.idAt(index)
@@ -73,7 +74,7 @@ export async function registerCommit(
   const image: ObjectId = images.get(primary)!
   const encoded = await encodeCommit(repository.objects, objects.payload(commit))
   const stream = await encoded.storeWith(image)
-  if (signal.aborted) throw cancelled(signal)
+  if (signal?.aborted === true) throw cancelled(signal)
   await repository.sync()
   repository.streams.link(commitStreamName(commit), stream)
   return { verity: encoded.withoutImage, image, images }
