@@ -3,6 +3,7 @@
 // Node 20's `node --test` takes no globs, and would run helpers as tests.
 import { readdirSync } from 'node:fs'
 import { spawnSync } from 'node:child_process'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -19,8 +20,8 @@ if (files.length === 0) {
   console.error(`no test file matches: ${words.join(' ')}`)
   process.exit(1)
 }
-// System tests share the machine (mounts, services): one file at a time.
-const concurrency = system ? ['--test-concurrency=1'] : []
+// System tests share the machine (mounts, services): one file at a time. Node's default leaves a core idle.
+const concurrency = [`--test-concurrency=${system ? 1 : availableParallelism()}`]
 const run = spawnSync(process.execPath, ['--test', '--test-reporter=spec', ...concurrency, ...files], {
   cwd: root,
   stdio: 'inherit',
