@@ -1,12 +1,12 @@
 /** Commits in a repository: finding one that is complete, and giving one its image and its name (ostree.md §3.1, §5.4). */
-import { cancelled, SluiceError } from '../errors.js'
+import { cancelled } from '../errors.js'
 import type { ObjectId } from '../formats/digest.js'
 import { ObjectCollection } from '../formats/ostree/object-collection.js'
 import type { OstreeId } from '../formats/ostree/ostree-id.js'
 import { commitStreamName } from '../formats/ostree/ref-name.js'
 import type { ErofsVersion } from '../repository/metadata.js'
 import type { Repository } from '../repository/repository.js'
-import { hasImage, lackNothing } from '../repository/stored-image.js'
+import { hasImage, lackNothing, saysDamaged } from '../repository/stored-image.js'
 import { commitImages } from '../stages/erofs/commit-images.js'
 import { commitTree } from '../stages/ostree/commit-tree.js'
 import { encodeCommit } from '../stages/ostree/encode-commit.js'
@@ -35,9 +35,7 @@ export async function findStoredCommit(
     const stored = await readStoredCommit(repository, commitStreamName(id), signal)
     return stored.commit === id && isWhole(repository, stored) ? stored : undefined
   } catch (error) {
-    if (error instanceof SluiceError && ['SLUICE_NOT_FOUND', 'SLUICE_CORRUPT', 'SLUICE_FORMAT'].includes(error.code)) {
-      return undefined
-    }
+    if (saysDamaged(error)) return undefined
     throw error
   }
 }

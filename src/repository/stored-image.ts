@@ -121,9 +121,12 @@ function unlessDamaged<T>(find: () => T): T | undefined {
   try {
     return find()
   } catch (error) {
-    if (error instanceof SluiceError && ['SLUICE_NOT_FOUND', 'SLUICE_CORRUPT', 'SLUICE_FORMAT'].includes(error.code)) {
-      return undefined
-    }
+    if (saysDamaged(error)) return undefined
     throw error
   }
+}
+
+/** Whether something stored is missing or damaged by this error, and so to be pulled again (design.md §9.10). */
+export function saysDamaged(error: unknown): boolean {
+  return error instanceof SluiceError && ['SLUICE_NOT_FOUND', 'SLUICE_CORRUPT', 'SLUICE_FORMAT'].includes(error.code)
 }

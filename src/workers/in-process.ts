@@ -3,10 +3,12 @@ import { createHash } from 'node:crypto'
 import type { ObjectStore } from '../repository/objects.js'
 import { localDecoder } from '../stages/decompress/decoder.js'
 import { storeBatch } from '../stages/object/object-batch.js'
-import { LocalFileReceiver, storeArchivedFiles, type FileWorkers } from '../stages/ostree/file-workers.js'
-import { storeLocalFiles } from '../stages/ostree/store-local-files.js'
+import type { FileWorkers } from '../stages/ostree/file-workers.js'
 import type { SlabDigest, SlabWorkers, WorkKind } from '../stages/slab/slab-workers.js'
 import type { OnTask } from './thread-pool.js'
+
+/** Takes 16 ms, and only pulls of commits need it. */
+const loadFileWorkers = () => import('../stages/ostree/file-workers.js')
 
 export function inProcessWorkers(store: ObjectStore, onTask: OnTask): SlabWorkers & FileWorkers {
   /** A failure is a rejection, as from a thread. */
@@ -29,14 +31,26 @@ export function inProcessWorkers(store: ObjectStore, onTask: OnTask): SlabWorker
       }
     },
     decoder: localDecoder,
-    localFiles: (repository, ids) => attempt('object', () => storeLocalFiles(store, repository, ids)),
-    archivedFiles: (slab, files) => attempt('object', () => storeArchivedFiles(store, slab.bytes, files)),
+    localFiles: async (repository, ids) => {
+      const { storeLocalFiles } = await import('../stages/ostree/store-local-files.js')
+      return attempt('object', () => storeLocalFiles(store, repository, ids))
+    },
+    archivedFiles: async (slab, files) => {
+      const { storeArchivedFiles } = await loadFileWorkers()
+      return attempt('object', () => storeArchivedFiles(store, slab.bytes, files))
+    },
     archivedFile: (id) => {
-      const receiver = new LocalFileReceiver(store, id)
+      const receiver = loadFileWorkers().then(({ LocalFileReceiver }) => new LocalFileReceiver(store, id))
       return {
-        push: (slab) => attempt('object', () => receiver.push(slab.filled)),
-        end: () => attempt('object', () => receiver.end()),
-        abort: () => receiver.abort(),
+        push: async (slab) => {
+          const loaded = await receiver
+          return attempt('object', () => loaded.push(slab.filled))
+        },
+        end: async () => {
+          const loaded = await receiver
+          return attempt('object', () => loaded.end())
+        },
+        abort: () => void receiver.then((loaded) => loaded.abort()),
       }
     },
   }

@@ -31,6 +31,10 @@ export type Task =
   | { readonly type: 'abort'; readonly digest: number }
   | DecodeTask
   | { readonly type: 'close'; readonly decoder: number }
+  | OstreeTask
+
+/** Files of an ostree repository. */
+export type OstreeTask =
   | { readonly type: 'local-files'; readonly repository: LocalRepository; readonly ids: readonly OstreeId[] }
   | { readonly type: 'archived-files'; readonly slab: number; readonly files: ArchivedFiles }
   /** Files that come in pieces are numbered; the first piece names the object. */

@@ -1,10 +1,7 @@
 /** What runs in each thread: tasks as they come, one after the other. */
 import { createHash, type Hash } from 'node:crypto'
 import { parentPort, workerData } from 'node:worker_threads'
-import type { OstreeId } from '../formats/ostree/ostree-id.js'
 import { storeBatch } from '../stages/object/object-batch.js'
-import { LocalFileReceiver, storeArchivedFiles } from '../stages/ostree/file-workers.js'
-import { storeLocalFiles } from '../stages/ostree/store-local-files.js'
 import { SLAB_HEADROOM, slabBytes } from '../stages/slab/slab-pool.js'
 import type { DecoderStep } from '../native/codec-library.js'
 import { PinnedBuffer } from '../native/pinned-buffer.js'
@@ -18,6 +15,7 @@ import {
   type ThreadSetup,
   type DecodeTask,
 } from './messages.js'
+import type { OstreeTasks } from './ostree-tasks.js'
 import { openThreadObjects } from './thread-objects.js'
 
 const { memory, objects } = workerData as ThreadSetup
@@ -37,20 +35,12 @@ function slabRoom({ slab, length }: { slab: number; length: number }): Buffer {
   return slabBytes(memory, slab).subarray(SLAB_HEADROOM, SLAB_HEADROOM + length)
 }
 
-const receivers = new Map<number, LocalFileReceiver>()
+/** Loaded only for pulls of commits. */
+let ostreeTasks: Promise<OstreeTasks> | undefined
 
-function receiverOf({ file, id }: { file: number; id: OstreeId }): LocalFileReceiver {
-  const known = receivers.get(file)
-  if (known !== undefined) return known
-  const receiver = new LocalFileReceiver(store, id)
-  receivers.set(file, receiver)
-  return receiver
-}
-
-function takeReceiver(file: number): LocalFileReceiver | undefined {
-  const receiver = receivers.get(file)
-  receivers.delete(file)
-  return receiver
+function openOstreeTasks(): Promise<OstreeTasks> {
+  const slabs = { whole: (slab: number) => slabBytes(memory, slab), filled: slabRoom }
+  return import('./ostree-tasks.js').then(({ OstreeTasks }) => new OstreeTasks(store, slabs))
 }
 
 const decoders = new Map<number, LocalDecoder>()
@@ -114,16 +104,8 @@ function perform(task: Task): Result | Promise<Result> {
       decoders.get(task.decoder)?.close()
       decoders.delete(task.decoder)
       return undefined
-    case 'local-files':
-      return storeLocalFiles(store, task.repository, task.ids)
-    case 'archived-files':
-      return storeArchivedFiles(store, slabBytes(memory, task.slab), task.files)
-    case 'file-piece':
-      return receiverOf(task).push(slabRoom(task))
-    case 'file-end':
-      return takeReceiver(task.file)?.end()
-    case 'file-abort':
-      return takeReceiver(task.file)?.abort()
+    default:
+      return (ostreeTasks ??= openOstreeTasks()).then((tasks) => tasks.perform(task))
   }
 }
 

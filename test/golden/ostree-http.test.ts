@@ -1,17 +1,15 @@
 /** Pulls over HTTP: what is asked of the server, step by step, and what comes of it (vectors/ostree/expected.json, `http`). */
 import assert from 'node:assert/strict'
-import { copyFileSync, mkdirSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
 import type { ServerResponse } from 'node:http'
-import { test, type TestContext } from 'node:test'
+import { test } from 'node:test'
 import { pullOstreeCommit } from '../../src/pipelines/pull-ostree.js'
 import type { OstreePullOptions, OstreePullResult } from '../../src/pipelines/ostree-events.js'
 import type { Repository } from '../../src/repository/repository.js'
 import { openRemoteOstree, type RemoteOptions } from '../../src/stages/ostree/remote-source.js'
 import { serveOstree, splitLog, type OstreeServer } from '../helpers/ostree-server.js'
-import { unpackOstree } from '../helpers/ostree-vectors.js'
+import { unpackOstree, unpackScenario } from '../helpers/ostree-vectors.js'
 import { temporaryRepository } from '../helpers/temporary.js'
-import { readJsonVector, readVector, vectorPath } from '../helpers/vectors.js'
+import { readJsonVector, readVector } from '../helpers/vectors.js'
 
 interface Step {
   cmd: string[]
@@ -54,26 +52,12 @@ const summaryStreams = (repository: Repository): string[] =>
     .map(({ name }) => name)
     .filter((name) => name.includes('summary-'))
 
-/** The repository of a scenario, as its README says. */
-function prepare(t: TestContext, name: string, { dir }: Scenario): string {
-  const archive = unpackOstree(t, 'archive')
-  if (dir === 'archive') return archive
-  for (const file of ['summary', 'summary.sig']) rmSync(join(archive, file))
-  if (name !== 'no-summary-delta-index') rmSync(join(archive, 'delta-indexes'), { recursive: true })
-  if (name !== 'indexed-summary') return archive
-  copyFileSync(vectorPath('ostree', 'summary.idx'), join(archive, 'summary.idx'))
-  mkdirSync(join(archive, 'summaries'))
-  const digest = 'c7a6c244f25cd53c2d790bb06d1e62be9e5ac1f4073187a20d19b18a3d9f7979'
-  copyFileSync(vectorPath('ostree', `${digest}.gz`), join(archive, `summaries/${digest}.gz`))
-  return archive
-}
-
 const isPull = ({ cmd }: Step): boolean => cmd[0] === 'pull'
 
 for (const [name, scenario] of Object.entries(http)) {
   // Where deltas lead to other requests, the steps are played without them.
   test(`${name}: the requests of each step`, async (t) => {
-    const server = await serveOstree(t, prepare(t, name, scenario))
+    const server = await serveOstree(t, unpackScenario(t, name, scenario))
     const repository = await temporaryRepository(t)
     for (const step of scenario.steps) {
       server.log.length = 0
@@ -142,7 +126,7 @@ test('a summary of another server under the same name is not taken for this one'
 })
 
 test('a summary of the index that is not what the index says is refused', async (t) => {
-  const archive = prepare(t, 'indexed-summary', http['indexed-summary'])
+  const archive = unpackScenario(t, 'indexed-summary', http['indexed-summary'])
   const server = await serveOstree(t, archive)
   server.fault = (request, response) => {
     if (!request.url!.endsWith('.gz')) return false

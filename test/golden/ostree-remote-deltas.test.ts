@@ -1,8 +1,8 @@
 /** Pulls over HTTP with static deltas: requests and counts as the reference's (vectors/ostree/expected.json, `http`), and trouble. */
 import assert from 'node:assert/strict'
-import { copyFileSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { test, type TestContext } from 'node:test'
+import { test } from 'node:test'
 import { deltaDirectory } from '../../src/formats/ostree/delta-path.js'
 import type { OstreeId } from '../../src/formats/ostree/ostree-id.js'
 import { commitStreamName } from '../../src/formats/ostree/ref-name.js'
@@ -13,9 +13,9 @@ import { readStoredCommit } from '../../src/stages/ostree/stored-commit.js'
 import { openRemoteOstree } from '../../src/stages/ostree/remote-source.js'
 import { objectPath } from '../../src/formats/digest.js'
 import { serveOstree, splitLog, type Fault } from '../helpers/ostree-server.js'
-import { unpackOstree } from '../helpers/ostree-vectors.js'
+import { unpackOstree, unpackScenario } from '../helpers/ostree-vectors.js'
 import { temporaryRepository } from '../helpers/temporary.js'
-import { hasVector, readJsonVector, vectorPath } from '../helpers/vectors.js'
+import { hasVector, readJsonVector } from '../helpers/vectors.js'
 
 interface Step {
   readonly cmd: readonly string[]
@@ -61,20 +61,6 @@ const objectsLine = ({ fetched }: OstreePullResult): string =>
   `objects ${fetched.metadata} metadata + ${fetched.files} files ` +
   (fetched.deltaParts > 0 ? `via ${fetched.deltaParts} delta parts` : 'fetched')
 
-/** The repository of a scenario, as its README says. */
-function prepare(t: TestContext, name: string, { dir }: Scenario): string {
-  const archive = unpackOstree(t, 'archive')
-  if (dir === 'archive') return archive
-  for (const file of ['summary', 'summary.sig']) rmSync(join(archive, file))
-  if (name !== 'no-summary-delta-index') rmSync(join(archive, 'delta-indexes'), { recursive: true })
-  if (name !== 'indexed-summary') return archive
-  copyFileSync(vectorPath('ostree', 'summary.idx'), join(archive, 'summary.idx'))
-  mkdirSync(join(archive, 'summaries'))
-  const digest = 'c7a6c244f25cd53c2d790bb06d1e62be9e5ac1f4073187a20d19b18a3d9f7979'
-  copyFileSync(vectorPath('ostree', `${digest}.gz`), join(archive, `summaries/${digest}.gz`))
-  return archive
-}
-
 const isOfDelta = (line: string): boolean => line.startsWith('/delta')
 /** What is asked of summaries depends on steps that are left out here; ostree-http.test.ts has them all. */
 const withoutSummaries = (lines: readonly string[]) => lines.filter((line) => !line.startsWith('/summar'))
@@ -82,7 +68,7 @@ const withoutSummaries = (lines: readonly string[]) => lines.filter((line) => !l
 for (const [name, scenario] of Object.entries(http)) {
   if (name === 'nodelta') continue
   test(`${name}: the requests of each pull`, { skip }, async (t) => {
-    const server = await serveOstree(t, prepare(t, name, scenario))
+    const server = await serveOstree(t, unpackScenario(t, name, scenario))
     const repository = await temporaryRepository(t)
     const stored = new Set<OstreeId>()
     for (const { cmd, rc, stdout, requests, object_requests } of scenario.steps) {

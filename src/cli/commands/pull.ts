@@ -2,18 +2,17 @@ import { Command, Option } from 'commander'
 import { SluiceError } from '../../errors.js'
 import type { ImageSourceOptions, PullResult, Repository } from '../../index.js'
 import { defaults } from '../../options.js'
-import { byteSize, positive } from '../arguments.js'
+import { positive } from '../arguments.js'
 import { cancelOnSignals } from '../cancel-on-signals.js'
+import { withEngineOptions, type EngineFlags } from '../engine-options.js'
 import { globalsOf, openOptions, repositoryPath, withRepository, type Globals } from '../globals.js'
 import { formatSize, print } from '../output.js'
 import { progressStyle, showPull } from '../progress.js'
 import { openTraceFile } from '../trace-file.js'
 
-interface PullFlags {
+interface PullFlags extends EngineFlags {
   readonly platform?: string
   readonly jobs?: number
-  readonly maxMemory?: number
-  readonly threads?: number
   readonly trace?: string
   readonly json?: boolean
   readonly init?: boolean
@@ -28,17 +27,10 @@ interface PullFlags {
 
 /** Options of both commands. */
 function withSourceOptions(command: Command): Command {
-  return command
+  command
     .option('--platform <os/arch[/variant]>', "platform to choose from a multi-platform image; default: this host's")
     .addOption(new Option('-j, --jobs <n>', 'layers at a time').default(defaults.pullConcurrency).argParser(positive))
-    .addOption(
-      new Option('--max-memory <size>', 'memory for what is between network and disk, such as 64M')
-        .default(defaults.maxMemory, formatSize(defaults.maxMemory))
-        .argParser(byteSize),
-    )
-    .addOption(
-      new Option('--threads <n>', "threads that hash and write; default: this host's cores").argParser(positive),
-    )
+  return withEngineOptions(command)
     .option('--trace <file>', 'write what every stage did and when, for Perfetto or chrome://tracing')
     .option('--json', 'events as JSON lines on standard output; the last one has the result')
     .option('--no-tls-verify', 'accept any certificate, and plain HTTP')

@@ -5,7 +5,7 @@
  * A blob `sha256:X` has up to three files: `sha256-X`, the bytes from its beginning; `sha256-X.json`, the journal; and
  * while somebody works on it `sha256-X.lock`.
  */
-import { lstatSync, openSync, rmdirSync, unlinkSync } from 'node:fs'
+import { lstatSync, openSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { errnoOf, ioError } from '../../errors.js'
 import type { Digest } from '../../formats/digest.js'
@@ -13,6 +13,7 @@ import { lockingAvailable, tryLock } from '../../native/lock.js'
 import { closeQuietly } from '../close-quietly.js'
 import { makeDirectories } from '../links.js'
 import { namesIn } from '../names-in.js'
+import { removeEmptyDirectories } from '../remove-quietly.js'
 
 /** Relative to the repository. */
 export const PARTS_DIRECTORY = '.sluice/parts'
@@ -34,7 +35,7 @@ export function partPaths(root: string, digest: Digest): PartPaths {
 /** Whoever leaves last removes the directory, so it may go between two calls of another process. */
 const CREATE_TRIES = 20
 
-/** Opens a file of a part to write it, with the directory if that is missing. */
+/** Opens a file of what is pending to append to it, with the directory if that is missing. */
 export function createPartFile(path: string): number {
   for (let tries = 1; ; tries++) {
     try {
@@ -46,25 +47,9 @@ export function createPartFile(path: string): number {
   }
 }
 
-/** Removes a file if it is there; what cannot be removed stays for `gc`. */
-export function removePartFile(path: string): void {
-  try {
-    unlinkSync(path)
-  } catch (error) {
-    if (errnoOf(error) === undefined) throw error
-  }
-}
-
 /** Removes the directory if nothing is in it. */
 export function removeEmptyPartsDirectory(root: string): void {
-  for (const directory of [PARTS_DIRECTORY, dirname(PARTS_DIRECTORY)]) {
-    try {
-      rmdirSync(join(root, directory))
-    } catch (error) {
-      if (errnoOf(error) === undefined) throw error
-      return
-    }
-  }
+  removeEmptyDirectories([PARTS_DIRECTORY, dirname(PARTS_DIRECTORY)].map((directory) => join(root, directory)))
 }
 
 /** All that lies there for one blob; paths are relative to the repository. */

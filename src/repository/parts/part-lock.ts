@@ -3,7 +3,8 @@ import { fstatSync, statSync } from 'node:fs'
 import { errnoOf } from '../../errors.js'
 import { lock, lockingAvailable, tryLock } from '../../native/lock.js'
 import { closeQuietly } from '../close-quietly.js'
-import { createPartFile, removePartFile } from './part-files.js'
+import { removeQuietly } from '../remove-quietly.js'
+import { createPartFile } from './part-files.js'
 
 export class PartLock {
   readonly #path: string
@@ -45,7 +46,7 @@ export class PartLock {
   /** Removes the file first: who waits on it sees that it is not the current one any more. */
   release(): void {
     if (this.#fd < 0) return
-    removePartFile(this.#path)
+    removeQuietly(this.#path)
     closeQuietly(this.#fd)
     this.#fd = -1
   }

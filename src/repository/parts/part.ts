@@ -10,7 +10,8 @@ import { promisify } from 'node:util'
 import { errnoOf } from '../../errors.js'
 import type { Digest, HashAlgorithm, ObjectId } from '../../formats/digest.js'
 import { closeQuietly } from '../close-quietly.js'
-import { createPartFile, removePartFile, type PartPaths } from './part-files.js'
+import { removeQuietly } from '../remove-quietly.js'
+import { createPartFile, type PartPaths } from './part-files.js'
 import { bootId, readJournal, writeJournal, type BlobValidator, type SealedStream } from './part-journal.js'
 
 const writeAt = promisify(writev)
@@ -150,7 +151,7 @@ export class Part {
     this.#length = 0
     this.#forget()
     this.#close()
-    removePartFile(paths.data)
+    removeQuietly(paths.data)
   }
 
   /** Removes the part; nothing more is written. The space is free when a write that is under way has ended. */
@@ -159,8 +160,8 @@ export class Part {
     this.#forget()
     this.#length = 0
     this.#closeDropped()
-    removePartFile(this.#options.paths.data)
-    removePartFile(this.#options.paths.journal)
+    removeQuietly(this.#options.paths.data)
+    removeQuietly(this.#options.paths.journal)
   }
 
   /** Begins anew after `drop` or `keep`, with nothing. */

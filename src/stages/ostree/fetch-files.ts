@@ -1,14 +1,12 @@
 /** Files of a repository at a URL into the object store (ostree.md §3.4). */
 import { setMaxListeners } from 'node:events'
 import { SluiceError, withContext } from '../../errors.js'
-import { redactUrl } from '../../formats/oci/redact.js'
 import { ostreeObjectPath } from '../../formats/ostree/object-type.js'
 import type { OstreeId } from '../../formats/ostree/ostree-id.js'
 import { runAll } from '../../flow/run-all.js'
-import type { HttpResponse } from '../fetch/registry/http-client.js'
 import { SLAB_BYTES, type Slab } from '../slab/slab-pool.js'
 import type { FileReceiver, StoreFilesOptions } from './file-workers.js'
-import { refused, type RemoteClient } from './remote-client.js'
+import { checkLength, refused, type RemoteClient } from './remote-client.js'
 import { SlabCollector } from './slab-collector.js'
 import type { OstreeEngine } from './source.js'
 
@@ -29,20 +27,17 @@ export async function fetchFiles(
   setMaxListeners(0, signal)
   const collector = new SlabCollector(engine, { signal, onStored: options.onStored })
   const fetch = new FileFetch(client, engine, { ...options, signal }, collector)
-  let failure: { readonly error: unknown } | undefined
   try {
     await runAll(ids, REQUESTS, async (id) => {
       try {
         await fetch.file(id)
       } catch (error) {
-        failure ??= { error }
+        // What it breaks off fails after it, and `runAll` throws the first failure.
         failed.abort()
         throw error
       }
     })
     await collector.end()
-  } catch (error) {
-    throw failure === undefined ? error : failure.error
   } finally {
     await collector.settled()
   }
@@ -91,14 +86,6 @@ class FileFetch {
       }
     })
   }
-}
-
-function checkLength(response: HttpResponse, length: number): void {
-  const stated = response.header('content-length')
-  if (stated === undefined || Number(stated) === length) return
-  throw new SluiceError('SLUICE_NETWORK', `${redactUrl(response.url)} ended after ${length} of ${stated} bytes`, {
-    retryable: true,
-  })
 }
 
 /** An object that goes to a thread slab by slab. */

@@ -5,7 +5,7 @@
  * Records are appended in batches, each with its length and a digest: what a crash leaves of the last one is passed over.
  */
 import { createHash } from 'node:crypto'
-import { closeSync, openSync, readFileSync, rmdirSync, statSync, unlinkSync } from 'node:fs'
+import { closeSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { errnoOf, ioError } from '../../errors.js'
 import { digestLength, objectIdFromBytes, objectIdToBytes, type ObjectId } from '../../formats/digest.js'
@@ -19,8 +19,9 @@ import {
   ostreeIdToBytes,
   type OstreeId,
 } from '../../formats/ostree/ostree-id.js'
-import { makeDirectories } from '../../repository/links.js'
 import { namesIn } from '../../repository/names-in.js'
+import { createPartFile } from '../../repository/parts/part-files.js'
+import { removeEmptyDirectories, removeQuietly } from '../../repository/remove-quietly.js'
 import type { Repository } from '../../repository/repository.js'
 import { writeAll } from '../../repository/write-all.js'
 
@@ -86,10 +87,7 @@ export class PullJournal {
     const length = Buffer.alloc(4)
     length.writeUInt32LE(records.length)
     try {
-      if (this.#fd < 0) {
-        makeDirectories(dirname(this.#path), 0o700)
-        this.#fd = openSync(this.#path, 'a', 0o600)
-      }
+      if (this.#fd < 0) this.#fd = createPartFile(this.#path)
       writeAll(this.#fd, Buffer.concat([length, createHash('sha256').update(records).digest(), records]))
     } catch (error) {
       throw ioError(error, `cannot write ${this.#path}`)
@@ -152,14 +150,6 @@ function removeJournals(path: string): void {
   const old = namesIn(directory)
     .map((name) => join(directory, name))
     .filter(isOld)
-  for (const file of [path, ...old]) ignoringErrors(() => unlinkSync(file))
-  for (const empty of [directory, dirname(directory)]) ignoringErrors(() => rmdirSync(empty))
-}
-
-function ignoringErrors(remove: () => void): void {
-  try {
-    remove()
-  } catch (error) {
-    if (errnoOf(error) === undefined) throw error
-  }
+  for (const file of [path, ...old]) removeQuietly(file)
+  removeEmptyDirectories([directory, dirname(directory)])
 }

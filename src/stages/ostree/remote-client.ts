@@ -48,7 +48,9 @@ export class RemoteClient {
     return retrying(this.#retry, signal, async () => {
       const response = await this.get(segments, signal)
       if (response.status !== 200) throw refused(response)
-      return checkedLength(response, await response.bytes(limit))
+      const bytes = await response.bytes(limit)
+      checkLength(response, bytes.length)
+      return bytes
     })
   }
 
@@ -80,12 +82,14 @@ export function refused(response: HttpResponse): SluiceError {
 }
 
 /** A proxy may end an answer early as if it were whole. */
-function checkedLength(response: HttpResponse, bytes: Buffer): Buffer {
+export function checkLength(response: HttpResponse, length: number): void {
   const stated = response.header('content-length')
-  if (stated === undefined || Number(stated) === bytes.length) return bytes
+  if (stated === undefined || Number(stated) === length) return
   throw new SluiceError(
     'SLUICE_NETWORK',
-    `ostree: ${redactUrl(response.url)} ended after ${bytes.length} of ${stated} bytes`,
-    { retryable: true },
+    `ostree: ${redactUrl(response.url)} ended after ${length} of ${stated} bytes`,
+    {
+      retryable: true,
+    },
   )
 }

@@ -11,6 +11,7 @@ import { readSummaryCache, writeSummaryCache, type CachedSummary } from '../../f
 import { readSummaryIndex } from '../../formats/ostree/summary-index.js'
 import { makeDirectories } from '../../repository/links.js'
 import type { Repository } from '../../repository/repository.js'
+import { saysDamaged } from '../../repository/stored-image.js'
 import { readDetachedSignatures } from '../ostree-verify/detached-signatures.js'
 import { requireSignatures, type TrustedKeys } from '../ostree-verify/verify.js'
 import { inlineStream } from './inline-stream.js'
@@ -164,8 +165,8 @@ class SummaryLoader {
         stream.close()
       }
     } catch (error) {
-      const lost = ['SLUICE_NOT_FOUND', 'SLUICE_CORRUPT', 'SLUICE_FORMAT', 'SLUICE_COMPRESSION']
-      if (error instanceof SluiceError && lost.includes(error.code)) return undefined
+      const isUnpackable = error instanceof SluiceError && error.code === 'SLUICE_COMPRESSION'
+      if (isUnpackable || saysDamaged(error)) return undefined
       throw error
     }
   }

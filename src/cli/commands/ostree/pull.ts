@@ -1,8 +1,6 @@
-import { Command, Option } from 'commander'
-import { defaults } from '../../../options.js'
-import { byteSize, positive } from '../../arguments.js'
+import { Command } from 'commander'
+import { withEngineOptions } from '../../engine-options.js'
 import { withRepository } from '../../globals.js'
-import { formatSize } from '../../output.js'
 import { flagKeys, pullAccess, readPullWords, withTrustOptions, type RemoteFlags } from './pull-source.js'
 import { runOstreePull, type OstreePullFlags } from './run-pull.js'
 
@@ -13,16 +11,8 @@ interface PullFlags extends OstreePullFlags, RemoteFlags {
 
 /** Options of both commands. */
 function withPullOptions(command: Command): Command {
-  return withTrustOptions(command)
-    .option('--base-name <ref>', 'a ref of this repository, whose objects need not be fetched')
-    .addOption(
-      new Option('--max-memory <size>', 'memory for what is between source and disk, such as 64M')
-        .default(defaults.maxMemory, formatSize(defaults.maxMemory))
-        .argParser(byteSize),
-    )
-    .addOption(
-      new Option('--threads <n>', "threads that hash and write; default: this host's cores").argParser(positive),
-    )
+  withTrustOptions(command).option('--base-name <ref>', 'a ref of this repository, whose objects need not be fetched')
+  return withEngineOptions(command)
     .option('--trace <file>', 'write what every thread did and when, for Perfetto or chrome://tracing')
     .option('--json', 'events as JSON lines on standard output; the last one has the result')
 }

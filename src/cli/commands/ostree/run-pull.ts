@@ -1,15 +1,14 @@
 /** Runs a pull of an ostree commit and prints what came of it (ostree.md §6). */
 import type { OstreePullOptions, OstreePullResult, OstreeSource, Repository } from '../../../index.js'
 import { cancelOnSignals } from '../../cancel-on-signals.js'
+import type { EngineFlags } from '../../engine-options.js'
 import type { Globals } from '../../globals.js'
 import { showOstreePull } from '../../ostree-progress.js'
 import { print } from '../../output.js'
 import { progressStyle } from '../../progress.js'
 import { openTraceFile } from '../../trace-file.js'
 
-export interface OstreePullFlags {
-  readonly maxMemory?: number
-  readonly threads?: number
+export interface OstreePullFlags extends EngineFlags {
   readonly trace?: string
   readonly json?: boolean
 }
