@@ -17,7 +17,7 @@ needed=(
 # The fault tests compile a shim.
 headers=(/usr/include/stdio.h:libc6-dev)
 # C libraries that Sluice loads at run time when they are there.
-libraries=(libisal.so.2:libisal2 libIPSec_MB.so.1:libipsec-mb1 libzstd.so.1:libzstd1 liblzma.so.5:liblzma5)
+libraries=(libisal.so.2:libisal2 libdeflate.so.0:libdeflate0 libIPSec_MB.so.1:libipsec-mb1 libzstd.so.1:libzstd1 liblzma.so.5:liblzma5)
 # What building the reference tool takes.
 build_packages=(gcc g++ make cmake pkg-config libssl-dev zlib1g-dev liblzma-dev libzstd-dev)
 

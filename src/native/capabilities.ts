@@ -72,6 +72,7 @@ export function hostCapabilities(): HostCapabilities {
     libraries: {
       libc: openLibrary('libc'),
       libisal: openLibrary('libisal'),
+      libdeflate: openLibrary('libdeflate'),
       libIPSec_MB: openLibrary('libIPSec_MB'),
       libzstd: openLibrary('libzstd'),
       liblzma: openLibrary('liblzma'),

@@ -8,7 +8,7 @@
 import { crc32 } from 'node:zlib'
 import { SluiceError } from '../errors.js'
 import { callCodec, MAX_STEP_INPUT, TestedLibrary, type DecoderStep, type NativeDecoder } from './codec-library.js'
-import { decodesInPieces, knownText } from './known-answer.js'
+import { decodesInPieces, knownDeflate, knownText } from './known-answer.js'
 import { PinnedBuffer } from './pinned-buffer.js'
 
 /** struct inflate_state, in bytes. */
@@ -106,16 +106,9 @@ export function isalUsable(): boolean {
   return library.usable()
 }
 
-/** The text of the known answer, 64 bytes stored, 136 in a fixed block, 666 in a dynamic one, by zlib 1.3.1. */
-const stream = `AEAAv/8wLDMxLDIzLDc3LDkyLDY4LDUsNCw2NSw4Nyw3MCwxNCwyMCw4OCwxNiw2LDU4LDcxLDQ1LDgxLDc4LDM2LDU2AAAA///SMTbXsTDQsTDR
-MbHUMTfTMTPRMTTWMTLRsTTXMTbQMTLVsTDSMTQw0DG31DG01DEy1LEw1bHUsTTTMTHWMTXSMTLSMTXRMTHXMdQxNNexNNUxNgYhS1MQ1xAkYWoCVmQE
-0mBppmMJMsDIEGQYyEgDA5AFRqYAAAAA///tkMmNRUEIAxOqQ7ND/omN/JKYy5dQSzS4bEE8bvDEgk6myWOTfcRQTTSzrJHFGLU01uziD0vmsUMXSdHL
-OTN4EMbT46GPcw211SXBfGJ/AlnTAs9nsibD6M98FGRToaYV0EJhb4iHF+vYe8xhhxtbHNdkUI47leRg2HBFhOpKrWlQ+S25BNecAG6CCfmeDLz4Xem/
-rvQH`
-
 /** With junk behind it; cut; a match that reaches too far back; nothing written beyond the state. */
 function knowsItsAnswers(): boolean {
-  const packed = Buffer.from(stream, 'base64')
+  const packed = Buffer.from(knownDeflate, 'base64')
   const junk = Buffer.from('junk that is not of the stream')
   const withJunk = Buffer.concat([packed, junk])
   const guard = Buffer.alloc(1024, 0xa5)

@@ -5,6 +5,13 @@ import { PinnedBuffer } from './pinned-buffer.js'
 /** The text that the known streams hold. */
 export const knownText = Buffer.from(Array.from({ length: 300 }, (_, i) => `${(i * i * 31) % 101},`).join(''))
 
+/** The known text as a deflate stream, in base64: 64 bytes stored, 136 in a fixed block, 666 in a dynamic one, by zlib 1.3.1. */
+export const knownDeflate = `AEAAv/8wLDMxLDIzLDc3LDkyLDY4LDUsNCw2NSw4Nyw3MCwxNCwyMCw4OCwxNiw2LDU4LDcxLDQ1LDgxLDc4LDM2LDU2AAAA///SMTbXsTDQsTDR
+MbHUMTfTMTPRMTTWMTLRsTTXMTbQMTLVsTDSMTQw0DG31DG01DEy1LEw1bHUsTTTMTHWMTXSMTLSMTXRMTHXMdQxNNexNNUxNgYhS1MQ1xAkYWoCVmQE
+0mBppmMJMsDIEGQYyEgDA5AFRqYAAAAA///tkMmNRUEIAxOqQ7ND/omN/JKYy5dQSzS4bEE8bvDEgk6myWOTfcRQTTSzrJHFGLU01uziD0vmsUMXSdHL
+OTN4EMbT46GPcw211SXBfGJ/AlnTAs9nsibD6M98FGRToaYV0EJhb4iHF+vYe8xhhxtbHNdkUI47leRg2HBFhOpKrWlQ+S25BNecAG6CCfmeDLz4Xem/
+rvQH`
+
 /** Bytes of output at a time. */
 const OUTPUT_BYTES = 400
 

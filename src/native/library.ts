@@ -42,6 +42,10 @@ const libraries = {
     ],
   },
   libisal: { files: ['libisal.so.2'], functions: ['isal_inflate', 'isal_inflate_init'] },
+  libdeflate: {
+    files: ['libdeflate.so.0'],
+    functions: ['libdeflate_alloc_decompressor', 'libdeflate_deflate_decompress_ex', 'libdeflate_free_decompressor'],
+  },
   libIPSec_MB: {
     files: ['libIPSec_MB.so.1'],
     functions: [
@@ -51,9 +55,11 @@ const libraries = {
       'init_mb_mgr_auto',
       'get_next_burst_avx512_t1',
       'submit_burst_avx512_t1',
+      'submit_burst_nocheck_avx512_t1',
       'flush_burst_avx512_t1',
       'get_next_burst_avx512_t2',
       'submit_burst_avx512_t2',
+      'submit_burst_nocheck_avx512_t2',
       'flush_burst_avx512_t2',
     ],
   },

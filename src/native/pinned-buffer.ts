@@ -33,3 +33,15 @@ export class PinnedBuffer {
     return length
   }
 }
+
+const addresses = new WeakMap<ArrayBufferLike, number>()
+
+/** Where a view begins. Memory that has a buffer does not move; the first view of a buffer costs a call. */
+export function addressOf({ buffer, byteOffset }: Uint8Array): number {
+  let address = addresses.get(buffer)
+  if (address === undefined) {
+    address = PinnedBuffer.over(Buffer.from(buffer)).address
+    addresses.set(buffer, address)
+  }
+  return address + byteOffset
+}

@@ -64,7 +64,14 @@ function nativeText({ native, nativeFailure }: HostCapabilities): string {
 }
 
 type LibraryName = keyof HostCapabilities['libraries']
-const libraryNames = ['libc', 'libisal', 'libzstd', 'libIPSec_MB', 'liblzma'] as const satisfies LibraryName[]
+const libraryNames = [
+  'libc',
+  'libisal',
+  'libdeflate',
+  'libzstd',
+  'libIPSec_MB',
+  'liblzma',
+] as const satisfies LibraryName[]
 
 interface LibraryFacts {
   readonly use: string
@@ -86,6 +93,11 @@ const facts: Readonly<Record<LibraryName, LibraryFacts>> = {
     without: "Node's zlib decodes gzip; with it, 1.3 times the output per CPU second (380 MB against 297)",
     install: { debian: 'libisal2', fedora: 'isa-l' },
     decodes: 'gzip',
+  },
+  libdeflate: {
+    use: 'decodes files of ostree repositories of mode archive',
+    without: 'what decodes gzip decodes them; with it, 1.3 times the output of libisal per CPU second',
+    install: { debian: 'libdeflate0', fedora: 'libdeflate' },
   },
   libzstd: {
     use: 'decodes zstd',

@@ -4,13 +4,14 @@ import { addBytes, patchSteps } from '../../formats/ostree/delta/bspatch.js'
 import type { DeltaObjects } from '../../formats/ostree/delta/objects.js'
 import type { DeltaPartPayload } from '../../formats/ostree/delta/part.js'
 import { deltaSteps, type DeltaStep } from '../../formats/ostree/delta/steps.js'
-import { writeSizedZlibHeader, type ArchiveFileHeader } from '../../formats/ostree/file-header.js'
+import type { ArchiveFileHeader } from '../../formats/ostree/file-header.js'
 import type { ObjectCollection } from '../../formats/ostree/object-collection.js'
 import { hashMetadata, type OstreeId } from '../../formats/ostree/ostree-id.js'
 import { Breather } from '../../flow/breather.js'
 import type { ObjectStore } from '../../repository/objects.js'
 import { addStats, type ObjectStats } from '../object/object-batch.js'
 import { FileBatch, type FileContent, type StoredFiles } from '../ostree/file-batch.js'
+import { writeFileHeaders } from '../ostree/file-headers.js'
 import type { BaseContent, BaseContents } from './base-contents.js'
 
 /** Where objects come from and go to. */
@@ -109,7 +110,7 @@ class PartRun {
 
   #open(id: OstreeId, header: ArchiveFileHeader): FileContent {
     this.files.push(id)
-    this.#content = this.#batch.open(id, { header, bytes: writeSizedZlibHeader(header) })
+    this.#content = this.#batch.open(id, writeFileHeaders(header))
     return this.#content
   }
 

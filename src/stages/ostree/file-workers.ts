@@ -6,7 +6,7 @@ import { SLAB_HEADROOM, type Slab } from '../slab/slab-pool.js'
 import { ArchiveFileReader } from './archive-file.js'
 import { FileBatch, type StoredFiles } from './file-batch.js'
 import type { LocalRepository } from './local-repository.js'
-import { rawInflater } from './raw-inflater.js'
+import { Inflaters } from './inflaters.js'
 
 /** `.filez` objects that lie in one slab as a whole. Plain data. */
 export interface ArchivedFiles {
@@ -47,13 +47,13 @@ export async function storeArchivedFiles(
   { ids, places }: ArchivedFiles,
 ): Promise<StoredFiles> {
   const batch = new FileBatch(store)
-  const inflater = rawInflater()
+  const inflaters = new Inflaters()
   try {
     for (const [i, id] of ids.entries()) {
       const start = SLAB_HEADROOM + places[2 * i]
-      const reader = new ArchiveFileReader(inflater, (header) => batch.open(id, header))
+      const reader = new ArchiveFileReader(inflaters, (headers) => batch.open(id, headers))
       try {
-        const pending = reader.push(memory.subarray(start, start + places[2 * i + 1]))
+        const pending = reader.takeWhole(memory.subarray(start, start + places[2 * i + 1]))
         if (pending !== undefined) await pending
         reader.end()
       } catch (error) {
@@ -65,6 +65,8 @@ export async function storeArchivedFiles(
   } catch (error) {
     batch.dispose()
     throw error
+  } finally {
+    inflaters.close()
   }
 }
 
@@ -77,7 +79,7 @@ export class LocalFileReceiver {
   constructor(store: ObjectStore, id: OstreeId) {
     this.#id = id
     this.#batch = new FileBatch(store)
-    this.#reader = new ArchiveFileReader(rawInflater(), (header) => this.#batch.open(id, header))
+    this.#reader = new ArchiveFileReader(new Inflaters(), (headers) => this.#batch.open(id, headers))
   }
 
   async push(bytes: Uint8Array): Promise<void> {

@@ -1,17 +1,19 @@
 /** Files of a repository in a directory into the object store: the work of a thread on one batch. */
 import { closeSync } from 'node:fs'
 import { withContext } from '../../errors.js'
-import { isSymlink, writeSizedZlibHeader } from '../../formats/ostree/file-header.js'
 import type { OstreeId } from '../../formats/ostree/ostree-id.js'
 import type { ObjectStore } from '../../repository/objects.js'
 import { ArchiveFileReader } from './archive-file.js'
 import { BareFile, openFile, readPieces } from './bare-file.js'
 import { FileBatch, type StoredFiles } from './file-batch.js'
+import { writeFileHeaders } from './file-headers.js'
+import { Inflaters } from './inflaters.js'
 import { localFileHeader } from './local-header.js'
 import { findLocalObject, type LocalObject, type LocalRepository } from './local-repository.js'
-import { rawInflater, type RawInflater } from './raw-inflater.js'
 
-const READ_BYTES = 256 * 1024
+const READ_BYTES = 1024 * 1024
+/** Of batches that have ended. */
+const buffers: Buffer[] = []
 
 /** @throws SluiceError naming the file that is missing, damaged or not what its id says. */
 export async function storeLocalFiles(
@@ -20,13 +22,13 @@ export async function storeLocalFiles(
   ids: readonly OstreeId[],
 ): Promise<StoredFiles> {
   const batch = new FileBatch(store)
-  const inflater = rawInflater()
-  const buffer = Buffer.allocUnsafe(READ_BYTES)
+  const inflaters = new Inflaters()
+  const buffer = buffers.pop() ?? Buffer.allocUnsafeSlow(READ_BYTES)
   try {
     for (const id of ids) {
       const object = findLocalObject(repository, id, 'file')
       try {
-        if (object.mode === 'archive') await storeArchiveFile(batch, object, id, inflater, buffer)
+        if (object.mode === 'archive') await storeArchiveFile(batch, object, id, inflaters, buffer)
         else storeBareFile(batch, object, repository, id, buffer)
       } catch (error) {
         throw withContext(error, object.path)
@@ -36,21 +38,24 @@ export async function storeLocalFiles(
   } catch (error) {
     batch.dispose()
     throw error
+  } finally {
+    inflaters.close()
+    buffers.push(buffer)
   }
 }
 
 async function storeArchiveFile(
   batch: FileBatch,
-  { path }: LocalObject,
+  { path, stats }: LocalObject,
   id: OstreeId,
-  inflater: RawInflater,
+  inflaters: Inflaters,
   buffer: Buffer,
 ): Promise<void> {
-  const reader = new ArchiveFileReader(inflater, (header) => batch.open(id, header))
+  const reader = new ArchiveFileReader(inflaters, (headers) => batch.open(id, headers))
   const fd = openFile(path)
   try {
     for (const piece of readPieces(fd, buffer)) {
-      const pending = reader.push(piece)
+      const pending = piece.length === stats.size ? reader.takeWhole(piece) : reader.push(piece)
       if (pending !== undefined) await pending
       if (reader.complete) break
     }
@@ -71,8 +76,9 @@ function storeBareFile(
   buffer: Buffer,
 ): void {
   const header = localFileHeader(object, repository, id)
-  const file = isSymlink(header) ? undefined : new BareFile(object.path)
-  const content = batch.open(id, { header, bytes: writeSizedZlibHeader(header) }, file)
+  const headers = writeFileHeaders(header)
+  const file = headers.isSymlink ? undefined : new BareFile(object.path)
+  const content = batch.open(id, headers, file)
   try {
     for (const piece of file?.pieces(buffer) ?? []) content.write(piece)
     content.end()

@@ -1,0 +1,23 @@
+/** What inflates the objects of one batch, made when the first of them needs it. */
+import { libdeflateUsable, WholeInflater } from '../../native/libdeflate.js'
+import { rawInflater, type RawInflater } from './raw-inflater.js'
+
+export class Inflaters {
+  #stream: RawInflater | undefined
+  #whole: WholeInflater | undefined
+
+  /** For an object that comes in pieces; one at a time. */
+  get stream(): RawInflater {
+    return (this.#stream ??= rawInflater())
+  }
+
+  /** For an object that is there as a whole; undefined where the library is missing. */
+  get whole(): WholeInflater | undefined {
+    return libdeflateUsable() ? (this.#whole ??= new WholeInflater()) : undefined
+  }
+
+  close(): void {
+    this.#whole?.close()
+    this.#whole = undefined
+  }
+}
