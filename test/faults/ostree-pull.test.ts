@@ -13,6 +13,7 @@ import { commitStreamName } from '../../src/formats/ostree/ref-name.js'
 import { openLocalOstree } from '../../src/stages/ostree/local-source.js'
 import { openRemoteOstree, type RemoteOptions } from '../../src/stages/ostree/remote-source.js'
 import { readStoredCommit } from '../../src/stages/ostree/stored-commit.js'
+import { sluice } from '../helpers/cli.js'
 import { writeArchive } from '../helpers/ostree-archive.js'
 import { serveOstree, splitLog } from '../helpers/ostree-server.js'
 import { noise } from '../helpers/registry-images.js'
@@ -71,6 +72,23 @@ for (const threads of [0, 2]) {
   })
 }
 
+test('files of every size without native code', async (t) => {
+  const archive = largeArchive(t)
+  const server = await serveOstree(t, archive)
+  const reference = await temporaryRepository(t)
+  const { image } = await pullOstreeCommit(reference, async () => openLocalOstree(archive), { ref: 'made' })
+  for (const words of [
+    ['pull-local', archive],
+    ['pull', server.url],
+  ]) {
+    const { path } = await temporaryRepository(t)
+    const args = ['--insecure', '--repo', path, 'ostree', ...words, 'made']
+    const { status, stdout, stderr } = await sluice(args, { env: { SLUICE_NATIVE: 'off' } })
+    assert.equal(status, 0, stderr)
+    assert.ok(stdout.includes(`image   ${image}\n`), stdout)
+  }
+})
+
 test('a large file that breaks off is fetched again, and a wrong one leaves nothing', async (t) => {
   const archive = largeArchive(t)
   const server = await serveOstree(t, archive)
@@ -122,7 +140,7 @@ test('what a killed pull came by is not fetched again', async (t) => {
   const whole = await pull(reference, server.url)
   const all = splitLog(server.log).objects
 
-  const words = ['--repo', repository.path, 'ostree', 'pull', server.url, 'made']
+  const words = ['--insecure', '--repo', repository.path, 'ostree', 'pull', server.url, 'made']
   const child = spawn(process.execPath, [join(projectRoot, 'bin/sluice.js'), ...words], { stdio: 'ignore' })
   let files = 0
   server.fault = (request) => request.url!.endsWith('.filez') && ++files > 280
@@ -131,6 +149,7 @@ test('what a killed pull came by is not fetched again', async (t) => {
   // Two times 128 files are on the disk, with what they lie in, when the rest does not come.
   const isFarEnough = (): boolean => files > 280 && batchesIn(journal) >= 2
   while (!isFarEnough()) {
+    assert.equal(child.exitCode, null)
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
   child.kill('SIGKILL')

@@ -45,7 +45,13 @@ export class ArchiveFileReader {
   }
 
   /** @throws SluiceError if the object was cut short, or is not what its id says. */
-  end(): void {
+  end(): Promise<void> | undefined {
+    if (this.complete || !this.#hasStream) return this.#end()
+    const pending = this.#inflaters.stream.end()
+    return pending === undefined ? this.#end() : pending.then(() => this.#end())
+  }
+
+  #end(): undefined {
     if (this.#headers === undefined) throw formatError('filez', 'the object ends inside its header')
     const isEmpty = this.#headers.size === 0 && !this.#hasStream
     if (!this.complete && !isEmpty) throw formatError('filez', 'the object ends inside its deflate stream')

@@ -6,7 +6,7 @@ import type { OstreeId } from '../../formats/ostree/ostree-id.js'
 import { runAll } from '../../flow/run-all.js'
 import { SLAB_BYTES, type Slab } from '../slab/slab-pool.js'
 import type { FileReceiver, StoreFilesOptions } from './file-workers.js'
-import { checkLength, refused, type RemoteClient } from './remote-client.js'
+import type { RemoteClient } from './remote-client.js'
 import { SlabCollector } from './slab-collector.js'
 import type { OstreeEngine } from './source.js'
 
@@ -59,23 +59,20 @@ class FileFetch {
   async file(id: OstreeId): Promise<void> {
     const { signal } = this.#options
     await this.#client.retrying(signal, async () => {
-      const response = await this.#client.get(ostreeObjectPath(id, 'filez').split('/'), signal)
-      if (response.status !== 200) throw refused(response)
       const pieces: Uint8Array[] = []
       let length = 0
       let large: LargeTransfer | undefined
+      const takePiece = (piece: Uint8Array): Promise<void> | undefined => {
+        this.#options.onProgress(piece.length)
+        if (large !== undefined) return large.write(piece)
+        length += piece.length
+        pieces.push(piece)
+        if (length <= MAX_WHOLE) return undefined
+        large = new LargeTransfer(this.#engine, id, signal)
+        return large.write(Buffer.concat(pieces.splice(0)))
+      }
       try {
-        for await (const piece of response.body()) {
-          this.#options.onProgress(piece.length)
-          length += piece.length
-          if (large !== undefined) await large.write(piece)
-          else pieces.push(piece)
-          if (large === undefined && length > MAX_WHOLE) {
-            large = new LargeTransfer(this.#engine, id, signal)
-            for (const early of pieces.splice(0)) await large.write(early)
-          }
-        }
-        checkLength(response, length)
+        await this.#client.receive(ostreeObjectPath(id, 'filez').split('/'), signal, takePiece)
         if (large === undefined) await this.#collector.add(id, pieces, length)
         else this.#options.onStored([id], await large.end())
       } catch (error) {
@@ -102,7 +99,18 @@ class LargeTransfer {
     this.#receiver = engine.workers.archivedFile(id)
   }
 
-  async write(piece: Uint8Array): Promise<void> {
+  /** Takes the next piece; a promise where it has to wait for a slab or a thread. */
+  write(piece: Uint8Array): Promise<void> | undefined {
+    this.#slab ??= this.#engine.slabs.tryTake()
+    const slab = this.#slab
+    const room = slab === undefined ? 0 : SLAB_BYTES - slab.length
+    if (slab === undefined || piece.length >= room) return this.#writeWaiting(piece)
+    slab.room.bytes.set(piece, slab.length)
+    slab.length += piece.length
+    return undefined
+  }
+
+  async #writeWaiting(piece: Uint8Array): Promise<void> {
     for (let at = 0; at < piece.length;) {
       this.#slab ??= await this.#engine.slabs.take(this.#signal)
       const slab = this.#slab

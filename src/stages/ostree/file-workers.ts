@@ -55,7 +55,8 @@ export async function storeArchivedFiles(
       try {
         const pending = reader.takeWhole(memory.subarray(start, start + places[2 * i + 1]))
         if (pending !== undefined) await pending
-        reader.end()
+        const ending = reader.end()
+        if (ending !== undefined) await ending
       } catch (error) {
         reader.abort()
         throw naming(error, id, `file ${id}`)
@@ -90,9 +91,9 @@ export class LocalFileReceiver {
     }
   }
 
-  end(): StoredFiles {
+  async end(): Promise<StoredFiles> {
     try {
-      this.#reader.end()
+      await this.#reader.end()
       return this.#batch.finish()
     } catch (error) {
       this.abort()

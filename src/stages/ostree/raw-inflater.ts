@@ -12,7 +12,9 @@ export interface RawInflater {
   begin(): void
   /** Inflates the next piece; `sink` gets what comes out, good during the call. Its errors end the inflating. */
   push(input: Uint8Array, sink: (output: Uint8Array) => void): Promise<void> | undefined
-  /** Whether the stream is at its end. */
+  /** No more input comes; then `finished` is right. */
+  end(): Promise<void> | undefined
+  /** Whether the stream is known to be at its end. */
   readonly finished: boolean
 }
 
@@ -44,8 +46,11 @@ class NativeInflater implements RawInflater {
       if (at === input.length && step.produced < OUTPUT_BYTES) return
     }
   }
+
+  end(): undefined {}
 }
 
+/** Node's zlib. It tells the end of a stream only when there is more input behind it. */
 class PortableInflater implements RawInflater {
   #stream: InflateRaw | undefined
   #sink: (output: Uint8Array) => void = () => undefined
@@ -77,6 +82,10 @@ class PortableInflater implements RawInflater {
     throw new SluiceError('SLUICE_COMPRESSION', `deflate: the data is corrupt (${(failure as Error).message})`, {
       cause: failure,
     })
+  }
+
+  end(): Promise<void> {
+    return this.push(Buffer.alloc(1), this.#sink)
   }
 
   #open(): InflateRaw {

@@ -1,9 +1,10 @@
 /** Requests to a repository at a URL, with the retries and time limits of registries. */
-import { SluiceError } from '../../errors.js'
+import { formatError, SluiceError } from '../../errors.js'
 import { redactUrl } from '../../formats/oci/redact.js'
 import { retrying, type RetryPolicy } from '../../flow/retry.js'
-import type { HttpClient, HttpResponse } from '../fetch/registry/http-client.js'
+import type { HttpAnswer, HttpClient, HttpRequest, HttpResponse } from '../fetch/registry/http-client.js'
 import { statusError } from '../fetch/registry/http-errors.js'
+import type { BodySink } from '../fetch/registry/receive.js'
 import { remoteUrl, type RemoteBase } from './remote-urls.js'
 
 export interface RemoteClientOptions {
@@ -34,23 +35,37 @@ export class RemoteClient {
     signal: AbortSignal,
     headers: Readonly<Record<string, string>> = {},
   ): Promise<HttpResponse> {
-    const { authorization } = this.base
-    return this.#http.send({
-      url: remoteUrl(this.base, segments),
-      headers: { accept: '*/*', ...headers, ...(authorization !== undefined && { authorization }) },
-      signal,
-      where: 'ostree',
+    return this.#http.send(this.#request(segments, signal, headers))
+  }
+
+  /**
+   * One request for a document that goes to `sink` as it comes; its length.
+   *
+   * @throws SluiceError for any status but 200, and if the document ends early.
+   */
+  async receive(segments: readonly string[], signal: AbortSignal, sink: BodySink): Promise<number> {
+    let length = 0
+    const answer = await this.#http.receive(this.#request(segments, signal), (piece) => {
+      length += piece.length
+      return sink(piece)
     })
+    if (answer.status !== 200) throw refused(answer)
+    checkLength(answer, length)
+    return length
   }
 
   /** A document of at most `limit` bytes, with retries. @throws SluiceError for any status but 200. */
   async document(segments: readonly string[], limit: number, signal: AbortSignal): Promise<Buffer> {
     return retrying(this.#retry, signal, async () => {
-      const response = await this.get(segments, signal)
-      if (response.status !== 200) throw refused(response)
-      const bytes = await response.bytes(limit)
-      checkLength(response, bytes.length)
-      return bytes
+      const pieces: Uint8Array[] = []
+      let room = limit
+      const length = await this.receive(segments, signal, (piece) => {
+        room -= piece.length
+        if (room < 0) throw formatError('ostree', `${segments.join('/')} has more than ${limit} bytes`)
+        pieces.push(piece)
+        return undefined
+      })
+      return Buffer.concat(pieces, length)
     })
   }
 
@@ -68,10 +83,24 @@ export class RemoteClient {
   async retrying<Result>(signal: AbortSignal, work: () => Promise<Result>): Promise<Result> {
     return retrying(this.#retry, signal, work)
   }
+
+  #request(
+    segments: readonly string[],
+    signal: AbortSignal,
+    headers: Readonly<Record<string, string>> = {},
+  ): Omit<HttpRequest, 'form'> {
+    const { authorization } = this.base
+    return {
+      url: remoteUrl(this.base, segments),
+      headers: { accept: '*/*', ...headers, ...(authorization !== undefined && { authorization }) },
+      signal,
+      where: 'ostree',
+    }
+  }
 }
 
 /** The error for an answer with a status that is not wanted. What is in it is for browsers. */
-export function refused(response: HttpResponse): SluiceError {
+export function refused(response: HttpAnswer): SluiceError {
   response.drain()
   const error = statusError(response, new Uint8Array(0), 'ostree')
   if (error.code !== 'SLUICE_AUTH') return error
@@ -82,7 +111,7 @@ export function refused(response: HttpResponse): SluiceError {
 }
 
 /** A proxy may end an answer early as if it were whole. */
-export function checkLength(response: HttpResponse, length: number): void {
+function checkLength(response: HttpAnswer, length: number): void {
   const stated = response.header('content-length')
   if (stated === undefined || Number(stated) === length) return
   throw new SluiceError(

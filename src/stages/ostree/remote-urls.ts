@@ -31,13 +31,13 @@ export function parseRemoteBase(text: string): RemoteBase {
 
 /** The address of `segments` below the base, whose query it has; a slash in a segment is escaped. */
 export function remoteUrl({ url }: RemoteBase, segments: readonly string[]): URL {
-  const address = new URL(url)
-  address.pathname = [url.pathname.replace(/\/$/, ''), ...segments.map(escapeSegment)].join('/')
-  return address
+  const path = segments.map(escapeSegment).join('/')
+  return new URL(`${url.origin}${url.pathname.replace(/\/$/, '')}/${path}${url.search}`)
 }
 
 /** Base64 in the paths of deltas has a plus, which servers need not unescape. */
 function escapeSegment(segment: string): string {
+  if (/^[\w.-]*$/.test(segment)) return segment
   return encodeURIComponent(segment).replaceAll('%2B', '+').replaceAll('%40', '@').replaceAll('%3A', ':')
 }
 

@@ -59,7 +59,8 @@ async function storeArchiveFile(
       if (pending !== undefined) await pending
       if (reader.complete) break
     }
-    reader.end()
+    const ending = reader.end()
+    if (ending !== undefined) await ending
   } catch (error) {
     reader.abort()
     throw error

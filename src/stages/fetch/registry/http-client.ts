@@ -7,6 +7,7 @@ import { formatError, SluiceError } from '../../../errors.js'
 import { redactUrl } from '../../../formats/oci/redact.js'
 import type { Connections } from './connections.js'
 import { connectionError, statusError } from './http-errors.js'
+import { receive, type AnswerHeaders, type BodySink } from './receive.js'
 import { request } from './undici.js'
 
 export interface HttpOptions {
@@ -40,7 +41,41 @@ export class HttpClient {
   }
 
   /** The answer to a request, whatever its status; redirects of a GET are followed. */
-  async send({ url, headers = {}, form, signal, where }: HttpRequest): Promise<HttpResponse> {
+  async send(wanted: HttpRequest): Promise<HttpResponse> {
+    const { url, form, signal, where } = wanted
+    return this.#following(wanted, async (at, headers) => {
+      const answer = await this.#once(at, headers, form, signal, where)
+      return new HttpResponse(answer, at, at.host !== url.host, where, signal)
+    })
+  }
+
+  /**
+   * The answer to a GET, whatever its status; redirects are followed. The body of one with status 200 goes to `sink`.
+   */
+  async receive(wanted: Omit<HttpRequest, 'form'>, sink: BodySink): Promise<HttpAnswer> {
+    const { connections, insecure, stallTimeoutMs } = this.#options
+    const { url, signal, where } = wanted
+    return this.#following(wanted, async (at, headers) => {
+      let answer: HttpAnswer | undefined
+      try {
+        const dispatcher = await connections.for(at, insecure)
+        await receive(dispatcher, at, { headers, signal, stallTimeoutMs }, (status, answered) => {
+          answer = new HttpAnswer(status, answered, at, at.host !== url.host)
+          if (status !== 200) return undefined
+          refuseEncoding(answer, where)
+          return sink
+        })
+      } catch (error) {
+        throw connectionError(error, at, where, signal)
+      }
+      return answer!
+    })
+  }
+
+  async #following<Answer extends HttpAnswer>(
+    { url, headers = {}, form, where }: HttpRequest,
+    once: (url: URL, headers: Record<string, string>) => Promise<Answer>,
+  ): Promise<Answer> {
     let current = url
     const sent: Record<string, string> = {
       'user-agent': this.#options.userAgent,
@@ -49,11 +84,10 @@ export class HttpClient {
       ...(form && { 'content-type': 'application/x-www-form-urlencoded' }),
     }
     for (let redirects = 0; ; redirects++) {
-      const answer = await this.#once(current, sent, form, signal, where)
-      const response = new HttpResponse(answer, current, current.host !== url.host, where, signal)
-      const next = form === undefined ? redirectTarget(response, where) : undefined
-      if (next === undefined) return response
-      response.drain()
+      const answer = await once(current, { ...sent })
+      const next = form === undefined ? redirectTarget(answer, where) : undefined
+      if (next === undefined) return answer
+      answer.drain()
       if (redirects === MAX_REDIRECTS) {
         throw new SluiceError('SLUICE_HTTP', `${where}: ${redactUrl(url)} redirects more than ${MAX_REDIRECTS} times`)
       }
@@ -73,7 +107,7 @@ export class HttpClient {
     try {
       return await request(await connections.for(url, insecure), url, {
         method: form === undefined ? 'GET' : 'POST',
-        headers: { ...headers },
+        headers,
         body: form === undefined ? null : form.toString(),
         signal,
         headersTimeout: stallTimeoutMs,
@@ -86,7 +120,7 @@ export class HttpClient {
 }
 
 /** Where an answer points to; undefined if it is not a redirect. */
-function redirectTarget(response: HttpResponse, where: string): URL | undefined {
+function redirectTarget(response: HttpAnswer, where: string): URL | undefined {
   const location = response.header('location')
   if (![301, 302, 303, 307, 308].includes(response.status) || location === undefined) return undefined
   const refuse = (why: string): never => {
@@ -100,28 +134,29 @@ function redirectTarget(response: HttpResponse, where: string): URL | undefined 
   return next
 }
 
-/** An answer; its body must be consumed or discarded. */
-export class HttpResponse {
+/** Nobody asked for an encoding. */
+function refuseEncoding(answer: HttpAnswer, where: string): void {
+  const encoding = answer.header('content-encoding')
+  if (encoding === undefined || encoding.toLowerCase() === 'identity') return
+  answer.discard()
+  const what = `answered with content encoding ${encoding}, which was not asked for`
+  throw new SluiceError('SLUICE_HTTP', `${where}: ${redactUrl(answer.url)} ${what}`)
+}
+
+/** What an answer begins with. */
+export class HttpAnswer {
   readonly status: number
   /** Where it came from, after redirects. */
   readonly url: URL
   /** Whether a redirect led to another host. */
   readonly elsewhere: boolean
-  readonly #headers: Dispatcher.ResponseData['headers']
-  readonly #body: Dispatcher.ResponseData['body']
-  readonly #where: string
-  readonly #signal: AbortSignal
+  readonly #headers: AnswerHeaders
 
-  constructor(answer: Dispatcher.ResponseData, url: URL, elsewhere: boolean, where: string, signal: AbortSignal) {
-    this.status = answer.statusCode
+  constructor(status: number, headers: AnswerHeaders, url: URL, elsewhere: boolean) {
+    this.status = status
     this.url = url
     this.elsewhere = elsewhere
-    this.#headers = answer.headers
-    this.#body = answer.body
-    // Errors reach whoever iterates; a discarded body has nobody to tell.
-    this.#body.on('error', () => {})
-    this.#where = where
-    this.#signal = signal
+    this.#headers = headers
   }
 
   /** The value of a header; of several lines the first. */
@@ -139,16 +174,31 @@ export class HttpResponse {
     return this.header('content-type')?.split(';')[0]!.trim().toLowerCase()
   }
 
+  /** Gives up the body, if it is still to come, and its connection. */
+  discard(): void {}
+
+  /** Reads a short body to its end, if it is still to come, so that its connection can be used again. */
+  drain(): void {}
+}
+
+/** An answer whose body must be consumed or discarded. */
+export class HttpResponse extends HttpAnswer {
+  readonly #body: Dispatcher.ResponseData['body']
+  readonly #where: string
+  readonly #signal: AbortSignal
+
+  constructor(answer: Dispatcher.ResponseData, url: URL, elsewhere: boolean, where: string, signal: AbortSignal) {
+    super(answer.statusCode, answer.headers, url, elsewhere)
+    this.#body = answer.body
+    // Errors reach whoever iterates; a discarded body has nobody to tell.
+    this.#body.on('error', () => {})
+    this.#where = where
+    this.#signal = signal
+  }
+
   /** The body in pieces. Closes the connection if it is not read to its end. */
   async *body(): AsyncGenerator<Uint8Array> {
-    const encoding = this.header('content-encoding')
-    if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
-      this.discard()
-      throw new SluiceError(
-        'SLUICE_HTTP',
-        `${this.#where}: ${redactUrl(this.url)} answered with content encoding ${encoding}, which was not asked for`,
-      )
-    }
+    refuseEncoding(this, this.#where)
     try {
       for await (const chunk of this.#body) yield chunk as Uint8Array
     } catch (error) {
@@ -176,13 +226,11 @@ export class HttpResponse {
     return statusError(this, body, this.#where)
   }
 
-  /** Gives up the body and its connection. */
-  discard(): void {
+  override discard(): void {
     this.#body.destroy()
   }
 
-  /** Reads a short body to its end, so that its connection can be used again. */
-  drain(): void {
+  override drain(): void {
     this.#body.dump({ limit: MAX_ERROR_BYTES }).catch(() => {})
   }
 }

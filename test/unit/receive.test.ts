@@ -1,0 +1,98 @@
+/** Bodies that are handed on as they come, from a real server. */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, type RequestListener } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { test, type TestContext } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { receive, type BodySink } from '../../src/stages/fetch/registry/receive.js'
+import { Agent } from '../../src/stages/fetch/registry/undici.js'
+import { noise } from '../helpers/registry-images.js'
+
+const body = noise(3_000_000)
+
+async function serve(t: TestContext, listener: RequestListener): Promise<URL> {
+  const server = createServer(listener).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`)
+}
+
+/** The status that came, after the body went to `sink`. */
+async function get(t: TestContext, url: URL, sink: BodySink, signal = new AbortController().signal): Promise<number> {
+  const agent = new Agent({})
+  t.after(() => agent.destroy())
+  let answered = 0
+  await receive(agent, url, { headers: {}, signal, stallTimeoutMs: 5000 }, (status) => {
+    answered = status
+    return status === 200 ? sink : undefined
+  })
+  return answered
+}
+
+test('a body comes whole and in order, whether or not its taker has to wait', async (t) => {
+  const url = await serve(t, (_request, response) => void response.end(body))
+  for (const waits of [0, 1, 7]) {
+    const pieces: Uint8Array[] = []
+    let isWaiting = false
+    const status = await get(t, url, (piece) => {
+      assert.equal(isWaiting, false)
+      pieces.push(piece)
+      if (waits === 0 || pieces.length % waits !== 0) return undefined
+      isWaiting = true
+      return Promise.resolve(waits === 1 ? undefined : pause(1)).then(() => {
+        isWaiting = false
+      })
+    })
+    assert.equal(status, 200)
+    assert.ok(Buffer.concat(pieces).equals(body))
+  }
+})
+
+test('a taker that fails ends it, with its own error', async (t) => {
+  const url = await serve(t, (_request, response) => void response.end(body))
+  const failure = new Error('enough')
+  const throws: BodySink = () => {
+    throw failure
+  }
+  await assert.rejects(get(t, url, throws), failure)
+  await assert.rejects(
+    get(t, url, async () => Promise.reject(failure)),
+    failure,
+  )
+})
+
+test('it ends only when the taker is done with what it has', async (t) => {
+  const url = await serve(t, (_request, response) => {
+    response.writeHead(200, { 'content-length': body.length })
+    response.write(body.subarray(0, 1000), () => setTimeout(() => response.destroy(), 50))
+  })
+  let isDone = false
+  const slow = async (): Promise<void> => {
+    await pause(200)
+    isDone = true
+  }
+  await assert.rejects(get(t, url, slow))
+  assert.equal(isDone, true)
+})
+
+test('cancelled before it, and in the middle', async (t) => {
+  const url = await serve(t, (_request, response) => void response.write('a beginning'))
+  const controller = new AbortController()
+  const stop = (): undefined => {
+    controller.abort()
+  }
+  await assert.rejects(get(t, url, stop, controller.signal), { code: 'SLUICE_CANCELLED' })
+  await assert.rejects(get(t, url, stop, controller.signal), { code: 'SLUICE_CANCELLED' })
+})
+
+test('a body that nobody wants is passed over, however long it is', async (t) => {
+  const never: BodySink = () => assert.fail('a piece of what is not wanted')
+  for (const unwanted of [Buffer.alloc(0), Buffer.from('not found'), body]) {
+    const url = await serve(t, (_request, response) => void response.writeHead(404).end(unwanted))
+    assert.equal(await get(t, url, never), 404)
+  }
+})
