@@ -19,10 +19,14 @@ interface Declaration {
 
 const declarations = {
   close: { returns: 'int', parameters: ['int'] },
+  fcntl: { returns: 'int', parameters: ['int', 'int', 'word'] },
+  fgetxattr: { returns: 'long', parameters: ['int', 'word', 'word', 'long'] },
   flock: { returns: 'int', parameters: ['int', 'int'] },
   ioctl: { returns: 'int', parameters: ['int', 'long', 'word'] },
   lgetxattr: { returns: 'long', parameters: ['word', 'word', 'word', 'long'] },
+  linkat: { returns: 'int', parameters: ['int', 'word', 'int', 'word', 'int'] },
   llistxattr: { returns: 'long', parameters: ['word', 'word', 'long'] },
+  lsetxattr: { returns: 'int', parameters: ['word', 'word', 'word', 'long', 'int'] },
   madvise: { returns: 'int', parameters: ['long', 'long', 'int'] },
   malloc_trim: { returns: 'int', parameters: ['long'] },
   memcpy: { returns: 'long', parameters: ['word', 'word', 'long'] },

@@ -1,6 +1,6 @@
-/** Extended attributes of files; Node has no way to read them, and there is no fallback. */
+/** Extended attributes of files; Node has no calls for them, and there is no fallback. */
 import type { ByteString } from '../formats/bytes.js'
-import { callError, tryCall } from './libc.js'
+import { call, callError, tryCall } from './libc.js'
 
 /** The kernel's own limit for a value, and for the list of names (XATTR_SIZE_MAX, XATTR_LIST_MAX). */
 const MAX_BYTES = 64 * 1024
@@ -23,6 +23,14 @@ export function readXattr(path: string, name: ByteString): Buffer | undefined {
   throw callError('lgetxattr', errno)
 }
 
+/** Whether an open file has an attribute, whatever its value. */
+export function hasXattr(fd: number, name: ByteString): boolean {
+  const { errno } = tryCall('fgetxattr', fd, Buffer.from(`${name}\0`, 'latin1'), 0, 0)
+  if (errno === undefined || errno === 'ERANGE') return true
+  if (none.has(errno)) return false
+  throw callError('fgetxattr', errno)
+}
+
 /** The names of all attributes of the file itself, in byte order. */
 export function listXattrs(path: string): ByteString[] {
   buffer ??= Buffer.allocUnsafeSlow(MAX_BYTES)
@@ -31,4 +39,13 @@ export function listXattrs(path: string): ByteString[] {
   if (errno !== undefined) throw callError('llistxattr', errno)
   const names = buffer.toString('latin1', 0, value).split('\0')
   return names.slice(0, -1).sort()
+}
+
+/**
+ * Gives the file itself an attribute, or another value of it.
+ *
+ * @throws SluiceError `SLUICE_NATIVE` with `details.errno`: `EOPNOTSUPP` if the file system has none of this kind.
+ */
+export function writeXattr(path: string, name: ByteString, value: Uint8Array): void {
+  call('lsetxattr', path, Buffer.from(`${name}\0`, 'latin1'), value, value.length, 0)
 }

@@ -4,6 +4,7 @@ import type { ObjectId } from '../formats/digest.js'
 import { ObjectCollection } from '../formats/ostree/object-collection.js'
 import type { OstreeId } from '../formats/ostree/ostree-id.js'
 import { commitStreamName } from '../formats/ostree/ref-name.js'
+import type { Directory } from '../formats/tree/tree.js'
 import type { ErofsVersion } from '../repository/metadata.js'
 import type { Repository } from '../repository/repository.js'
 import { hasImage, lackNothing, saysDamaged } from '../repository/stored-image.js'
@@ -65,8 +66,27 @@ export async function registerCommit(
   objects: ObjectCollection,
   { parity, signal }: RegisterOptions,
 ): Promise<RegisteredCommit> {
-  const { default: primary, extra } = repository.erofsFormats
   const tree = commitTree(objects, commit, { parity })
+  const { withoutImage, image, images } = await registerTree(repository, commit, objects, tree, signal)
+  return { verity: withoutImage, image, images }
+}
+
+/** Of both forms of the splitstream (§4.3) the ids, and those of the images. */
+export interface RegisteredTree extends Pick<RegisteredCommit, 'image' | 'images'> {
+  readonly withoutImage: ObjectId
+  /** The one that is stored. */
+  readonly stream: ObjectId
+}
+
+/** As `registerCommit`. @param tree is what the images are made of. */
+export async function registerTree(
+  repository: Repository,
+  commit: OstreeId,
+  objects: ObjectCollection,
+  tree: Directory,
+  signal: AbortSignal | undefined,
+): Promise<RegisteredTree> {
+  const { default: primary, extra } = repository.erofsFormats
   const versions: ErofsVersion[] = [primary, ...extra]
   const images = commitImages(repository, tree, versions)
   const image: ObjectId = images.get(primary)!
@@ -75,5 +95,5 @@ export async function registerCommit(
   if (signal?.aborted === true) throw cancelled(signal)
   await repository.sync()
   repository.streams.link(commitStreamName(commit), stream)
-  return { verity: encoded.withoutImage, image, images }
+  return { withoutImage: encoded.withoutImage, stream, image, images }
 }

@@ -60,6 +60,7 @@ async function runStep(root: string, step: CommandStep): Promise<void> {
 }
 
 for (const [name, steps] of Object.entries(scenarios)) {
+  // golden/ostree-export has it.
   if (name === 'export') continue
   const needsLock = steps.some((step) => 'cmd' in step && step.cmd.includes('gc')) && !lockingAvailable()
 

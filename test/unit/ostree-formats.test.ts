@@ -137,13 +137,27 @@ test('xattr names lose exactly one zero byte, or none', () => {
   const xattrs = [[Buffer.from('user.a\0\0'), Buffer.from('v\0')]] as const
   assert.deepEqual([...xattrMap(xattrs, false)], [['user.a\0', 'v\0']])
   assert.deepEqual([...xattrMap(xattrs, true)], [['user.a\0\0', 'v\0']])
-  const names = xattrsOfMap(
-    new Map([
-      ['b', '1'],
-      ['a', '2'],
-    ]),
-  ).map(([name]) => Buffer.from(name).toString())
-  assert.deepEqual(names, ['a', 'b'])
+})
+
+test('xattrs of a file tree get the zero bytes that ostree has, and are sorted', () => {
+  const map = new Map([
+    ['user.b\0', '1'],
+    ['security.selinux', 'label'],
+    ['user.a', '2'],
+  ])
+  const texts = (keepNames: boolean) =>
+    xattrsOfMap(map, keepNames).map((pair) => pair.map((bytes) => Buffer.from(bytes).toString()))
+  assert.deepEqual(texts(false), [
+    ['security.selinux\0', 'label\0'],
+    ['user.a\0', '2'],
+    ['user.b\0', '1'],
+  ])
+  assert.deepEqual(texts(true), [
+    ['security.selinux', 'label\0'],
+    ['user.a', '2'],
+    ['user.b\0', '1'],
+  ])
+  assert.deepEqual(xattrsOfMap(new Map([['security.selinux\0', 'label']]), true)[0][1], Buffer.from('label'))
 })
 
 test('a stated length of a header is refused before it is read', () => {

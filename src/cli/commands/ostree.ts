@@ -84,6 +84,16 @@ export const ostreeCommands: readonly LazyCommand[] = [
     load: async () => (await import('./mount.js')).ostreeMountCommand(),
   },
   {
+    name: 'commit',
+    summary: 'make a commit of an image',
+    load: async () => (await import('./ostree/commit.js')).ostreeCommitCommand(),
+  },
+  {
+    name: 'export',
+    summary: 'write a commit into an ostree repository',
+    load: async () => (await import('./ostree/export.js')).ostreeExportCommand(),
+  },
+  {
     name: 'remote',
     summary: 'servers to pull from, and whom to trust for them',
     load: ostreeRemoteCommand,

@@ -1,4 +1,10 @@
-/** Sizes beyond which nothing is read, as in libostree (ostree.md §3.8). Bytes. */
+/** Sizes in bytes: those beyond which nothing is read, as in libostree (ostree.md §3.8), and that of inline files. */
+import { digestLength, type HashAlgorithm } from '../digest.js'
 
 /** Metadata objects, summaries and signatures. */
 export const MAX_METADATA = 128 * 1024 * 1024
+
+/** Content of so many bytes and fewer lies in the commit stream, more is an object (§3.4). */
+export function inlineLimit(algorithm: HashAlgorithm): number {
+  return 2 * digestLength[algorithm]
+}

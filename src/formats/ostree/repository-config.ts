@@ -36,3 +36,8 @@ export function readRepositoryConfig(text: string, where: string): RepositoryCon
   const parent = core.get('parent')
   return { mode, ...(parent === undefined || parent === '' ? {} : { parent }), groups }
 }
+
+/** The `config` of a new repository. */
+export function formatRepositoryConfig(mode: RepositoryMode): string {
+  return `[core]\nrepo_version=1\nmode=${mode === 'archive' ? 'archive-z2' : mode}\n`
+}

@@ -37,7 +37,21 @@ export function xattrMap(xattrs: OstreeXattrs, keepZero: boolean): Map<ByteStrin
   )
 }
 
-/** From names without zero bytes, or as a tree of the reference's has them; sorted. */
-export function xattrsOfMap(map: ReadonlyMap<ByteString, ByteString>): OstreeXattrs {
-  return sortXattrs([...map].map(([name, value]) => [fromByteString(name), fromByteString(value)]))
+/** The value of this one is a C string in ostree, too. */
+const SELINUX = 'security.selinux'
+
+const endsWithZero = (text: ByteString): boolean => text.endsWith('\0')
+
+/**
+ * Of a file tree, sorted; names get the zero byte that they have in ostree, unless they have it already.
+ *
+ * @param keepNames leaves names as they are, as the reference does (§5.5).
+ */
+export function xattrsOfMap(map: ReadonlyMap<ByteString, ByteString>, keepNames: boolean): OstreeXattrs {
+  return sortXattrs(
+    [...map].map(([name, value]) => [
+      fromByteString(keepNames || endsWithZero(name) ? name : `${name}\0`),
+      fromByteString(name === SELINUX && !endsWithZero(value) ? `${value}\0` : value),
+    ]),
+  )
 }

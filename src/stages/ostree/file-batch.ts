@@ -7,7 +7,8 @@
  */
 import { createHash, hash } from 'node:crypto'
 import { SluiceError } from '../../errors.js'
-import { digestLength, type ObjectId } from '../../formats/digest.js'
+import type { ObjectId } from '../../formats/digest.js'
+import { inlineLimit } from '../../formats/ostree/limits.js'
 import { ID_LENGTH, type OstreeId } from '../../formats/ostree/ostree-id.js'
 import { hashTogether, maxMessage } from '../../native/multi-hash.js'
 import type { ObjectStore, ObjectWriter, SharedFile, StoredObject } from '../../repository/objects.js'
@@ -114,7 +115,7 @@ export class FileBatch {
     const external: Gathered[] = []
     this.#checkIds()
     for (const file of this.#gathered) {
-      if (file.end - file.content > inlineLimit(this.#store)) external.push(file)
+      if (file.end - file.content > inlineLimit(this.#store.algorithm)) external.push(file)
       else if (file.end > file.content) this.#appendInline(file)
     }
     const stored = this.#store.storeAll(
@@ -153,11 +154,6 @@ export class FileBatch {
   #appendInline({ index, content, end }: Gathered): void {
     this.#data[index] = Buffer.concat([this.#data[index], this.#arena.subarray(content, end)])
   }
-}
-
-/** Content of so many bytes and fewer is inline. */
-function inlineLimit({ algorithm }: ObjectStore): number {
-  return 2 * digestLength[algorithm]
 }
 
 function checkId(expected: OstreeId, actual: string): void {

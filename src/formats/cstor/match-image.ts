@@ -1,0 +1,107 @@
+/** Which image a name, id or digest means (containers-storage.md §3.1). */
+import { quote } from '../quote.js'
+import type { ImageRecord } from './records.js'
+import { storageError } from './storage-error.js'
+
+export interface ImageMatch {
+  /** Index of the store. */
+  readonly store: number
+  readonly image: ImageRecord
+}
+
+type Rule = (image: ImageRecord) => boolean
+
+/**
+ * The image that `reference` means, or undefined. Stores are asked in their order, and in each the rules in theirs.
+ *
+ * @throws SluiceError `IMAGE_AMBIGUOUS`
+ */
+export function matchImage(reference: string, stores: readonly (readonly ImageRecord[])[]): ImageMatch | undefined {
+  if (reference === '' || reference.startsWith('/') || reference.split('/').includes('..')) return undefined
+  const rules = rulesOf(reference)
+  for (const [store, images] of stores.entries()) {
+    for (const rule of rules) {
+      const image = onlyOne(images.filter(rule), reference)
+      if (image !== undefined) return { store, image }
+    }
+  }
+  return matchPrefix(reference, stores)
+}
+
+/** The digest of a manifest that a reference asks for, or undefined. */
+export function statedDigest(reference: string): string | undefined {
+  const identity = reference.slice(reference.lastIndexOf('@') + 1)
+  return reference.includes('@') && identity.includes(':') ? identity : undefined
+}
+
+function rulesOf(reference: string): Rule[] {
+  const id = withoutAlgorithm(reference)
+  const rules: Rule[] = isHex(id, 64) ? [(image) => image.id === id] : []
+  const at = reference.lastIndexOf('@')
+  if (at >= 0) return [...rules, identityRule(repositoryOf(reference.slice(0, at)), reference.slice(at + 1))]
+  rules.push((image) => image.names.includes(reference))
+  rules.push((image) => image.names.some((name) => endsInParts(name, reference)))
+  if (!hasTag(reference)) {
+    rules.push((image) => image.names.some((name) => endsInParts(name, `${reference}:latest`)))
+  }
+  return rules
+}
+
+/** `@ID`, `NAME@ID`, `NAME@sha256:DIGEST`: an image of that identity which has such a name, too. */
+function identityRule(repository: string, identity: string): Rule {
+  const named: Rule = ({ names }) =>
+    repository === '' || names.some((name) => endsInParts(repositoryOf(name), repository))
+  if (isHex(identity, 64)) return (image) => image.id === identity && named(image)
+  return (image) => repository !== '' && hasManifest(image, identity) && named(image)
+}
+
+function hasManifest({ digest, bigDataDigests }: ImageRecord, wanted: string): boolean {
+  if (digest === wanted) return true
+  return [...bigDataDigests].some(([item, itemDigest]) => item.startsWith('manifest') && itemDigest === wanted)
+}
+
+/** 3 to 63 digits of an id, if no other image in any store begins with them. */
+function matchPrefix(reference: string, stores: readonly (readonly ImageRecord[])[]): ImageMatch | undefined {
+  const prefix = withoutAlgorithm(reference)
+  if (!/^[0-9a-f]{3,63}$/.test(prefix)) return undefined
+  const matches = stores.flatMap((images, store) =>
+    images.filter(({ id }) => id.startsWith(prefix)).map((image) => ({ store, image })),
+  )
+  onlyOne(
+    matches.map(({ image }) => image),
+    reference,
+  )
+  return matches[0]
+}
+
+function onlyOne(images: readonly ImageRecord[], reference: string): ImageRecord | undefined {
+  const ids = new Set(images.map(({ id }) => id))
+  if (ids.size <= 1) return images[0]
+  const list = images.map(({ id, names }) => `${id} ${names.join(', ')}`.trim()).slice(0, 20)
+  throw storageError('IMAGE_AMBIGUOUS', `${quote(reference)} matches ${ids.size} images: ${list.join('; ')}`, {
+    hint: 'give the full name with its registry, or the image id',
+  })
+}
+
+/** Whether `name` is `end`, or ends in `/end`. */
+function endsInParts(name: string, end: string): boolean {
+  return name === end || name.endsWith(`/${end}`)
+}
+
+/** The name without tag and digest. */
+function repositoryOf(name: string): string {
+  const bare = name.includes('@') ? name.slice(0, name.indexOf('@')) : name
+  return hasTag(bare) ? bare.slice(0, bare.lastIndexOf(':')) : bare
+}
+
+function hasTag(name: string): boolean {
+  return name.lastIndexOf(':') > name.lastIndexOf('/')
+}
+
+function withoutAlgorithm(text: string): string {
+  return text.startsWith('sha256:') ? text.slice('sha256:'.length) : text
+}
+
+function isHex(text: string, length: number): boolean {
+  return text.length === length && /^[0-9a-f]+$/.test(text)
+}

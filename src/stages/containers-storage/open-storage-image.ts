@@ -1,0 +1,103 @@
+import { storageError } from '../../formats/cstor/storage-error.js'
+import { LayerIndex, type ChainLayer } from '../../formats/cstor/layer-chain.js'
+import { matchImage, statedDigest } from '../../formats/cstor/match-image.js'
+import { parseStoreReference } from '../../formats/cstor/store-reference.js'
+import type { Digest } from '../../formats/digest.js'
+import { quote } from '../../formats/quote.js'
+import { readImageDocuments, type ImageDocuments } from './image-documents.js'
+import { loadStorageConf, storagePlaces } from './load-storage-conf.js'
+import { openStores } from './open-stores.js'
+import type { StorageStore } from './storage-store.js'
+import { storeCandidates } from './store-candidates.js'
+import { StoredLayer } from './stored-layer.js'
+import type { StorageImage, StorageOptions } from './stored-layers.js'
+
+/**
+ * Finds an image in the local stores, and opens its layers. The shared locks of a store are held only meanwhile, unless
+ * `holdLock` asks for more: layers never change, and one that is removed later is noticed.
+ *
+ * @param reference what follows `containers-storage:`.
+ * @throws SluiceError with `details.reason`, a code of containers-storage.md §7.1.
+ */
+export async function openStorageImage(reference: string, options: StorageOptions): Promise<StorageImage> {
+  const { store: part, image: name } = parseStoreReference(reference)
+  const places = storagePlaces(options.env)
+  const stores = openStores(storeCandidates({ ...options, part }, await loadStorageConf(places), places))
+  const layers = new Map<Digest, StoredLayer>()
+  const close = (): void => {
+    for (const resource of [...layers.values(), ...stores]) resource.close()
+  }
+  try {
+    const { image, store, documents, chain } = await resolveImage(name, stores, options)
+    for (const at of new Set([store, ...chain.map((layer) => stores[layer.store])])) {
+      await at.lock(options.signal)
+      documents.diffIds.forEach((diffId, i) => {
+        if (stores[chain[i].store] !== at || layers.has(diffId)) return
+        layers.set(diffId, new StoredLayer(diffId, chain[i], stores))
+      })
+      if (options.holdLock !== true) at.unlock()
+    }
+    return {
+      ...documents,
+      name: image.names[0] ?? image.id,
+      id: image.id,
+      store: store.path,
+      layers: documents.diffIds.map((diffId) => layers.get(diffId)!),
+      warnings: [...documents.warnings, ...lockWarnings(stores)],
+      close,
+    }
+  } catch (error) {
+    close()
+    throw error
+  }
+}
+
+interface ResolvedImage {
+  readonly image: { readonly id: string; readonly names: readonly string[] }
+  readonly store: StorageStore
+  readonly documents: ImageDocuments
+  readonly chain: readonly ChainLayer[]
+}
+
+/** The only store stays locked; of several, each is locked while it is read. */
+async function resolveImage(
+  name: string,
+  stores: readonly StorageStore[],
+  { signal }: StorageOptions,
+): Promise<ResolvedImage> {
+  const contents = []
+  for (const store of stores) {
+    await store.lock(signal)
+    contents.push({ images: store.readImages(), layers: store.readLayers() })
+    if (stores.length > 1) store.unlock()
+  }
+  const match = matchImage(
+    name,
+    contents.map(({ images }) => images),
+  )
+  if (match === undefined) {
+    throw storageError(
+      'IMAGE_NOT_FOUND',
+      `${quote(name)} is in none of: ${stores.map(({ path }) => path).join(', ')}`,
+      {
+        hint: 'see `podman images`; images of other users are in stores of their own',
+      },
+    )
+  }
+  const store = stores[match.store]
+  await store.lock(signal)
+  const documents = readImageDocuments(store, match.image, statedDigest(name))
+  const index = new LayerIndex(
+    contents.map(({ layers }) => layers),
+    match.store,
+  )
+  return { image: match.image, store, documents, chain: index.resolve(match.image.layer, documents.diffIds) }
+}
+
+function lockWarnings(stores: readonly StorageStore[]): string[] {
+  return stores.flatMap(({ unlockable }) =>
+    unlockable === undefined
+      ? []
+      : [`${unlockable} cannot be locked on this system: podman can remove layers while they are read`],
+  )
+}
