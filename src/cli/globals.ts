@@ -76,13 +76,17 @@ export function globalsOf(command: Command): Globals {
   return said
 }
 
+/** Set where the command runs a second time, in a user namespace whose user 0 is an ordinary user outside. */
+export const IN_USER_NAMESPACE = 'SLUICE_IN_USERNS'
+
 /** The path of the repository (repository.md §2.3). */
 export function repositoryPath({ repo, user, system }: Globals): string {
   if ([repo !== undefined, user === true, system === true].filter(Boolean).length > 1) {
     throw new SluiceError('SLUICE_USAGE', 'only one of --repo, --user and --system can be given')
   }
   if (repo !== undefined) return repo
-  if (system === true || (user !== true && process.getuid?.() === 0)) return '/sysroot/composefs'
+  const isRoot = process.getuid?.() === 0 && process.env[IN_USER_NAMESPACE] === undefined
+  if (system === true || (user !== true && isRoot)) return '/sysroot/composefs'
   const home = process.env['HOME']
   if (home === undefined || home === '') throw new SluiceError('SLUICE_USAGE', 'HOME is not set: give --repo')
   return `${home}/.var/lib/composefs`

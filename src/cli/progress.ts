@@ -2,7 +2,7 @@
 import type { Observable } from 'rxjs'
 import type { PullEvent, PullResult } from '../index.js'
 import { formatSize } from './output.js'
-import { showEvents, silent, type Renderer } from './show-events.js'
+import { showEvents, type Renderer } from './show-events.js'
 
 export type ProgressStyle = 'bars' | 'lines' | 'json' | 'quiet'
 
@@ -31,7 +31,16 @@ const renderers: Record<ProgressStyle, () => Promise<PullRenderer> | PullRendere
   bars: barRenderer,
   lines: lineRenderer,
   json: jsonRenderer,
-  quiet: () => silent,
+  quiet: () => warnOnly,
+}
+
+const warning = (text: string) => `warning: ${text}\n`
+
+const warnOnly: PullRenderer = {
+  show: (event) => {
+    if (event.type === 'warning') process.stderr.write(warning(event.text))
+  },
+  end: () => undefined,
 }
 
 const shortId = (id: string) => id.slice(id.indexOf(':') + 1).slice(0, 12)
@@ -62,7 +71,7 @@ async function barRenderer(): Promise<PullRenderer> {
         bar?.update(bar.getTotal(), { done: formatSize(bar.getTotal()), state: 'stored' })
       } else if (event.type === 'skipped') {
         bars.log(`${shortId(event.id)} already present\n`)
-      }
+      } else if (event.type === 'warning') bars.log(warning(event.text))
     },
     end: () => bars.stop(),
   }
@@ -85,6 +94,7 @@ function lineRenderer(): PullRenderer {
     show: (event) => {
       if (event.type === 'started') totals.set(event.id, event.total)
       if (event.type === 'progress') fetched.set(event.id, event.fetched)
+      warnOnly.show(event)
     },
     end: () => clearInterval(timer),
   }

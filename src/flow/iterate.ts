@@ -40,3 +40,50 @@ export async function* ahead<Item>(source: AsyncGenerator<Item>, discard: (item:
     await source.return(undefined)
   }
 }
+
+/** Work under way. In an object, because async generators await what they yield. */
+export interface Started<Result> {
+  readonly result: Promise<Result>
+}
+
+/**
+ * The results of the work that `source` starts, in its order, with up to `most` pieces of it under way. Asks `source` for more
+ * while it waits for the first of them, but not longer: what `source` waits for may be what the consumer is to free.
+ *
+ * @param discard gets results that the consumer did not wait for.
+ */
+export async function* startedAhead<Result>(
+  source: AsyncGenerator<Started<Result>>,
+  most: number,
+  discard: (result: Result) => void,
+): AsyncGenerator<Result> {
+  const underWay: Promise<Result>[] = []
+  // A failure is thrown when it is its turn.
+  const quietly = <Work extends Promise<unknown>>(work: Work): Work => {
+    work.catch(() => undefined)
+    return work
+  }
+  let next: Promise<IteratorResult<Started<Result>, unknown>> | undefined = quietly(source.next())
+  try {
+    for (;;) {
+      while (next !== undefined && underWay.length < most) {
+        const answer: IteratorResult<Started<Result>, unknown> | undefined = await (underWay.length === 0
+          ? next
+          : Promise.race([next, underWay[0].then(() => undefined)]))
+        if (answer === undefined) break
+        if (answer.done !== true) underWay.push(quietly(answer.value.result))
+        next = answer.done === true ? undefined : quietly(source.next())
+      }
+      if (underWay.length === 0) return
+      const result = await underWay[0]
+      void underWay.shift()
+      yield result
+    }
+  } finally {
+    const settled = (work: Promise<Result>): Promise<void> => work.then(discard, () => undefined)
+    await Promise.all(underWay.map(settled))
+    const last = await next?.catch(() => undefined)
+    if (last?.done === false) await settled(last.value.result)
+    await source.return(undefined)
+  }
+}

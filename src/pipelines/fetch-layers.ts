@@ -10,12 +10,13 @@ import type { Part } from '../repository/parts/part.js'
 import type { DecoderKind } from '../stages/decompress/decoder.js'
 import { decompress } from '../stages/decompress/decompress.js'
 import { fetchBlob } from '../stages/fetch/fetch-blob.js'
+import type { BlobOptions } from '../stages/fetch/image-source.js'
 import { addStats } from '../stages/object/object-batch.js'
 import { blobSlabDigest } from '../stages/slab/slab-digest.js'
 import { slabMemory } from '../stages/slab/slab-pool.js'
 import { importBlobLayer, importLayer, type ImportedLayer } from '../stages/tar/import-layer.js'
 import { openEngine, type OpenEngine } from '../workers/open-engine.js'
-import { addMeters, pullMeters } from './pull-events.js'
+import { addMeters, pullMeters, type PullMeters } from './pull-events.js'
 import type { PullRun } from './pull-run.js'
 import { storeLayers } from './store-layers.js'
 
@@ -31,9 +32,13 @@ export interface FetchedLayers {
 /** Stores the layers, the largest first. The engine is there for so long: an image needs memory, too. */
 export async function fetchLayers(pull: PullRun, missing: readonly ImageLayer[]): Promise<FetchedLayers> {
   const { repository, source, options, stages } = pull
+  if (source.localLayer !== undefined) {
+    const layers = missing.map(({ id }) => source.localLayer!(id))
+    await (await importStorage()).ensureReadable(layers, pull.signal)
+  }
   const engine = openEngine(repository, {
     maxMemory: options.maxMemory ?? defaults.maxMemory,
-    layers: options.concurrency ?? defaults.pullConcurrency,
+    layers: layersAtATime(pull),
     ...(options.threads !== undefined && { threads: options.threads }),
     onTask: (stage, thread, startMs, endMs) => {
       // That of `decompress` is in what its output takes.
@@ -57,56 +62,83 @@ export async function fetchLayers(pull: PullRun, missing: readonly ImageLayer[])
   }
 }
 
-/** One layer: fetch → decompress → import. Gives its splitstream. */
+/** Loaded only for those who need it. */
+const importStorage = () => import('./import-storage.js')
+
+/** Of a local storage: each keeps all cores busy, two fill the gaps of each other (containers-storage.md §4). */
+const STORED_LAYERS_AT_A_TIME = 2
+
+function layersAtATime({ source, options }: PullRun): number {
+  const wanted = options.concurrency ?? defaults.pullConcurrency
+  return source.localLayer === undefined ? wanted : Math.min(wanted, STORED_LAYERS_AT_A_TIME)
+}
+
+/** One layer from its source into the repository. Gives its splitstream. */
 async function fetchLayer(
   pull: PullRun,
   engine: OpenEngine,
   entries: Map<Digest, readonly TarEntry[]>,
-  { id, diffId, descriptor, treatment }: ImageLayer,
+  layer: ImageLayer,
   part: Part | undefined,
 ): Promise<ObjectId> {
-  const { repository, source, options, emit, signal, stages, objects } = pull
-  const total = descriptor.size
-  let received = 0
-  let resumed = 0
-  const onProgress = (bytes: number) => emit({ type: 'progress', id, fetched: (received += bytes), total })
+  const { source, options, emit, stages, objects } = pull
+  const { id } = layer
+  const local = source.localLayer?.(id)
+  const total = local === undefined ? layer.descriptor.size : (local.size ?? 0)
+  const arrived = { total: 0, resumed: 0 }
+  const onProgress = (bytes: number) => emit({ type: 'progress', id, fetched: (arrived.total += bytes), total })
   const onResumed = (bytes: number) => {
-    resumed += bytes
+    arrived.resumed += bytes
     onProgress(bytes)
   }
   emit({ type: 'started', id, total })
 
   const meters = pullMeters(`layer ${id.slice(id.indexOf(':') + 1).slice(0, 12)}`, options.onSpan)
-  const createDigest = (algorithm: string) => blobSlabDigest(engine, algorithm, signal)
-  const slabsFor = (meter: StageMeter) => slabMemory(engine.slabs, meter, signal)
-  const fetching = { signal, onProgress, onResumed, createDigest, memory: slabsFor(meters.fetch) }
-  const blob = meters.fetch.through(fetchBlob(source, descriptor, part, fetching))
   let imported: ImportedLayer
   try {
+    if (local === undefined)
+      imported = await fetchBlobLayer(pull, engine, layer, part, meters, { onProgress, onResumed })
+    else imported = await (await importStorage()).importStoredLayer(pull, engine, layer, local, meters, onProgress)
+  } finally {
+    addMeters(stages, meters)
+  }
+  if (imported.entries !== undefined) entries.set(id, imported.entries)
+  const { newObjects, presentObjects } = imported.objects
+  stages.digest.count((local === undefined ? total : 0) + imported.size)
+  stages.object.count(imported.size - imported.inlineBytes, newObjects + presentObjects)
+  addStats(objects, imported.objects)
+  objects.inlineBytes += imported.inlineBytes
+  emit({ type: 'done', id, transferred: arrived.total - arrived.resumed })
+  return imported.stream
+}
+
+/** One layer that comes as a blob: fetch → decompress → import. */
+async function fetchBlobLayer(
+  { repository, source, signal }: PullRun,
+  engine: OpenEngine,
+  { id, diffId, descriptor, treatment }: ImageLayer,
+  part: Part | undefined,
+  meters: PullMeters,
+  told: Pick<BlobOptions, 'onProgress'> & { readonly onResumed: (bytes: number) => void },
+): Promise<ImportedLayer> {
+  const createDigest = (algorithm: string) => blobSlabDigest(engine, algorithm, signal)
+  const slabsFor = (meter: StageMeter) => slabMemory(engine.slabs, meter, signal)
+  const fetching = { signal, ...told, createDigest, memory: slabsFor(meters.fetch) }
+  const blob = meters.fetch.through(fetchBlob(source, descriptor, part, fetching))
+  try {
     const bytes = leaveOpen(blob)
-    if (treatment.type === 'blob') imported = await importBlobLayer(repository, id, bytes, signal)
-    else {
-      const open = (kind: DecoderKind) => engine.workers.decoder(kind, signal)
-      const inflated = decompress(bytes, treatment.compression, { signal, memory: slabsFor(meters.decompress), open })
-      const tar = meters.decompress.through(inflated, meters.fetch)
-      imported = await importLayer(repository, engine, { id, diffId }, tar, { entries: true, meters, signal })
-    }
+    if (treatment.type === 'blob') return await importBlobLayer(repository, id, bytes, signal)
+    const open = (kind: DecoderKind) => engine.workers.decoder(kind, signal)
+    const inflated = decompress(bytes, treatment.compression, { signal, memory: slabsFor(meters.decompress), open })
+    const tar = meters.decompress.through(inflated, meters.fetch)
+    return await importLayer(repository, engine, { id, diffId }, tar, { entries: true, meters, signal })
   } catch (error) {
     // Bytes that make no sense may just be the wrong ones: then their digest is the news, not what they look like.
     if (isAboutContent(error)) await readToEnd(blob)
     throw naming(error, descriptor.digest, `blob ${descriptor.digest}`)
   } finally {
     await blob.return(undefined)
-    addMeters(stages, meters)
   }
-  if (imported.entries !== undefined) entries.set(id, imported.entries)
-  const { newObjects, presentObjects } = imported.objects
-  stages.digest.count(total + imported.size)
-  stages.object.count(imported.size - imported.inlineBytes, newObjects + presentObjects)
-  addStats(objects, imported.objects)
-  objects.inlineBytes += imported.inlineBytes
-  emit({ type: 'done', id, transferred: received - resumed })
-  return imported.stream
 }
 
 function isAboutContent(error: unknown): boolean {

@@ -46,9 +46,14 @@ export function addMeters(run: PullMeters, layer: PullMeters): void {
   for (const stage of pullStages) run[stage].add(layer[stage])
 }
 
-/** Layers are named by their diff_id; bytes are those of the blob, before decompression (oci.md §9). */
+/**
+ * Layers are named by their diff_id; bytes are those of the blob, before decompression (oci.md §9), or of the tar of a layer
+ * of a containers-storage.
+ */
 export type PullEvent =
   | { readonly type: 'message'; readonly text: string }
+  /** What the person who pulls should know. */
+  | { readonly type: 'warning'; readonly text: string }
   | { readonly type: 'started'; readonly id: Digest; readonly total: number }
   | { readonly type: 'progress'; readonly id: Digest; readonly fetched: number; readonly total: number }
   | { readonly type: 'skipped'; readonly id: Digest }

@@ -40,6 +40,7 @@ export function pullOci(
     ensureTakesImages(repository)
     const source = await openSource()
     const stages = pullMeters('image', options.onSpan)
+    for (const text of warningsOf(source, options)) emit({ type: 'warning', text })
     const telling = setInterval(() => emit({ type: 'stages', stages }), STAGES_INTERVAL_MS)
     try {
       const objects = { ...noObjects(), inlineBytes: 0 }
@@ -58,6 +59,11 @@ export function pullOci(
 /** The promise form of `pullOci`. */
 export async function pullOciImage(...args: Parameters<typeof pullOci>): Promise<PullResult> {
   return resultOf(pullOci(...args), 'pull')
+}
+
+function warningsOf({ warnings = [], localLayer }: ImageSource, { storage }: PullOptions): readonly string[] {
+  const isTrusted = localLayer !== undefined && storage?.trust === true
+  return isTrusted ? [...warnings, 'the storage is trusted: the diff_ids of its layers are not checked'] : warnings
 }
 
 function ensureTakesImages(repository: Repository): void {

@@ -3,7 +3,18 @@ import type { OnSpan } from '../flow/meter.js'
 import type { Platform } from '../formats/oci/platform.js'
 import type { Repository } from '../repository/repository.js'
 import type { ImageSource } from '../stages/fetch/image-source.js'
+import type { ObjectStats } from '../stages/object/object-batch.js'
 import type { PullEvent, PullMeters } from './pull-events.js'
+
+/** How the files of a containers-storage become objects. */
+export interface StorageImport {
+  /** Fail where a file would have to be copied. */
+  readonly requireReflink?: boolean
+  /** Whether an object may be another name of a file of the storage (containers-storage.md §4.2). */
+  readonly hardlinks?: 'never' | 'sealed' | 'insecure'
+  /** Take layers for what the storage says they are, by the CRC-64 of each file instead of the diff_id. */
+  readonly trust?: boolean
+}
 
 export interface PullOptions {
   /** Tag to set. */
@@ -18,6 +29,8 @@ export interface PullOptions {
   readonly threads?: number
   /** Told what every stage did and when, for a trace. */
   readonly onSpan?: OnSpan
+  /** For images of a local containers-storage. */
+  readonly storage?: StorageImport
   /** Refuse what the reference tool refuses (oci.md §4.0). */
   readonly parity?: boolean
   readonly signal?: AbortSignal
@@ -31,5 +44,5 @@ export interface PullRun {
   readonly emit: (event: PullEvent) => void
   readonly signal: AbortSignal
   readonly stages: PullMeters
-  readonly objects: { newObjects: number; presentObjects: number; storedBytes: number; inlineBytes: number }
+  readonly objects: ObjectStats & { inlineBytes: number }
 }

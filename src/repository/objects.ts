@@ -7,17 +7,7 @@
  * A new object of one write takes five system calls: access, openat, write, close, rename; one that is there takes two:
  * access and stat.
  */
-import {
-  closeSync,
-  constants,
-  existsSync,
-  fstatSync,
-  openSync,
-  readSync,
-  renameSync,
-  statSync,
-  unlinkSync,
-} from 'node:fs'
+import { constants, existsSync, fstatSync, openSync, readSync, renameSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { errnoOf, ioError, SluiceError } from '../errors.js'
 import { objectPath, type HashAlgorithm, type ObjectId } from '../formats/digest.js'
@@ -25,11 +15,9 @@ import { hashBlocks, VerityHasher, verityDigests } from '../formats/verity/diges
 import { hashTogether } from '../native/multi-hash.js'
 import { closeQuietly } from './close-quietly.js'
 import { CrashLeftovers } from './crash-leftovers.js'
-import { makeDirectories, randomSuffix } from './links.js'
+import { makeDirectories } from './links.js'
+import { TemporaryObject } from './temporary-object.js'
 import type { VerityPolicy } from './verity-policy.js'
-import { writeAll } from './write-all.js'
-
-export const TEMPORARY_PREFIX = '.tmp-object-'
 
 export interface StoredObject {
   readonly id: ObjectId
@@ -37,13 +25,27 @@ export interface StoredObject {
   readonly size: number
   /** False if an object of this name was there already. */
   readonly isNew: boolean
+  /** How a new object came by its blocks, if they were not written. */
+  readonly sharing?: Sharing
 }
+
+/** By clone (FICLONE), or as another name of the file. */
+export type Sharing = 'reflinked' | 'hardlinked'
 
 /** A file of the same content elsewhere, whose blocks an object may share. */
 export interface SharedFile {
   /** Makes the file at `fd`, which is empty, share the blocks; false if the file systems cannot. */
   cloneTo(fd: number): boolean
 }
+
+/** A temporary file of this store that has the content already, closed; storing it ends it. */
+export interface WrittenFile {
+  readonly path: string
+  readonly sharing: Sharing
+}
+
+const newObject = (id: ObjectId, size: number, sharing: Sharing | undefined): StoredObject =>
+  sharing === undefined ? { id, size, isNew: true } : { id, size, isNew: true, sharing }
 
 export class ObjectStore {
   readonly algorithm: HashAlgorithm
@@ -59,6 +61,11 @@ export class ObjectStore {
     this.#leftovers = new CrashLeftovers(join(dirname(directory), 'streams'))
   }
 
+  /** Whether objects are trusted only as the kernel measures them. */
+  get isSecure(): boolean {
+    return this.#verity.mode === 'required'
+  }
+
   path(id: ObjectId): string {
     return `${this.directory}/${objectPath(id)}`
   }
@@ -66,14 +73,14 @@ export class ObjectStore {
   /** Whether the object is there; by its path alone, except in a secure repository. */
   has(id: ObjectId): boolean {
     if (!existsSync(this.path(id))) return false
-    if (this.#verity.mode === 'required') closeQuietly(this.open(id))
+    if (this.isSecure) closeQuietly(this.open(id))
     return true
   }
 
   /** Whether an object that is to be stored is there; what a crash may have left in its place counts as missing. */
   isStored(id: ObjectId, size: number): boolean {
     if (!this.has(id)) return false
-    if (this.#verity.mode === 'required') return true
+    if (this.isSecure) return true
     const stats = statSync(this.path(id), { throwIfNoEntry: false })
     return stats?.size === size && !this.#leftovers.mayHave(stats)
   }
@@ -131,22 +138,32 @@ export class ObjectStore {
    *
    * @param files that hold the contents already, as far as there are some.
    */
-  storeAll(contents: readonly Uint8Array[], files: readonly (SharedFile | undefined)[] = []): StoredObject[] {
+  storeAll(
+    contents: readonly Uint8Array[],
+    files: readonly (SharedFile | WrittenFile | undefined)[] = [],
+  ): StoredObject[] {
     const ids = verityDigests(this.algorithm, contents, hashTogether)
     return contents.map((data, i) => this.#storeAs(ids[i], data, files[i]))
   }
 
-  #storeAs(id: ObjectId, data: Uint8Array, file: SharedFile | undefined): StoredObject {
-    if (this.isStored(id, data.length)) return { id, size: data.length, isNew: false }
-    const temporary = new TemporaryObject(this.directory)
+  #storeAs(id: ObjectId, data: Uint8Array, file: SharedFile | WrittenFile | undefined): StoredObject {
+    const written = file !== undefined && 'path' in file ? TemporaryObject.adopt(file) : undefined
+    if (this.isStored(id, data.length)) {
+      written?.discard()
+      return { id, size: data.length, isNew: false }
+    }
+    const temporary = written ?? new TemporaryObject(this.directory)
+    let sharing: Sharing | undefined
     try {
-      if (file?.cloneTo(temporary.fd) !== true) temporary.write(data)
-      this.publish(temporary, id)
+      if (file !== undefined)
+        sharing = 'path' in file ? file.sharing : file.cloneTo(temporary.fd) ? 'reflinked' : undefined
+      if (sharing === undefined) temporary.write(data)
+      this.publish(temporary, id, sharing)
     } catch (error) {
       temporary.discard()
       throw ioError(error, `cannot store an object of ${data.length} bytes`)
     }
-    return { id, size: data.length, isNew: true }
+    return newObject(id, data.length, sharing)
   }
 
   /** Hashes of the 4096-byte blocks of a piece of an object, for a `VerityTree`. */
@@ -154,13 +171,17 @@ export class ObjectStore {
     return hashBlocks(this.algorithm, data, hashTogether)
   }
 
-  /** Starts an object whose content comes in pieces. */
-  begin(): ObjectWriter {
-    return new ObjectWriter(this)
+  /**
+   * Starts an object whose content comes in pieces.
+   *
+   * @param written has the content already; what is left is to name it.
+   */
+  begin(written?: WrittenFile): ObjectWriter {
+    return new ObjectWriter(this, written)
   }
 
   /** Gives a finished temporary file its name. */
-  publish(temporary: TemporaryObject, id: ObjectId): void {
+  publish(temporary: TemporaryObject, id: ObjectId, sharing?: Sharing): void {
     temporary.close()
     this.#verity.seal(temporary.path, id)
     const target = this.path(id)
@@ -171,6 +192,8 @@ export class ObjectStore {
       makeDirectories(`${this.directory}/${id.slice(0, 2)}`)
       renameSync(temporary.path, target)
     }
+    // rename(2) does nothing if somebody else has just made both names of one file.
+    if (sharing === 'hardlinked') temporary.discard()
   }
 }
 
@@ -182,16 +205,18 @@ export class ObjectWriter {
   readonly #store: ObjectStore
   readonly #temporary: TemporaryObject
   #hasher: VerityHasher | undefined
-  #isShared = false
+  #sharing: Sharing | undefined
 
-  constructor(store: ObjectStore) {
+  /** @param written has the content already. */
+  constructor(store: ObjectStore, written?: WrittenFile) {
     this.#store = store
-    this.#temporary = new TemporaryObject(store.directory)
+    this.#sharing = written?.sharing
+    this.#temporary = written === undefined ? new TemporaryObject(store.directory) : TemporaryObject.adopt(written)
   }
 
   /** Has the object share the blocks of `file`, if possible; `write` is called with the same content all the same. */
   share(file: SharedFile): void {
-    this.#isShared = file.cloneTo(this.#temporary.fd)
+    this.#sharing = file.cloneTo(this.#temporary.fd) ? 'reflinked' : undefined
   }
 
   /** For positioned writes from any thread, until `commit` or `abort` closes it. */
@@ -203,7 +228,7 @@ export class ObjectWriter {
   write(data: Uint8Array): void {
     this.#hasher ??= new VerityHasher(this.#store.algorithm, hashTogether)
     this.#hasher.update(data)
-    if (this.#isShared) return
+    if (this.#sharing !== undefined) return
     try {
       this.#temporary.write(data)
     } catch (error) {
@@ -225,8 +250,8 @@ export class ObjectWriter {
         this.#temporary.discard()
         return { id, size, isNew: false }
       }
-      this.#store.publish(this.#temporary, id)
-      return { id, size, isNew: true }
+      this.#store.publish(this.#temporary, id, this.#sharing)
+      return newObject(id, size, this.#sharing)
     } catch (error) {
       this.abort()
       throw ioError(error, `cannot store object ${id}`)
@@ -235,54 +260,5 @@ export class ObjectWriter {
 
   abort(): void {
     this.#temporary.discard()
-  }
-}
-
-const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL
-/** Random once in a thread, with a counter behind it: a random name for each object would cost more than its file. */
-const temporaryPrefix = `${TEMPORARY_PREFIX}${randomSuffix().slice(0, 6)}`
-let temporaries = 0
-
-/** A file under a temporary name in `objects/`. */
-class TemporaryObject {
-  readonly path: string
-  #fd: number
-
-  constructor(directory: string) {
-    this.path = `${directory}/${temporaryPrefix}${(temporaries++).toString(36).padStart(6, '0')}`
-    try {
-      this.#fd = openSync(this.path, CREATE, 0o644)
-    } catch (error) {
-      if (errnoOf(error) !== 'ENOENT') throw ioError(error, 'cannot create a file in the repository')
-      makeDirectories(directory)
-      this.#fd = openSync(this.path, CREATE, 0o644)
-    }
-  }
-
-  get fd(): number {
-    return this.#fd
-  }
-
-  write(data: Uint8Array): void {
-    writeAll(this.#fd, data)
-  }
-
-  close(): void {
-    const fd = this.#fd
-    // Before the call: a descriptor is closed even if close() fails, and its number may be another file's by then.
-    this.#fd = -1
-    if (fd >= 0) closeSync(fd)
-  }
-
-  discard(): void {
-    const fd = this.#fd
-    this.#fd = -1
-    if (fd >= 0) closeQuietly(fd)
-    try {
-      unlinkSync(this.path)
-    } catch (error) {
-      // Gone already if it was published; anything else would hide the failure that led here.
-      if (errnoOf(error) === undefined) throw error
-    }
   }
 }

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import type { ObjectStore } from '../repository/objects.js'
 import { localDecoder } from '../stages/decompress/decoder.js'
 import { storeBatch } from '../stages/object/object-batch.js'
+import type { FillFromFiles } from '../stages/slab/fill-from-files.js'
 import type { FileWorkers } from '../stages/ostree/file-workers.js'
 import type { SlabDigest, SlabWorkers, WorkKind } from '../stages/slab/slab-workers.js'
 import type { OnTask } from './thread-pool.js'
@@ -20,8 +21,14 @@ export function inProcessWorkers(store: ObjectStore, onTask: OnTask): SlabWorker
       onTask(kind, 'main thread', start, performance.now())
     }
   }
+  let fileFiller: Promise<FillFromFiles> | undefined
   return {
     store: (slab, batch) => attempt('object', () => storeBatch(store, slab.bytes, batch)),
+    fill: async (slab, parts) => {
+      fileFiller ??= import('../stages/slab/fill-from-files.js').then(({ fileFiller }) => fileFiller(store))
+      const fill = await fileFiller
+      return attempt('object', () => fill(slab.bytes, parts))
+    },
     digest: (algorithm): SlabDigest => {
       const hash = createHash(algorithm)
       return {

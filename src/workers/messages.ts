@@ -4,6 +4,8 @@ import type { OstreeId } from '../formats/ostree/ostree-id.js'
 import type { DecoderStep } from '../native/codec-library.js'
 import type { DecoderKind } from '../stages/decompress/decoder.js'
 import type { ObjectBatch, StoredBatch } from '../stages/object/object-batch.js'
+import type { FileParts } from '../stages/slab/fill-from-files.js'
+import type { SlabFile } from '../stages/slab/slab-pool.js'
 import type { StoredFiles } from '../stages/ostree/file-batch.js'
 import type { ArchivedFiles } from '../stages/ostree/file-workers.js'
 import type { LocalRepository } from '../stages/ostree/local-repository.js'
@@ -19,6 +21,7 @@ export interface ThreadSetup {
 /** A task; slabs are named by their index. */
 export type Task =
   | { readonly type: 'store'; readonly slab: number; readonly batch: ObjectBatch }
+  | { readonly type: 'fill'; readonly slab: number; readonly parts: FileParts }
   /** Digests that are under way are numbered; the first update names the hash. */
   | {
       readonly type: 'update'
@@ -63,6 +66,7 @@ export interface DecodeTask {
 /** What each kind of task gives. */
 export interface Results {
   store: StoredBatch
+  fill: SlabFile[]
   update: undefined
   digest: string
   abort: undefined

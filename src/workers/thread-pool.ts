@@ -9,7 +9,8 @@ import type { ObjectBatch, StoredBatch } from '../stages/object/object-batch.js'
 import type { StoredFiles } from '../stages/ostree/file-batch.js'
 import type { ArchivedFiles, FileReceiver, FileWorkers } from '../stages/ostree/file-workers.js'
 import type { LocalRepository } from '../stages/ostree/local-repository.js'
-import type { Slab, SlabPool } from '../stages/slab/slab-pool.js'
+import type { FileParts } from '../stages/slab/fill-from-files.js'
+import type { Slab, SlabFile, SlabPool } from '../stages/slab/slab-pool.js'
 import { endThread } from './end-thread.js'
 import { remoteDecoder } from './remote-decoder.js'
 import { unpackError, type Reply, type Request, type Results, type Task, type ThreadSetup } from './messages.js'
@@ -32,6 +33,7 @@ interface Pending {
 /** The stage that each kind of task is work of. */
 const workOf: Readonly<Record<Task['type'], WorkKind | undefined>> = {
   store: 'object',
+  fill: 'object',
   update: 'digest',
   digest: 'digest',
   abort: undefined,
@@ -62,6 +64,10 @@ export class ThreadPool implements SlabWorkers, FileWorkers {
 
   store({ index: slab }: Slab, batch: ObjectBatch): Promise<StoredBatch> {
     return this.#runAnywhere({ type: 'store', slab, batch })
+  }
+
+  fill({ index: slab }: Slab, parts: FileParts): Promise<SlabFile[]> {
+    return this.#runAnywhere({ type: 'fill', slab, parts })
   }
 
   localFiles(repository: LocalRepository, ids: readonly OstreeId[]): Promise<StoredFiles> {

@@ -43,6 +43,14 @@ function openOstreeTasks(): Promise<OstreeTasks> {
   return import('./ostree-tasks.js').then(({ OstreeTasks }) => new OstreeTasks(store, slabs))
 }
 
+/** Loaded only for imports. */
+let fileFiller: ReturnType<typeof openFileFiller> | undefined
+
+async function openFileFiller() {
+  const { fileFiller } = await import('../stages/slab/fill-from-files.js')
+  return fileFiller(store)
+}
+
 const decoders = new Map<number, LocalDecoder>()
 /** Made once, as finding an address takes a call. */
 const rooms = new Map<number, PinnedBuffer>()
@@ -87,6 +95,8 @@ function perform(task: Task): Result | Promise<Result> {
   switch (task.type) {
     case 'store':
       return storeBatch(store, slabBytes(memory, task.slab), task.batch)
+    case 'fill':
+      return (fileFiller ??= openFileFiller()).then((fill) => fill(slabBytes(memory, task.slab), task.parts))
     case 'update':
       digestOf(task).update(slabRoom(task))
       return undefined

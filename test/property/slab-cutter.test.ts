@@ -71,7 +71,9 @@ test('a tar is the same in slabs of any length, its batches stored in any order'
           if (part instanceof Uint8Array) parts.push(Buffer.from(part))
           else {
             const { id, size } =
-              part instanceof LargeObject ? cutter.commit(part) : { id: ids[part.index], size: part.size }
+              part instanceof LargeObject
+                ? cutter.commit(part)
+                : { id: 'index' in part ? ids[part.index] : part.id, size: part.size }
             const content = readFileSync(store.path(id))
             assert.equal(content.length, size)
             assert.equal(verityDigest(store.algorithm, content), id)

@@ -6,8 +6,8 @@ import { join } from 'node:path'
 import { OciLayout, richLayers } from '../helpers/system-images.js'
 import {
   comparableLines,
+  missing,
   missingForSluice,
-  notYet,
   mountTools,
   runOk,
   scratchFolder,
@@ -17,7 +17,7 @@ import {
 
 const needs = [...mountTools, 'podman', 'mkfs.xfs', 'kernel:xfs', 'loop']
 
-describe('containers-storage', { skip: notYet('containers-storage', ...needs) }, () => {
+describe('containers-storage', { skip: missing(...needs) }, () => {
   const scratch = scratchFolder('storage')
   const disk = join(scratch, 'disk')
   const home = join(disk, 'home')

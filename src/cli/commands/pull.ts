@@ -8,9 +8,10 @@ import { withEngineOptions, type EngineFlags } from '../engine-options.js'
 import { globalsOf, openOptions, repositoryPath, withRepository, type Globals } from '../globals.js'
 import { formatSize, print } from '../output.js'
 import { progressStyle, showPull } from '../progress.js'
+import { storageImportOf, storagePlacesOf, withStorageOptions, type StorageFlags } from '../storage-options.js'
 import { openTraceFile } from '../trace-file.js'
 
-interface PullFlags extends EngineFlags {
+interface PullFlags extends EngineFlags, StorageFlags {
   readonly platform?: string
   readonly jobs?: number
   readonly trace?: string
@@ -22,7 +23,6 @@ interface PullFlags extends EngineFlags {
   readonly passwordStdin?: boolean
   readonly bootable?: boolean
   readonly expectedDigest?: string
-  readonly localFetch?: string
 }
 
 /** Options of both commands. */
@@ -41,48 +41,57 @@ function withSourceOptions(command: Command): Command {
 
 export function pullCommand(): Command {
   const command = new Command('pull')
-    .argument('<image>', 'docker://…, oci:DIR[:TAG], oci-archive:FILE[:TAG], ostree:URL/REF, or just a name')
+    .argument(
+      '<image>',
+      'docker://…, oci:DIR[:TAG], oci-archive:FILE[:TAG], containers-storage:NAME, ostree:URL/REF, or just a name',
+    )
     .argument('[tag]', 'tag to give it; default: IMAGE as it stands; none for ostree, where REF is the name')
     .option('--no-init', 'do not make a repository')
-  return withSourceOptions(command).action(
+  return withStorageOptions(withSourceOptions(command), 'auto').action(
     async (image: string, tag: string | undefined, flags: PullFlags, self: Command) => {
       const { openOrInit } = await import('../../index/pull.js')
       const globals = globalsOf(self)
-      const repository = await openOrInit(repositoryPath(globals), openOptions(globals), {
-        init: flags.init ?? true,
-        onInit: ({ path, secure }) => {
-          const kind = secure ? 'a secure repository' : 'an INSECURE repository (the file system has no fs-verity)'
-          process.stderr.write(`Made ${kind} at ${path}\n`)
-        },
+      await reaching(image, async () => {
+        const repository = await openOrInit(repositoryPath(globals), openOptions(globals), {
+          init: flags.init ?? true,
+          onInit: ({ path, secure }) => {
+            const kind = secure ? 'a secure repository' : 'an INSECURE repository (the file system has no fs-verity)'
+            process.stderr.write(`Made ${kind} at ${path}\n`)
+          },
+        })
+        try {
+          if (image.startsWith(OSTREE)) return await pullOstreeReference(repository, image, tag, flags, globals)
+          await pull(repository, image, tag ?? image, flags, globals, true)
+        } finally {
+          repository.close()
+        }
       })
-      try {
-        if (image.startsWith(OSTREE)) return await pullOstreeReference(repository, image, tag, flags, globals)
-        await pull(repository, image, tag ?? image, flags, globals, true)
-      } finally {
-        repository.close()
-      }
     },
   )
 }
 
+/** Does `work`; images of a storage that only root may read are pulled in a user namespace, if that helps. */
+async function reaching(image: string, work: () => Promise<void>): Promise<void> {
+  if (!image.startsWith(STORAGE)) return work()
+  const { withStorageAccess } = await import('../user-namespace.js')
+  await withStorageAccess(work)
+}
+
 export function ociPullCommand(): Command {
   const command = new Command('pull')
-    .argument('<image>', 'docker://…, oci:DIR[:TAG] or oci-archive:FILE[:TAG]')
+    .argument('<image>', 'docker://…, oci:DIR[:TAG], oci-archive:FILE[:TAG] or containers-storage:NAME')
     .argument('[name]', 'tag to give it; default: IMAGE as it stands')
     .option('--bootable', 'also make a boot image')
     .option('--expected-digest <hex>', 'id the boot image must have; needs --bootable')
-    .addOption(
-      new Option('--local-fetch <how>', 'native import of containers-storage: images')
-        .choices(['disabled', 'auto', 'zerocopy'])
-        .default('disabled'),
-    )
-  return withSourceOptions(command).action(
+  return withStorageOptions(withSourceOptions(command), 'disabled').action(
     async (image: string, name: string | undefined, flags: PullFlags, self: Command) => {
       if (flags.expectedDigest !== undefined && flags.bootable !== true) {
         throw new SluiceError('SLUICE_USAGE', '--expected-digest needs --bootable')
       }
       if (flags.bootable === true) throw new SluiceError('SLUICE_UNSUPPORTED', 'boot images are not supported yet')
-      await withRepository(self, (repository, globals) => pull(repository, image, name ?? image, flags, globals, false))
+      await reaching(image, () =>
+        withRepository(self, (repository, globals) => pull(repository, image, name ?? image, flags, globals, false)),
+      )
     },
   )
 }
@@ -111,6 +120,7 @@ async function pull(
       ...(flags.threads !== undefined && { threads: flags.threads }),
       ...(trace !== undefined && { onSpan: trace.onSpan }),
       parity: globals.parity ?? false,
+      storage: storageImportOf(flags),
       signal: controller.signal,
       ...(flags.platform !== undefined && { platform: parsePlatform(flags.platform) }),
     },
@@ -126,6 +136,7 @@ async function pull(
 
 /** `ostree:URL/REF`; of an URL with several components the ref begins where the repository ends. */
 const OSTREE = 'ostree:'
+const STORAGE = 'containers-storage:'
 
 async function pullOstreeReference(
   repository: Repository,
@@ -145,6 +156,7 @@ async function imageSourceOptions(flags: PullFlags, globals: Globals): Promise<O
   }
   return {
     env: process.env,
+    storage: storagePlacesOf(flags),
     parity: globals.parity ?? false,
     ...(flags.tlsVerify === false && { tlsVerify: false }),
     ...(flags.authfile !== undefined && { authFile: flags.authfile }),
@@ -171,13 +183,31 @@ function reportStages({ stages, elapsedMs }: PullResult): void {
 const pad = (text: string) => text.padStart(13)
 
 function printResult(result: PullResult): void {
-  const { objects } = result
   print(`manifest ${result.manifestDigest}`)
   print(`config   ${result.configDigest}`)
   print(`verity   ${result.manifestVerity}`)
   print(`tagged   ${result.tag}`)
-  print(
-    `objects  ${objects.newObjects} new + ${objects.presentObjects} already present objects; ` +
-      `${formatSize(objects.storedBytes)} stored, ${formatSize(objects.inlineBytes)} inlined`,
+  print(`objects  ${describeObjects(result.objects)}`)
+}
+
+/** As the reference says it (containers-storage.md §4.3). */
+function describeObjects(objects: PullResult['objects']): string {
+  const { newObjects, presentObjects, storedBytes, inlineBytes, reflinkedObjects, hardlinkedObjects } = objects
+  const present = `${presentObjects} already present objects`
+  const inlined = `${formatSize(inlineBytes)} inlined`
+  if (reflinkedObjects + hardlinkedObjects === 0) {
+    return `${newObjects} new + ${present}; ${formatSize(storedBytes)} stored, ${inlined}`
+  }
+  const ways = [
+    ['reflinked', reflinkedObjects, objects.reflinkedBytes],
+    ['hardlinked', hardlinkedObjects, objects.hardlinkedBytes],
+  ] as const
+  const shared = ways.filter(([, count]) => count > 0)
+  const copied = newObjects - reflinkedObjects - hardlinkedObjects
+  const copiedBytes = storedBytes - objects.reflinkedBytes - objects.hardlinkedBytes
+  const counts = [...shared, ['copied', copied, copiedBytes] as const]
+  return (
+    `${counts.map(([how, count]) => `${count} ${how}`).join(' + ')} + ${present}; ` +
+    `${counts.map(([how, , bytes]) => `${formatSize(bytes)} ${how}`).join(', ')}, ${inlined}`
   )
 }

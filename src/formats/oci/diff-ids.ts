@@ -10,6 +10,15 @@ export function isImageConfig(mediaType: string): boolean {
   return mediaType === MediaType.ociConfig
 }
 
+/**
+ * Whether a manifest is that of a container image. Pulls convert Docker manifests; those that came from a containers-storage
+ * are kept as they are (containers-storage.md §3.2).
+ */
+export function isImageManifest({ mediaType, config }: Manifest): boolean {
+  const isDocker = mediaType === MediaType.dockerManifest && config.mediaType === MediaType.dockerConfig
+  return isDocker || isImageConfig(config.mediaType)
+}
+
 /** The identifiers of an artifact's layers: the digests of the blobs as stored, compressed or not. */
 export function layerIdentifiers(manifest: Manifest): Digest[] {
   return manifest.layers.map(({ digest }) => digest)
@@ -21,7 +30,7 @@ export function layerIdentifiers(manifest: Manifest): Digest[] {
  * @throws SluiceError `SLUICE_FORMAT` if the config does not have one diff id for each layer.
  */
 export function layerIds(manifest: Manifest, config: Uint8Array): Digest[] {
-  if (!isImageConfig(manifest.config.mediaType)) return layerIdentifiers(manifest)
+  if (!isImageManifest(manifest)) return layerIdentifiers(manifest)
   const document = `config ${manifest.config.digest}`
   const { diffIds } = parseConfig(config, document)
   if (diffIds.length !== manifest.layers.length) {

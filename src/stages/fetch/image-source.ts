@@ -1,9 +1,10 @@
-/** Where images come from: one interface for registries, OCI layouts and archives. */
+/** Where images come from: one interface for registries, OCI layouts and archives, and local stores. */
 import type { Digest } from '../../formats/digest.js'
 import type { Descriptor } from '../../formats/oci/descriptor.js'
 import type { Manifest } from '../../formats/oci/manifest.js'
 import type { Platform } from '../../formats/oci/platform.js'
 import type { OutputMemory } from '../decompress/native-output.js'
+import type { StorageLayer } from '../containers-storage/stored-layers.js'
 import type { CreateBlobDigest } from './verify-blob.js'
 import type { BlobValidator } from '../../repository/parts/part-journal.js'
 
@@ -59,6 +60,10 @@ export interface ImageSource {
   readonly description: string
   /** Whether blobs come over a network, so that it is worth to keep what arrived of them. */
   readonly isRemote?: boolean
+  /** What the person who pulls should know. */
+  readonly warnings?: readonly string[]
+  /** The layer as files of this host; where there is this, there are no blobs of layers. */
+  readonly localLayer?: (diffId: Digest) => StorageLayer
   /** The manifest for a platform: instances of an index are chosen, Docker manifests converted. */
   manifest(options: ManifestOptions): Promise<ResolvedManifest>
   /**

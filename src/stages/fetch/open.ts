@@ -1,7 +1,6 @@
 /** Opens the source that an image reference names. */
 import { realpath } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { SluiceError } from '../../errors.js'
 import { defaultRetryPolicy, type RetryPolicy } from '../../flow/retry.js'
 import {
   parseReference,
@@ -9,10 +8,11 @@ import {
   type BareName,
   type ImageReference,
 } from '../../formats/oci/reference.js'
+import type { StorageOptions } from '../containers-storage/stored-layers.js'
 import type { ImageSource } from './image-source.js'
 import { directoryLayoutFiles, type LayoutFiles } from './layout-files.js'
 import { OciLayoutSource } from './oci-layout.js'
-import { enforcePolicy, loadPolicy, pathScopes, policyPaths, registryScopes } from './policy.js'
+import { enforcePolicy, loadPolicy, pathScopes, policyPaths, registryScopes, storageScopes } from './policy.js'
 import { userConfigFolder, type ConfigPlaces } from './registry/config-places.js'
 
 /** Every option has a default, so `{}` behaves as other container tools on the host do. */
@@ -32,6 +32,8 @@ export interface ImageSourceOptions {
   readonly tlsVerify?: boolean
   /** Empty ones count as none. */
   readonly credentials?: { readonly username: string; readonly password: string }
+  /** Where to look for images of `containers-storage:`. */
+  readonly storage?: Pick<StorageOptions, 'storageRoot' | 'additionalStores' | 'holdLock'>
   /** Looked at before the usual files. */
   readonly authFile?: string
   /** In place of the usual `certs.d` folders. */
@@ -69,7 +71,33 @@ export async function openImageSource(text: string, options: ImageSourceOptions 
     case 'bare':
       return openRegistryImage(reference, places, options)
     case 'containers-storage':
-      throw new SluiceError('SLUICE_UNSUPPORTED', `${text}: images of containers-storage are imported, not fetched`)
+      return openStorage(reference.text, reference.rest, places, options)
+  }
+}
+
+async function openStorage(
+  text: string,
+  name: string,
+  places: ConfigPlaces,
+  options: ImageSourceOptions,
+): Promise<ImageSource> {
+  const [{ openStorageImage }, { StorageSource }] = await Promise.all([
+    import('../containers-storage/open-storage-image.js'),
+    import('./storage-source.js'),
+  ])
+  const policy = await findPolicy(places, options)
+  const { environment: env } = places
+  const image = await openStorageImage(name, {
+    env,
+    ...options.storage,
+    ...(options.signal && { signal: options.signal }),
+  })
+  try {
+    if (policy !== undefined) enforcePolicy(policy, 'containers-storage', storageScopes(image), text)
+    return new StorageSource(image, text)
+  } catch (error) {
+    image.close()
+    throw error
   }
 }
 

@@ -101,3 +101,12 @@ export function pathScopes(path: string, tag: string | undefined): string[] {
 export function policyPaths(userFolder: string, etc: string): string[] {
   return [join(userFolder, 'policy.json'), join(etc, 'containers/policy.json')]
 }
+
+/** The scopes of an image of a containers-storage: its names and id in this store, then the store. */
+export function storageScopes({ store, name, id }: { store: string; name: string; id: string }): string[] {
+  const places = [`[overlay@${store}]`, `[vfs@${store}]`, `[${store}]`]
+  return places
+    .slice(0, 2)
+    .flatMap((place) => [`${place}${name}`, `${place}@${id}`])
+    .concat(places)
+}

@@ -1,22 +1,28 @@
 import { VerityTree } from '../../formats/verity/digest.js'
-import type { ObjectStore, ObjectWriter, StoredObject } from '../../repository/objects.js'
+import type { ObjectStore, ObjectWriter, StoredObject, WrittenFile } from '../../repository/objects.js'
 
 /** An object of several slabs: written by any thread at any place, its blocks' hashes put together here in order. */
 export class LargeObject {
   readonly size: number
   readonly #writer: ObjectWriter
   readonly #tree: VerityTree
+  readonly #isWritten: boolean
   #planned = 0
 
-  /** @param size in bytes. */
-  constructor(store: ObjectStore, size: number) {
+  /**
+   * @param size in bytes.
+   * @param written has the content already: it is hashed only.
+   */
+  constructor(store: ObjectStore, size: number, written?: WrittenFile) {
     this.size = size
-    this.#writer = store.begin()
+    this.#writer = store.begin(written)
+    this.#isWritten = written !== undefined
     this.#tree = new VerityTree(store.algorithm)
   }
 
-  get fd(): number {
-    return this.#writer.fd
+  /** Where its pieces are to be written. */
+  get fd(): number | undefined {
+    return this.#isWritten ? undefined : this.#writer.fd
   }
 
   /** Where the next piece, of `length` bytes, goes. */

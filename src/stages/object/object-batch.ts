@@ -1,13 +1,13 @@
 /** The objects of one slab: what is to be stored, and what became of it. Plain data, which threads send each other. */
 import { ioError } from '../../errors.js'
 import type { ObjectId } from '../../formats/digest.js'
-import type { ObjectStore } from '../../repository/objects.js'
+import type { ObjectStore, StoredObject } from '../../repository/objects.js'
 import { writeAll } from '../../repository/write-all.js'
 
 /** A stretch of an object that is larger than what is kept together; starts at a whole block of the object. */
 export interface ObjectPiece {
-  /** The file that the object is written to. */
-  readonly fd: number
+  /** The file that the object is written to; undefined if it is there already. */
+  readonly fd: number | undefined
   /** Where in the slab it begins, in bytes, headroom included. */
   readonly start: number
   readonly length: number
@@ -36,9 +36,23 @@ export interface ObjectStats {
   presentObjects: number
   /** Bytes of new objects. */
   storedBytes: number
+  /** New objects that share the blocks of a file elsewhere, and their bytes. */
+  reflinkedObjects: number
+  reflinkedBytes: number
+  /** New objects that are another name of a file elsewhere, and their bytes. */
+  hardlinkedObjects: number
+  hardlinkedBytes: number
 }
 
-export const noObjects = (): ObjectStats => ({ newObjects: 0, presentObjects: 0, storedBytes: 0 })
+export const noObjects = (): ObjectStats => ({
+  newObjects: 0,
+  presentObjects: 0,
+  storedBytes: 0,
+  reflinkedObjects: 0,
+  reflinkedBytes: 0,
+  hardlinkedObjects: 0,
+  hardlinkedBytes: 0,
+})
 
 /** Stores the objects of a slab, whose memory is `bytes`. */
 export function storeBatch(store: ObjectStore, bytes: Buffer, { wholes, pieces }: ObjectBatch): StoredBatch {
@@ -51,26 +65,33 @@ export function storeBatch(store: ObjectStore, bytes: Buffer, { wholes, pieces }
   })
   const leaves = pieces.map(({ fd, start, length, position }) => {
     const piece = bytes.subarray(start, start + length)
-    writePiece(fd, piece, position)
+    if (fd !== undefined) writePiece(fd, piece, position)
     return store.hashBlocks(piece)
   })
   return { ids, leaves, stats }
 }
 
 /** Adds one stored object to `stats`. */
-export function count(stats: ObjectStats, { isNew, size }: { readonly isNew: boolean; readonly size: number }): void {
-  if (isNew) {
-    stats.newObjects++
-    stats.storedBytes += size
-  } else {
+export function count(stats: ObjectStats, { isNew, size, sharing }: Omit<StoredObject, 'id'>): void {
+  if (!isNew) {
     stats.presentObjects++
+    return
   }
+  stats.newObjects++
+  stats.storedBytes += size
+  if (sharing === undefined) return
+  stats[`${sharing}Objects`]++
+  stats[`${sharing}Bytes`] += size
 }
 
 export function addStats(stats: ObjectStats, more: ObjectStats): void {
   stats.newObjects += more.newObjects
   stats.presentObjects += more.presentObjects
   stats.storedBytes += more.storedBytes
+  stats.reflinkedObjects += more.reflinkedObjects
+  stats.reflinkedBytes += more.reflinkedBytes
+  stats.hardlinkedObjects += more.hardlinkedObjects
+  stats.hardlinkedBytes += more.hardlinkedBytes
 }
 
 function writePiece(fd: number, piece: Buffer, position: number): void {

@@ -9,6 +9,7 @@ import type { StageMeter } from '../../flow/meter.js'
 import { MAX_OUTPUT_CHUNK, type OutputMemory } from '../decompress/native-output.js'
 import { returnMemory } from '../../native/memory.js'
 import { PinnedBuffer } from '../../native/pinned-buffer.js'
+import type { StoredObject, WrittenFile } from '../../repository/objects.js'
 
 /** What a decoder fills at a time. */
 export const SLAB_BYTES = MAX_OUTPUT_CHUNK
@@ -16,6 +17,16 @@ export const SLAB_BYTES = MAX_OUTPUT_CHUNK
 export const SLAB_HEADROOM = 256 * 1024
 /** Memory that one slab takes. */
 export const SLAB_FOOTPRINT = SLAB_HEADROOM + SLAB_BYTES
+
+/** A file whose content passes in slabs, and which the object store has got. */
+export interface SlabFile {
+  /** Where its first byte is in the slab, headroom included. */
+  readonly start: number
+  /** In bytes; more than there are in the slab if the file goes on in the next. */
+  readonly size: number
+  /** The object, or what is to become one when all of it has passed. */
+  readonly object: StoredObject | WrittenFile
+}
 
 export class Slab {
   /** Position in the pool; threads find the memory by it. */
@@ -26,6 +37,8 @@ export class Slab {
   readonly room: PinnedBuffer
   /** Bytes in the room that are filled. */
   length = 0
+  /** Files that begin in it, and that need not be stored from here. */
+  files: readonly SlabFile[] = []
   /** How many will give it back. */
   holders = 0
 
@@ -93,6 +106,7 @@ export class SlabPool {
   give(slab: Slab): void {
     if (--slab.holders > 0) return
     slab.length = 0
+    slab.files = []
     const next = this.#waiting.shift()
     if (next === undefined) {
       this.#free.push(slab)

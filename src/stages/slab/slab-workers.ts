@@ -1,7 +1,8 @@
 /** Who does the work on the bytes in slabs: other threads, or this one. */
 import type { Decoder, DecoderKind } from '../decompress/decoder.js'
 import type { ObjectBatch, StoredBatch } from '../object/object-batch.js'
-import type { Slab, SlabPool } from './slab-pool.js'
+import type { FileParts } from './fill-from-files.js'
+import type { Slab, SlabFile, SlabPool } from './slab-pool.js'
 
 /** The stages whose work it is. */
 export type WorkKind = 'object' | 'digest' | 'decompress'
@@ -9,6 +10,8 @@ export type WorkKind = 'object' | 'digest' | 'decompress'
 export interface SlabWorkers {
   /** Stores the objects in a slab, whose memory must stay as it is until the promise is settled. */
   store(slab: Slab, batch: ObjectBatch): Promise<StoredBatch>
+  /** Reads files into a slab; gives those of them that became files of the object store, under temporary names. */
+  fill(slab: Slab, parts: FileParts): Promise<SlabFile[]>
   /** Starts a digest over what passes in slabs. @param algorithm name of a hash that Node knows. */
   digest(algorithm: string): SlabDigest
   /** A decoder in C whose output goes to slabs; who waits for memory stops when `signal` is aborted. */

@@ -3,7 +3,7 @@ import { lstatSync } from 'node:fs'
 import { join } from 'node:path'
 import { readDirectory } from '../../repository/category.js'
 import { METADATA_FILE } from '../../repository/init.js'
-import { TEMPORARY_PREFIX } from '../../repository/objects.js'
+import { TEMPORARY_PREFIX } from '../../repository/temporary-object.js'
 import type { Repository } from '../../repository/repository.js'
 
 const SYMLINK_PREFIX = '.symlink-'

@@ -39,6 +39,8 @@ export interface ImportOptions {
   /** Whether the entries are wanted. */
   readonly entries?: boolean
   readonly meters?: ImportMeters
+  /** False: take the tar for what it is said to be, without a digest. */
+  readonly verify?: boolean
   readonly signal?: AbortSignal
 }
 
@@ -57,21 +59,32 @@ export interface LayerName {
  *
  * @throws SluiceError `SLUICE_DIGEST_MISMATCH` if the tar has another digest: its objects stay, the name is not given.
  */
-export async function importLayer(
+export function importLayer(
+  repository: Repository,
+  engine: Engine,
+  name: LayerName,
+  bytes: AsyncIterable<Uint8Array>,
+  options: ImportOptions = {},
+): Promise<ImportedLayer> {
+  return importSlabs(repository, engine, name, fillSlabs(bytes, engine.slabs, options.signal), options)
+}
+
+/** As `importLayer`, of a tar that comes in slabs, with files in them that objects can be made of. */
+export async function importSlabs(
   repository: Repository,
   { slabs, workers }: Engine,
   { id: layerId, diffId }: LayerName,
-  bytes: AsyncIterable<Uint8Array>,
-  { entries = false, meters = importMeters(), signal }: ImportOptions = {},
+  filled: AsyncGenerator<Slab>,
+  { entries = false, meters = importMeters(), verify = true, signal }: ImportOptions = {},
 ): Promise<ImportedLayer> {
   const cutter = new SlabCutter(repository.objects)
-  const digest = workers.digest(digestHashName(diffId ?? layerId))
+  const digest = verify ? workers.digest(digestHashName(diffId ?? layerId)) : undefined
   const collector = entries ? new EntryCollector() : undefined
   const writer = new LayerWriter(repository.objects, cutter, meters.splitstream, collector)
   const inOrder = new InOrder()
   let size = 0
   try {
-    for await (const slab of fillSlabs(bytes, slabs, signal)) {
+    for await (const slab of filled) {
       size += slab.length
       const done = workOn(slab, (slab) => meters.tar.work(() => cutter.cut(slab)), digest, workers)
       meters.tar.count(slab.length)
@@ -85,23 +98,26 @@ export async function importLayer(
     }
     cutter.end()
     await inOrder.end()
-    const actual = `${layerId.slice(0, layerId.indexOf(':'))}:${await digest.digest()}`
-    if (diffId !== undefined && actual !== diffId) {
-      throw new SluiceError('SLUICE_DIGEST_MISMATCH', `the layer's tar is ${actual}, not its diff_id`, {
-        details: { expected: diffId, actual },
-      })
-    }
+    if (digest !== undefined) ensureDigest(layerId, diffId, await digest.digest())
     const stream = await writer.finish()
     await publishStream(repository, streamName.layer(layerId), stream)
     return { stream, size, inlineBytes: writer.inlineBytes, objects: writer.stats, entries: writer.entries() }
   } catch (error) {
     // Threads may still be writing to files that are to be removed.
     await inOrder.settled()
-    digest.abort()
+    digest?.abort()
     cutter.abort()
     writer.abort()
     throw withContext(error, `layer ${layerId}`)
   }
+}
+
+function ensureDigest(layerId: Digest, diffId: Digest | undefined, hex: string): void {
+  const actual = `${layerId.slice(0, layerId.indexOf(':'))}:${hex}`
+  if (diffId === undefined || actual === diffId) return
+  throw new SluiceError('SLUICE_DIGEST_MISMATCH', `the layer's tar is ${actual}, not its diff_id`, {
+    details: { expected: diffId, actual },
+  })
 }
 
 const importMeters = (): ImportMeters => ({ tar: new StageMeter('tar'), splitstream: new StageMeter('splitstream') })
@@ -110,10 +126,10 @@ const importMeters = (): ImportMeters => ({ tar: new StageMeter('tar'), splitstr
 async function workOn(
   slab: Slab,
   cut: (slab: Slab) => SlabPlan,
-  digest: SlabDigest,
+  digest: SlabDigest | undefined,
   workers: SlabWorkers,
 ): Promise<{ plan: SlabPlan; stored: StoredBatch }> {
-  const digested = digest.update(slab)
+  const digested = digest?.update(slab) ?? Promise.resolve()
   let plan: SlabPlan
   try {
     plan = cut(slab)
@@ -164,7 +180,10 @@ class LayerWriter {
         count(this.stats, object)
         this.#external(object.id, object.size)
       } else if ('index' in part) this.#external(ids[part.index], part.size)
-      else this.#inline(part)
+      else if ('id' in part) {
+        count(this.stats, part)
+        this.#external(part.id, part.size)
+      } else this.#inline(part)
     }
   }
 

@@ -2,9 +2,10 @@
 import { VERITY_BLOCK_SIZE } from '../../formats/verity/digest.js'
 import { TarSplitter, type TarSink } from '../../formats/tar/split.js'
 import type { ObjectStore, StoredObject } from '../../repository/objects.js'
+import { removeTemporary } from '../../repository/temporary-object.js'
 import { LargeObject } from '../object/large-object.js'
 import type { ObjectBatch, ObjectPiece } from '../object/object-batch.js'
-import { SLAB_HEADROOM, type Slab } from '../slab/slab-pool.js'
+import { SLAB_HEADROOM, type Slab, type SlabFile } from '../slab/slab-pool.js'
 
 /** A whole object of the batch: its number there, and its size in bytes. */
 export interface WholeObject {
@@ -19,16 +20,28 @@ export interface SlabPlan {
   /** The object that each piece of the batch belongs to. */
   readonly owners: readonly LargeObject[]
   /** In the order of the tar: inline bytes, as views of the slab, and the objects that end in this slab. */
-  readonly parts: readonly (Uint8Array | WholeObject | LargeObject)[]
+  readonly parts: readonly SlabPart[]
 }
+
+export type SlabPart = Uint8Array | WholeObject | LargeObject | StoredObject
 
 class PlanBuilder {
   readonly wholes: number[] = []
   readonly pieces: ObjectPiece[] = []
   readonly owners: LargeObject[] = []
-  readonly parts: (Uint8Array | WholeObject | LargeObject)[] = []
+  readonly parts: SlabPart[] = []
 
-  constructor(readonly slab: Slab) {}
+  readonly #files: Map<number, SlabFile>
+
+  constructor(readonly slab: Slab) {
+    this.#files = new Map(slab.files.map((file) => [file.start, file]))
+  }
+
+  /** What the store has got of the body which begins at `start`. */
+  knownAt(start: number, size: number): SlabFile['object'] | undefined {
+    const file = this.#files.get(start)
+    return file?.size === size ? file.object : undefined
+  }
 
   plan(): SlabPlan {
     const { wholes, pieces, owners, parts } = this
@@ -52,10 +65,14 @@ export class SlabCutter {
   #seen = 0
   /** The open body, if it goes out in pieces. */
   #large: LargeObject | undefined
+  /** The open body, if it is an object already. */
+  #stored: StoredObject | undefined
   readonly #carry = Buffer.allocUnsafe(SLAB_HEADROOM)
   #carried = 0
   /** Large objects that are not stored yet, to be given up if the layer fails. */
   readonly #begun = new Set<LargeObject>()
+  /** Temporary files that no body has turned out to be. */
+  readonly #unused = new Set<string>()
 
   constructor(store: ObjectStore) {
     this.#store = store
@@ -75,6 +92,7 @@ export class SlabCutter {
   cut(slab: Slab): SlabPlan {
     const plan = new PlanBuilder(slab)
     this.#plan = plan
+    for (const { object } of slab.files) if ('path' in object) this.#unused.add(object.path)
     this.#splitter.push(slab.filled)
     return plan.plan()
   }
@@ -82,6 +100,7 @@ export class SlabCutter {
   /** @throws SluiceError when the tar was cut short. */
   end(): void {
     this.#splitter.end()
+    this.#dropUnused()
   }
 
   /** Stores a large object, once all of its pieces are written and hashed. */
@@ -93,29 +112,40 @@ export class SlabCutter {
   /** Removes what is left of large objects; no thread may be at work on them. */
   abort(): void {
     for (const object of this.#begun) object.abort()
+    this.#dropUnused()
+  }
+
+  #dropUnused(): void {
+    for (const path of this.#unused) removeTemporary(path)
+    this.#unused.clear()
   }
 
   #data(bytes: Uint8Array): void {
     const { slab } = this.#plan!
+    const isFirst = this.#seen === 0
     this.#seen += bytes.length
     const start = bytes.byteOffset - slab.bytes.byteOffset - this.#carried
     const length = this.#carried + bytes.length
     this.#carry.copy(slab.bytes, start, 0, this.#carried)
     this.#carried = 0
+    const known = isFirst ? this.#plan!.knownAt(start, this.#size) : undefined
     if (this.#seen === this.#size) {
-      if (this.#large === undefined) this.#plan!.wholes.push(start, length)
-      else this.#piece(this.#large, start, length)
+      if (this.#large !== undefined) this.#piece(this.#large, start, length)
+      else if (known !== undefined && 'id' in known) this.#stored = known
+      else this.#plan!.wholes.push(start, length)
       return
     }
-    if (this.#size > SLAB_HEADROOM) this.#large ??= this.#begin()
+    if (this.#size > SLAB_HEADROOM) this.#large ??= this.#begin(known)
     const keep = this.#large === undefined ? length : this.#seen % VERITY_BLOCK_SIZE
     if (this.#large !== undefined && keep < length) this.#piece(this.#large, start, length - keep)
     this.#carried = slab.bytes.copy(this.#carry, 0, start + length - keep, start + length)
   }
 
-  #begin(): LargeObject {
-    const object = new LargeObject(this.#store, this.#size)
+  #begin(known: SlabFile['object'] | undefined): LargeObject {
+    const written = known !== undefined && 'path' in known ? known : undefined
+    const object = new LargeObject(this.#store, this.#size, written)
     this.#begun.add(object)
+    if (written !== undefined) this.#unused.delete(written.path)
     return object
   }
 
@@ -127,7 +157,8 @@ export class SlabCutter {
 
   #end(): void {
     const { parts, wholes } = this.#plan!
-    parts.push(this.#large ?? { index: wholes.length / 2 - 1, size: this.#size })
+    parts.push(this.#large ?? this.#stored ?? { index: wholes.length / 2 - 1, size: this.#size })
     this.#large = undefined
+    this.#stored = undefined
   }
 }

@@ -1,0 +1,54 @@
+/** Options of pulls from a local containers-storage. */
+import { Option, type Command } from 'commander'
+import type { ImageSourceOptions, PullOptions } from '../index.js'
+
+export interface StorageFlags {
+  readonly localFetch?: 'disabled' | 'auto' | 'zerocopy'
+  readonly storageRoot?: string
+  readonly additionalStore?: readonly string[]
+  readonly requireReflink?: boolean
+  /** True without a value. */
+  readonly hardlink?: true | 'insecure'
+  readonly trustStorage?: boolean
+  readonly holdStoreLock?: boolean
+}
+
+const collect = (value: string, all: readonly string[] = []): string[] => [...all, value]
+
+/** @param localFetch default of `--local-fetch`, which says nothing here: there is only one way to such images. */
+export function withStorageOptions(command: Command, localFetch: 'disabled' | 'auto'): Command {
+  return command
+    .addOption(
+      new Option('--local-fetch <how>', 'files of containers-storage: images; zerocopy: never copy one')
+        .choices(['disabled', 'auto', 'zerocopy'])
+        .default(localFetch),
+    )
+    .option('--storage-root <dir>', 'the containers-storage to look in; default: as podman finds it')
+    .option('--additional-store <dir>', 'another one to look in; can be given several times', collect)
+    .option('--require-reflink', 'fail where a file of the storage would have to be copied')
+    .option(
+      '--hardlink [kind]',
+      "make objects other names of the storage's files, if fs-verity seals them; or: insecure",
+    )
+    .option('--trust-storage', 'check CRCs of files instead of the diff_ids of layers')
+    .option('--hold-store-lock', 'keep others from changing the storage during the pull')
+}
+
+/** Where to look, for `openImageSource`. */
+export function storagePlacesOf(flags: StorageFlags): NonNullable<ImageSourceOptions['storage']> {
+  return {
+    ...(flags.storageRoot !== undefined && { storageRoot: flags.storageRoot }),
+    ...(flags.additionalStore !== undefined && { additionalStores: flags.additionalStore }),
+    ...(flags.holdStoreLock !== undefined && { holdLock: flags.holdStoreLock }),
+  }
+}
+
+/** What to do with what is found, for `pullOci`. */
+export function storageImportOf(flags: StorageFlags): NonNullable<PullOptions['storage']> {
+  const hardlinks = flags.hardlink === undefined ? 'never' : flags.hardlink === 'insecure' ? 'insecure' : 'sealed'
+  return {
+    requireReflink: flags.requireReflink === true || flags.localFetch === 'zerocopy',
+    hardlinks,
+    trust: flags.trustStorage ?? false,
+  }
+}

@@ -1,0 +1,109 @@
+/** Reads files into a slab, and stores those that are objects; the work of any thread. */
+import { readSync } from 'node:fs'
+import { ioError } from '../../errors.js'
+import { Crc64 } from '../../formats/cstor/crc64.js'
+import { storageError } from '../../formats/cstor/storage-error.js'
+import { INLINE_LIMIT } from '../../formats/tar/format.js'
+import { closeQuietly } from '../../repository/close-quietly.js'
+import type { ObjectStore, WrittenFile } from '../../repository/objects.js'
+import { removeTemporary } from '../../repository/temporary-object.js'
+import {
+  ensureSize,
+  FileSharer,
+  type OpenWrittenFile,
+  type SharingPolicy,
+  type SourceFile,
+} from '../object/share-file.js'
+import type { SlabFile } from './slab-pool.js'
+
+/** What of a file goes to a slab. Plain data, which threads send each other. */
+export interface FilePart extends SourceFile {
+  /** Where it goes in the slab, in bytes, headroom included. */
+  readonly start: number
+  readonly length: number
+  /** Where it is in the file. */
+  readonly position: number
+  /** What the CRC-64 of the part has to be, in base64, if that is to be checked. */
+  readonly crc64?: string | undefined
+}
+
+export interface FileParts {
+  readonly parts: readonly FilePart[]
+  readonly policy: SharingPolicy
+}
+
+/** Fills the slab whose memory is `bytes`; see `fillFromFiles`. */
+export type FillFromFiles = (bytes: Buffer, parts: FileParts) => SlabFile[]
+
+/** For files that become objects of `store`; remembers which file systems do not share blocks. */
+export function fileFiller(store: ObjectStore): FillFromFiles {
+  const sharer = new FileSharer(store)
+  return (bytes, parts) => fillFromFiles(store, sharer, bytes, parts)
+}
+
+/**
+ * Fills the slab whose memory is `bytes`. Files that are there whole, and too large to stay inline, are stored: shared if
+ * possible, and read from what is shared.
+ *
+ * @returns what was stored; if it throws, no temporary file is left.
+ */
+function fillFromFiles(
+  store: ObjectStore,
+  sharer: FileSharer,
+  bytes: Buffer,
+  { parts, policy }: FileParts,
+): SlabFile[] {
+  const wholes: FilePart[] = []
+  const written: (WrittenFile | undefined)[] = []
+  try {
+    for (const part of parts) {
+      if (isWhole(part) && part.size > INLINE_LIMIT) {
+        const file = sharer.share(part, policy)
+        wholes.push(part)
+        written.push(file)
+        readAndClose(file, bytes, part)
+      } else readPart(part.fd, bytes, part)
+    }
+    const contents = wholes.map(({ start, length }) => bytes.subarray(start, start + length))
+    return store.storeAll(contents, written).map((object, i) => {
+      const { start, size } = wholes[i]
+      return { start, size, object }
+    })
+  } catch (error) {
+    for (const file of written) if (file !== undefined) removeTemporary(file.path)
+    throw ioError(error, 'cannot read a file of the layer')
+  }
+}
+
+/** Reads a whole file, from what is shared of it if that is possible. */
+function readAndClose(shared: OpenWrittenFile | undefined, bytes: Buffer, part: FilePart): void {
+  try {
+    readPart(shared?.fd ?? part.fd, bytes, part)
+  } finally {
+    if (shared !== undefined) closeQuietly(shared.fd)
+  }
+}
+
+function isWhole({ length, size }: FilePart): boolean {
+  return length === size
+}
+
+function readPart(fd: number, bytes: Buffer, part: FilePart): void {
+  const { start, length, position, path, crc64 } = part
+  for (let at = 0; at < length;) {
+    const count = readSync(fd, bytes, start + at, length - at, position + at)
+    if (count === 0) ensureSize(part, position + at)
+    at += count
+  }
+  if (crc64 === undefined) return
+  ensureCrc(path, crc64, new Crc64().update(bytes.subarray(start, start + length)))
+}
+
+/** @throws SluiceError `SLUICE_DIGEST_MISMATCH` */
+export function ensureCrc(path: string, expected: string, crc: Crc64): void {
+  const actual = crc.digest().toString('base64')
+  if (actual === expected) return
+  throw storageError('LAYER_DATA_CRC', `${path} has other content than when it was stored (CRC-64)`, {
+    details: { path, expected, actual },
+  })
+}

@@ -1,0 +1,289 @@
+/** Stores of every maker and kind: each image gets the id that a pull of its layout gives it. */
+import assert from 'node:assert/strict'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  statfsSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { OciLayout, rawTar, richLayers, skopeoCopy } from '../helpers/system-images.js'
+import {
+  missing,
+  mountTools,
+  run,
+  runOk,
+  scratchFolder,
+  sluiceIsReplaced,
+  ToolRepository,
+  toolCommand,
+  type RunResult,
+} from '../helpers/system-run.js'
+
+const tools = ['podman', 'buildah', 'skopeo', 'mkfs.xfs', 'useradd', 'setpriv', 'newuidmap', 'kernel:xfs', 'loop']
+
+/** A containers-storage of its own, independent of what the machine is set up for. */
+class Store {
+  readonly root: string
+  readonly options: readonly string[]
+
+  constructor(
+    folder: string,
+    private readonly driver: 'overlay' | 'vfs' = 'overlay',
+    ...options: readonly string[]
+  ) {
+    this.root = join(folder, 'root')
+    const places = ['--root', this.root, '--runroot', join(folder, 'run'), '--storage-driver', driver]
+    this.options = [...places, ...options.flatMap((option) => ['--storage-opt', option])]
+  }
+
+  /** As skopeo names it. */
+  reference(image: string): string {
+    return `containers-storage:[${this.driver}@${this.root}+${this.root}/../run]${image}`
+  }
+
+  async podman(...args: string[]): Promise<string> {
+    return (await runOk('podman', [...this.options, ...args])).toString().trim()
+  }
+
+  async buildah(command: string, ...args: string[]): Promise<string> {
+    return (await runOk('buildah', [command, ...this.options, ...args])).toString().trim()
+  }
+}
+
+function skip(): string | false {
+  return sluiceIsReplaced ? 'the reference cannot do all of this' : missing(...mountTools, ...tools)
+}
+
+describe('containers-storage of every maker', { skip: skip() }, () => {
+  const scratch = scratchFolder('makers')
+  const disk = join(scratch, 'disk')
+  let layout: OciLayout
+  let expected: string
+  let count = 0
+
+  before(async () => {
+    mkdirSync(disk)
+    await runOk('truncate', ['-s', '1500M', join(scratch, 'disk.img')])
+    await runOk('mkfs.xfs', ['-q', '-m', 'reflink=1', join(scratch, 'disk.img')])
+    await runOk('mount', ['-o', 'loop', join(scratch, 'disk.img'), disk])
+    layout = new OciLayout(join(scratch, 'layout'))
+    // podman 4 cannot make device nodes of large numbers.
+    const layers = await richLayers(join(scratch, 'files'), ['var/lib/disk'])
+    layout.tag('t', await layout.image(layers))
+    expected = await layoutId(layout.reference('t'))
+  })
+
+  /** The image id by both tools' pulls of a layout. */
+  async function layoutId(reference: string): Promise<string> {
+    const ids = []
+    for (const tool of ['cfsctl', 'sluice'] as const) {
+      const repository = await ToolRepository.init(tool, join(scratch, `direct-${count++}`))
+      await repository.ok('oci', 'pull', reference, 't')
+      ids.push(await repository.ok('oci', 'compute-id', 't'))
+    }
+    assert.equal(ids[0], ids[1])
+    return ids[0]
+  }
+
+  async function imported(
+    reference: string,
+    ...options: string[]
+  ): Promise<{ repository: ToolRepository; printed: RunResult }> {
+    const repository = await ToolRepository.init('sluice', join(disk, `repository-${count++}`))
+    const printed = await repository.run('oci', 'pull', ...options, reference, 't')
+    assert.equal(printed.status, 0, printed.stderr)
+    assert.match(await repository.ok('oci', 'fsck'), /^oci images: 1\/1 ok$/m)
+    return { repository, printed }
+  }
+
+  test('podman and overlay, by its store in the reference', async () => {
+    const store = new Store(join(disk, 'podman'))
+    const id = await store.podman('pull', '-q', layout.reference('t'))
+    const { repository, printed } = await imported(store.reference(id))
+    assert.equal(await repository.other.ok('oci', 'compute-id', 't'), expected)
+    assert.match(printed.stdout.toString(), /^objects +[1-9]\d* reflinked \+ 0 copied/m)
+  })
+
+  test('podman and vfs', async () => {
+    const store = new Store(join(disk, 'vfs'), 'vfs')
+    const id = await store.podman('pull', '-q', layout.reference('t'))
+    const { repository } = await imported(`containers-storage:${id}`, '--storage-root', store.root, '--require-reflink')
+    assert.equal(await repository.other.ok('oci', 'compute-id', 't'), expected)
+  })
+
+  test('skopeo, and Docker schema 2', async () => {
+    for (const [name, format] of [
+      ['oci', 'oci'],
+      ['docker', 'v2s2'],
+    ] as const) {
+      const store = new Store(join(disk, name))
+      await skopeoCopy(layout.reference('t'), store.reference(`localhost/${name}:t`), '--format', format)
+      const { repository, printed } = await imported(`containers-storage:${name}:t`, '--storage-root', store.root)
+      assert.equal(await repository.ok('oci', 'compute-id', 't'), expected)
+      assert.equal(/warning: .*Docker schema 2/.test(printed.stderr), name === 'docker')
+    }
+  })
+
+  test('buildah, with its base in another store', async () => {
+    const lower = new Store(join(disk, 'lower'))
+    const base = await lower.podman('pull', '-q', layout.reference('t'))
+    const upper = new Store(join(disk, 'upper'), 'overlay', `additionalimagestore=${lower.root}`)
+    const container = await upper.buildah('from', base)
+    await upper.buildah('copy', '-q', container, join(scratch, 'files/base/usr/bin'), '/usr/more')
+    await upper.buildah('commit', '-q', container, 'localhost/top:t')
+
+    const stores = ['--storage-root', upper.root, '--additional-store', lower.root]
+    const { repository } = await imported('containers-storage:top:t', ...stores)
+    const copied = join(scratch, 'top')
+    const source = `containers-storage:[overlay@${upper.root}+${upper.root}/../run:additionalimagestore=${lower.root}]localhost/top:t`
+    await skopeoCopy(source, `oci:${copied}:t`)
+    assert.equal(await repository.other.ok('oci', 'compute-id', 't'), await layoutId(`oci:${copied}:t`))
+  })
+
+  test('an image takes no more space than its streams', async () => {
+    const files = Array.from({ length: 60 }, (_, i) => ({
+      name: `usr/${i}`,
+      content: Buffer.alloc(1_700_000, `${i} and some words`),
+    }))
+    const own = new OciLayout(join(scratch, 'space'))
+    const tar = await rawTar([{ name: 'usr/', type: 'directory' }, ...files])
+    own.tag('t', await own.image([tar], { compression: 'none' }))
+    const store = new Store(join(disk, 'space'))
+    const id = await store.podman('pull', '-q', own.reference('t'))
+    const used = (): number => {
+      const { blocks, bfree, bsize } = statfsSync(disk)
+      return (blocks - bfree) * bsize
+    }
+    await runOk('sync', ['-f', disk])
+    const before = used()
+    await imported(`containers-storage:${id}`, '--storage-root', store.root, '--require-reflink')
+    await runOk('sync', ['-f', disk])
+    assert.ok(used() - before < tar.length / 20, `${used() - before} of ${tar.length} bytes`)
+  })
+
+  test('a copy where file systems share no blocks, and no copy where it is not wanted', async () => {
+    const store = new Store(join(disk, 'podman'))
+    const [image] = (await store.podman('images', '-q')).split('\n')
+    const reference = `containers-storage:${image}`
+    const repository = await ToolRepository.init('sluice', join(scratch, 'elsewhere'))
+    const storage = ['--storage-root', store.root]
+    const error = await repository.fails(1, 'oci', 'pull', ...storage, '--require-reflink', reference, 't')
+    assert.match(error, /cannot be stored without copying it \(EXDEV\): from xfs to the repository/)
+    const printed = await repository.ok('oci', 'pull', ...storage, reference, 't')
+    assert.match(printed, /^objects +[1-9]\d* new \+ \d+ already present objects; [\d.]+ \w+ stored/m)
+    assert.equal(await repository.other.ok('oci', 'compute-id', 't'), expected)
+  })
+
+  describe('of a user', () => {
+    const user = `sluice-${process.pid}`
+    const home = join(disk, 'home')
+    const [node, script] = toolCommand('sluice') as [string, string]
+    let image = ''
+    let own = ''
+
+    before(async () => {
+      chmodSync(scratch, 0o755)
+      const secret = { name: 'usr/secret', uid: 5, gid: 6, mode: 0o600, content: Buffer.alloc(5000, 'secret') }
+      const layers = [
+        await rawTar([{ name: 'usr/', type: 'directory', mode: 0o755 }, secret]),
+        await rawTar([{ name: 'usr/other', content: Buffer.alloc(3_000_000, 'other') }, { name: 'usr/.wh.secret' }]),
+      ]
+      const made = new OciLayout(join(scratch, 'user'))
+      made.tag('t', await made.image(layers))
+      own = await layoutId(made.reference('t'))
+      await runOk('useradd', ['--no-create-home', '--home-dir', home, user])
+      for (const folder of [home, join(home, 'runtime')]) {
+        mkdirSync(folder, { mode: 0o700 })
+        await runOk('chown', [user, folder])
+      }
+      image = (await asUser('podman', '--storage-driver', 'overlay', 'pull', '-q', made.reference('t'))).trim()
+    })
+
+    after(async () => {
+      // podman leaves a process behind that keeps the user's namespaces.
+      const pid = join(home, 'runtime/libpod/tmp/pause.pid')
+      if (existsSync(pid)) process.kill(Number(readFileSync(pid, 'utf8')))
+      await run('userdel', ['--force', user])
+    })
+
+    function runAsUser(...command: string[]): Promise<RunResult> {
+      const words = ['--reuid', user, '--regid', user, '--init-groups', ...command]
+      return run('setpriv', words, { cwd: home, env: { HOME: home, XDG_RUNTIME_DIR: join(home, 'runtime') } })
+    }
+
+    async function asUser(...command: string[]): Promise<string> {
+      const { status, stdout, stderr } = await runAsUser(...command)
+      assert.equal(status, 0, stderr)
+      return stdout.toString()
+    }
+
+    test('files of other ids are read in a user namespace', async () => {
+      const repository = join(home, 'repository')
+      const sluice = [node, script, '--repo', repository]
+      await asUser(...sluice, 'init', '--insecure')
+      const printed = await asUser(...sluice, 'oci', 'pull', '--require-reflink', `containers-storage:${image}`, 't')
+      assert.match(printed, /^objects +[1-9]\d* reflinked \+ 0 copied/m)
+      assert.equal(await new ToolRepository('cfsctl', repository, {}).ok('--insecure', 'oci', 'compute-id', 't'), own)
+      const owner = statSync(home).uid
+      const objects = join(repository, 'objects')
+      const [first] = readdirSync(objects)
+      assert.equal(statSync(join(objects, first, readdirSync(join(objects, first))[0])).uid, owner)
+    })
+
+    /** A folder with links to these programs and no others. */
+    async function onlyPrograms(name: string, programs: readonly string[]): Promise<string> {
+      const folder = join(disk, name)
+      mkdirSync(folder)
+      for (const program of programs) {
+        const { stdout } = await run('which', [program])
+        symlinkSync(stdout.toString().trim(), join(folder, program))
+      }
+      return folder
+    }
+
+    for (const [program, needs] of [
+      ['unshare', ['unshare', 'newuidmap', 'newgidmap']],
+      ['buildah', ['buildah', 'newuidmap', 'newgidmap']],
+    ] as const) {
+      test(`without podman, ${program} makes the namespace`, async () => {
+        const path = await onlyPrograms(`only-${program}`, needs)
+        const repository = join(home, program)
+        const sluice = ['env', `PATH=${path}`, node, script, '--repo', repository]
+        await asUser(...sluice, 'init', '--insecure')
+        await asUser(...sluice, 'oci', 'pull', '--require-reflink', `containers-storage:${image}`, 't')
+        assert.equal(await asUser(...sluice, 'oci', 'compute-id', 't'), `${own}\n`)
+      })
+    }
+
+    test('the exit status is that of the command in the namespace', async () => {
+      const repository = join(home, 'full')
+      const sluice = [node, script, '--repo', repository]
+      await asUser(...sluice, 'init', '--insecure')
+      // Only the inner command can see that.
+      const found = await runOk('find', [join(home, '.local'), '-name', 'secret', '-size', '+1k'])
+      const secret = found.toString().trim()
+      const content = readFileSync(secret)
+      writeFileSync(secret, Buffer.alloc(content.length, 'changed'))
+      const { status, stderr } = await runAsUser(...sluice, 'oci', 'pull', `containers-storage:${image}`, 't')
+      writeFileSync(secret, content)
+      assert.equal(status, 5, stderr)
+      assert.match(stderr, /usr\/secret has changed/)
+    })
+
+    test('without a program that makes the namespace, the error says what to install', async () => {
+      const repository = join(home, 'without')
+      const sluice = ['env', 'PATH=/nonexistent', node, script, '--repo', repository]
+      await asUser(...sluice, 'init', '--insecure')
+      const { status, stderr } = await runAsUser(...sluice, 'oci', 'pull', `containers-storage:${image}`, 't')
+      assert.equal(status, 7)
+      assert.match(stderr, /permission denied[^]*hint: install podman, or util-linux/)
+    })
+  })
+})
