@@ -11,7 +11,7 @@ import type { OstreeSource } from './source.js'
 import type { CommitObjects } from './stored-commit.js'
 
 /** Requests at a time. */
-const METADATA_REQUESTS = 32
+const METADATA_REQUESTS = 48
 
 export interface MetadataWalk {
   readonly source: Pick<OstreeSource, 'metadata'>

@@ -11,8 +11,8 @@ import { SlabCollector } from './slab-collector.js'
 import type { OstreeEngine } from './source.js'
 
 /** Requests at a time; the time from a request to its answer counts less the more there are. */
-const REQUESTS = 32
-/** An object that is no longer waits here until it is whole; all requests together keep 8 MiB. */
+const REQUESTS = 48
+/** An object that is no longer waits here until it is whole; all requests together keep 12 MiB. */
 const MAX_WHOLE = 256 * 1024
 
 export async function fetchFiles(
