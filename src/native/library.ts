@@ -45,7 +45,7 @@ const libraries = {
       'umount2',
     ],
   },
-  libisal: { files: ['libisal.so.2'], functions: ['isal_inflate', 'isal_inflate_init'] },
+  libisal: { files: ['libisal.so.2'], functions: ['isal_inflate', 'isal_inflate_init', 'crc64_iso_refl'] },
   libdeflate: {
     files: ['libdeflate.so.0'],
     functions: ['libdeflate_alloc_decompressor', 'libdeflate_deflate_decompress_ex', 'libdeflate_free_decompressor'],

@@ -1,5 +1,5 @@
 import { readSync } from 'node:fs'
-import { Crc64 } from '../../formats/cstor/crc64.js'
+import { createCrc64 } from '../../native/crc64.js'
 import { closeQuietly } from '../../repository/close-quietly.js'
 import type { OpenFile } from '../containers-storage/stored-layers.js'
 
@@ -9,7 +9,7 @@ const BUFFER_BYTES = 1024 * 1024
 export function isUnchanged({ fd, size, crc64 }: OpenFile): boolean {
   try {
     if (crc64 === undefined) return true
-    const crc = new Crc64()
+    const crc = createCrc64(size)
     const buffer = Buffer.allocUnsafe(Math.min(size, BUFFER_BYTES))
     let at = 0
     for (let count = -1; at < size && count !== 0; at += count) {

@@ -1,7 +1,7 @@
 /** Reads files into a slab, and stores those that are objects; the work of any thread. */
 import { readSync } from 'node:fs'
 import { ioError } from '../../errors.js'
-import { Crc64 } from '../../formats/cstor/crc64.js'
+import { createCrc64, type Checksum } from '../../native/crc64.js'
 import { storageError } from '../../formats/cstor/storage-error.js'
 import { INLINE_LIMIT } from '../../formats/tar/format.js'
 import { closeQuietly } from '../../repository/close-quietly.js'
@@ -96,11 +96,11 @@ function readPart(fd: number, bytes: Buffer, part: FilePart): void {
     at += count
   }
   if (crc64 === undefined) return
-  ensureCrc(path, crc64, new Crc64().update(bytes.subarray(start, start + length)))
+  ensureCrc(path, crc64, createCrc64(length).update(bytes.subarray(start, start + length)))
 }
 
 /** @throws SluiceError `SLUICE_DIGEST_MISMATCH` */
-export function ensureCrc(path: string, expected: string, crc: Crc64): void {
+export function ensureCrc(path: string, expected: string, crc: Checksum): void {
   const actual = crc.digest().toString('base64')
   if (actual === expected) return
   throw storageError('LAYER_DATA_CRC', `${path} has other content than when it was stored (CRC-64)`, {

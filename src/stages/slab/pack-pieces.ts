@@ -6,7 +6,7 @@
  */
 import { openSync } from 'node:fs'
 import { startedAhead, type Started } from '../../flow/iterate.js'
-import { Crc64 } from '../../formats/cstor/crc64.js'
+import { createCrc64 } from '../../native/crc64.js'
 import { ioError } from '../../errors.js'
 import { closeQuietly } from '../../repository/close-quietly.js'
 import type { WrittenFile } from '../../repository/objects.js'
@@ -159,7 +159,7 @@ async function* packLarge(
   take: () => Promise<OpenSlab>,
 ): AsyncGenerator<Started<Slab>> {
   const { size, path, crc64 } = file
-  const crc = options.checkCrc && crc64 !== undefined ? new Crc64() : undefined
+  const crc = options.checkCrc && crc64 !== undefined ? createCrc64(size) : undefined
   const filled: Promise<Slab>[] = []
   let fd = file.fd
   let unused: string | undefined
