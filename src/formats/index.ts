@@ -1,6 +1,13 @@
 /** The codecs of Sluice, `sluice/formats`: bytes in, values out, and back; synchronous, no input or output. */
 export { fromByteString, toByteString, type ByteString } from './bytes.js'
 export { objectPath, parseObjectId, type Digest, type HashAlgorithm, type ObjectId } from './digest.js'
+export {
+  SplitDirReader,
+  splitDirChunkToBytes,
+  type SplitDirChunk,
+  type SplitDirFile,
+} from './cstor/splitdirfdstream.js'
+export { SplitFdReader, splitFdChunkToBytes, type SplitFdChunk } from './cstor/splitfdstream.js'
 export { readDumpfile, type Dumpfile } from './dumpfile/read.js'
 export { countReferences, writeDumpfile } from './dumpfile/write.js'
 export { chooseVersion } from './erofs/choose-version.js'

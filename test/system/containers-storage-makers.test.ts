@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict'
 import {
   chmodSync,
+  closeSync,
   existsSync,
   mkdirSync,
+  openSync,
   readFileSync,
   readdirSync,
   statfsSync,
@@ -13,6 +15,8 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { Repository } from '../../src/repository/repository.js'
+import { FileSharer } from '../../src/stages/object/share-file.js'
 import { OciLayout, rawTar, richLayers, skopeoCopy } from '../helpers/system-images.js'
 import {
   missing,
@@ -166,6 +170,24 @@ describe('containers-storage of every maker', { skip: skip() }, () => {
     await imported(`containers-storage:${id}`, '--storage-root', store.root, '--require-reflink')
     await runOk('sync', ['-f', disk])
     assert.ok(used() - before < tar.length / 20, `${used() - before} of ${tar.length} bytes`)
+  })
+
+  test('a file that is written after it was cloned is seen to be', async () => {
+    const { path: folder } = await ToolRepository.init('sluice', join(disk, 'changing'))
+    using repository = await Repository.open(folder, { insecure: true })
+    const path = join(disk, 'file')
+    writeFileSync(path, 'as it was'.repeat(1000))
+    const fd = openSync(path, 'r')
+    try {
+      const source = { fd, size: 9000, path }
+      const shared = new FileSharer(repository.objects).share(source, { required: true, hardlinks: 'never' })
+      shared!.ensureUnchanged()
+      writeFileSync(path, 'otherwise'.repeat(1000))
+      assert.throws(() => shared!.ensureUnchanged(), { code: 'SLUICE_IO' })
+      assert.equal(readFileSync(shared!.path, 'utf8'), 'as it was'.repeat(1000))
+    } finally {
+      closeSync(fd)
+    }
   })
 
   test('a copy where file systems share no blocks, and no copy where it is not wanted', async () => {

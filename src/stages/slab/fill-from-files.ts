@@ -4,16 +4,9 @@ import { ioError } from '../../errors.js'
 import { createCrc64, type Checksum } from '../../native/crc64.js'
 import { storageError } from '../../formats/cstor/storage-error.js'
 import { INLINE_LIMIT } from '../../formats/tar/format.js'
-import { closeQuietly } from '../../repository/close-quietly.js'
 import type { ObjectStore, WrittenFile } from '../../repository/objects.js'
 import { removeTemporary } from '../../repository/temporary-object.js'
-import {
-  ensureSize,
-  FileSharer,
-  type OpenWrittenFile,
-  type SharingPolicy,
-  type SourceFile,
-} from '../object/share-file.js'
+import { ensureSize, FileSharer, type SharingPolicy, type SourceFile } from '../object/share-file.js'
 import type { SlabFile } from './slab-pool.js'
 
 /** What of a file goes to a slab. Plain data, which threads send each other. */
@@ -61,7 +54,8 @@ function fillFromFiles(
         const file = sharer.share(part, policy)
         wholes.push(part)
         written.push(file)
-        readAndClose(file, bytes, part)
+        readPart(part.fd, bytes, part)
+        file?.ensureUnchanged()
       } else readPart(part.fd, bytes, part)
     }
     const contents = wholes.map(({ start, length }) => bytes.subarray(start, start + length))
@@ -72,15 +66,6 @@ function fillFromFiles(
   } catch (error) {
     for (const file of written) if (file !== undefined) removeTemporary(file.path)
     throw ioError(error, 'cannot read a file of the layer')
-  }
-}
-
-/** Reads a whole file, from what is shared of it if that is possible. */
-function readAndClose(shared: OpenWrittenFile | undefined, bytes: Buffer, part: FilePart): void {
-  try {
-    readPart(shared?.fd ?? part.fd, bytes, part)
-  } finally {
-    if (shared !== undefined) closeQuietly(shared.fd)
   }
 }
 

@@ -4,15 +4,13 @@
  * A file begins in a new slab if the open one has not room for all of it, and a file larger than a slab always does. So
  * one that becomes an object is in one slab, or in pieces of whole slabs, and nothing of it is carried over.
  */
-import { openSync } from 'node:fs'
 import { startedAhead, type Started } from '../../flow/iterate.js'
 import { createCrc64 } from '../../native/crc64.js'
-import { ioError } from '../../errors.js'
 import { closeQuietly } from '../../repository/close-quietly.js'
 import type { WrittenFile } from '../../repository/objects.js'
 import { removeTemporary } from '../../repository/temporary-object.js'
 import type { LayerPiece, OpenFile } from '../containers-storage/stored-layers.js'
-import type { FileSharer, OpenWrittenFile, SharingPolicy } from '../object/share-file.js'
+import type { FileSharer, SharedSource, SharingPolicy } from '../object/share-file.js'
 import { ensureCrc, type FilePart } from './fill-from-files.js'
 import { SLAB_BYTES, SLAB_HEADROOM, type Slab, type SlabFile, type SlabPool } from './slab-pool.js'
 import type { SlabWorkers } from './slab-workers.js'
@@ -158,24 +156,20 @@ async function* packLarge(
   options: PackOptions,
   take: () => Promise<OpenSlab>,
 ): AsyncGenerator<Started<Slab>> {
-  const { size, path, crc64 } = file
+  const { fd, size, path, crc64 } = file
   const crc = options.checkCrc && crc64 !== undefined ? createCrc64(size) : undefined
   const filled: Promise<Slab>[] = []
-  let fd = file.fd
   let unused: string | undefined
   try {
-    const written = options.sharer.share(file, options.policy)
-    if (written !== undefined) {
-      unused = written.path
-      fd = reopen(written)
-      closeQuietly(file.fd)
-    }
+    const shared = options.sharer.share(file, options.policy)
+    unused = shared?.path
     for (let position = 0; position < size; position += SLAB_BYTES) {
       const open = await take()
       const length = Math.min(SLAB_BYTES, size - position)
-      open.appendPart({ fd, size, path, length, position }, position === 0 ? written : undefined)
+      open.appendPart({ fd, size, path, length, position }, position === 0 ? shared : undefined)
       unused = undefined
-      const result = open.fill()
+      const isLast = position + length === size
+      const result = isLast && shared !== undefined ? checked(open.fill(), shared, options.slabs) : open.fill()
       filled.push(result)
       crc?.update((await result).filled)
       yield { result }
@@ -188,13 +182,14 @@ async function* packLarge(
   }
 }
 
-/** Opens what is shared for reading only: nobody may have it open for writing when it becomes an object. */
-function reopen({ path, fd }: OpenWrittenFile): number {
+/** The last slab of a file that is shared, unless that was written before all of it was read. */
+async function checked(filling: Promise<Slab>, shared: SharedSource, slabs: SlabPool): Promise<Slab> {
+  const slab = await filling
   try {
-    return openSync(path, 'r')
+    shared.ensureUnchanged()
+    return slab
   } catch (error) {
-    throw ioError(error, 'cannot open a file of the repository')
-  } finally {
-    closeQuietly(fd)
+    discard(slab, slabs)
+    throw error
   }
 }

@@ -1,6 +1,7 @@
 import type { Target } from '../target.js'
 import { archiveTarget } from './archive.js'
 import { gzipTarget, zstdSectionTarget, zstdTarget } from './compression.js'
+import { storageTargets } from './containers-storage.js'
 import { documentTargets } from './documents.js'
 import { dumpfileTarget, erofsTarget } from './erofs.js'
 import { gvariantTarget, gvariantTypeTarget } from './gvariant.js'
@@ -27,4 +28,5 @@ export const targets: readonly Target[] = [
   gvariantTypeTarget,
   ...ostreeTargets,
   ...deltaTargets,
+  ...storageTargets,
 ]
