@@ -133,7 +133,10 @@ async function ensureLayers(
   const distinct = new Map(wanted.map((layer) => [layer.id, layer]))
   const types = [...distinct].map(([id, { treatment }]) => [id, treatment.type === 'tar' ? 'layer' : 'blob'] as const)
   const stored = findStoredLayers(pull.repository, new Map(types))
-  for (const id of stored.keys()) pull.emit({ type: 'skipped', id })
+  for (const id of stored.keys()) {
+    pull.repository.parts.forget(distinct.get(id)!.descriptor.digest)
+    pull.emit({ type: 'skipped', id })
+  }
   const missing = [...distinct.values()].filter(({ id }) => !stored.has(id))
   const arrived = missing.length === 0 ? undefined : await importFetchLayers().then((fetch) => fetch(pull, missing))
   const layers = wanted.map(({ id }) => ({

@@ -2,11 +2,12 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Digest } from '../../src/formats/digest.js'
 import { lockingAvailable } from '../../src/native/lock.js'
 import { checkRepository } from '../../src/pipelines/fsck.js'
 import { Repository } from '../../src/repository/repository.js'
 import { sluice } from '../helpers/cli.js'
-import { partNames } from '../helpers/parts.js'
+import { partNames, plantPart } from '../helpers/parts.js'
 import { layerTar, pullFrom, serveImage, type ServedImage } from '../helpers/pull.js'
 import { startRegistry } from '../helpers/registry-client.js'
 import type { TestRegistry } from '../helpers/registry.js'
@@ -44,6 +45,22 @@ test('pulls of one process into one repository fetch each layer once', async (t)
   )
   assert.deepEqual(results[0].images, results[2].images)
   assert.deepEqual((await checkRepository(repository)).errors, [])
+  assert.equal(partNames(repository), undefined)
+})
+
+test('what a run left that was killed as it ended goes with the next pull, unless somebody works on it', async (t) => {
+  const { registry, repository, image } = await setUp(t)
+  await pullFrom(repository, registry, 'v1', patient)
+  const [first, second] = image.layers
+  for (const { digest } of [first, second]) plantPart(repository, digest, Buffer.from('some bytes'))
+  const request = { digest: second.digest as Digest, size: 100, stream: 'another' }
+  const taken = lockingAvailable() ? repository.parts.tryTake(request) : undefined
+  await pullFrom(repository, registry, 'v1', patient)
+  const left = partNames(repository)
+  assert.equal(left?.some((name) => name.includes(first.digest.slice(7))) ?? false, false)
+  assert.equal(left?.some((name) => name.includes(second.digest.slice(7))) ?? false, taken !== undefined)
+  taken?.release()
+  await pullFrom(repository, registry, 'v1', patient)
   assert.equal(partNames(repository), undefined)
 })
 

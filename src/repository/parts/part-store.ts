@@ -1,5 +1,7 @@
 /** The parts of a repository, and who works on which blob. */
+import { existsSync } from 'node:fs'
 import type { Digest, HashAlgorithm, ObjectId } from '../../formats/digest.js'
+import { removeQuietly } from '../remove-quietly.js'
 import { PartLock } from './part-lock.js'
 import { partPaths, removeEmptyPartsDirectory } from './part-files.js'
 import { Part } from './part.js'
@@ -43,6 +45,20 @@ export class PartStore {
   /** Waits until nobody else works on the blob. */
   async take(request: PartRequest, signal: AbortSignal): Promise<TakenPart> {
     return this.#take(request, await PartLock.take(partPaths(this.#root, request.digest).lock, signal))
+  }
+
+  /**
+   * Removes what is left of a blob that is stored, by a run that was killed before it could; not if somebody works on it.
+   */
+  forget(digest: Digest): void {
+    const { data, journal, lock: path } = partPaths(this.#root, digest)
+    if (![data, journal].some((file) => existsSync(file))) return
+    const lock = PartLock.tryTake(path)
+    if (lock === undefined) return
+    removeQuietly(data)
+    removeQuietly(journal)
+    lock.release()
+    removeEmptyPartsDirectory(this.#root)
   }
 
   /** To be called before the barrier that precedes the link of `stream`. */
