@@ -3,7 +3,7 @@ import { formatError, withContext } from '../../errors.js'
 import { utf8ByteString } from '../../formats/bytes.js'
 import { readCommit } from '../../formats/ostree/commit.js'
 import { readDirmeta, type Ownership } from '../../formats/ostree/dirmeta.js'
-import { readDirtree } from '../../formats/ostree/dirtree.js'
+import { readDirtree, type Dirtree } from '../../formats/ostree/dirtree.js'
 import { isSymlink, readSizedZlibHeader } from '../../formats/ostree/file-header.js'
 import { hashMetadata, type OstreeId } from '../../formats/ostree/ostree-id.js'
 import { xattrMap } from '../../formats/ostree/xattrs.js'
@@ -39,6 +39,7 @@ class TreeBuilder {
   readonly #stats = new Map<OstreeId, Stat>()
   /** Each file is one leaf, wherever it is used. */
   readonly #leaves = new Map<OstreeId, Leaf>()
+  readonly #dirtrees = new Map<OstreeId, Dirtree>()
   /** How many names are in and below each dirtree. */
   readonly #names = new Map<OstreeId, number>()
 
@@ -57,7 +58,7 @@ class TreeBuilder {
     const known = this.#names.get(tree)
     if (known !== undefined) return known
     checkDepth(depth)
-    const { files, directories } = readDirtree(this.#metadata('dirtree', tree))
+    const { files, directories } = this.#dirtree(tree)
     const below = directories.reduce((sum, { tree }) => sum + this.#namesBelow(tree, depth + 1), 0)
     const names = files.length + directories.length + below
     this.#names.set(tree, names)
@@ -67,12 +68,21 @@ class TreeBuilder {
   #directory(tree: OstreeId, meta: OstreeId, depth: number): Directory {
     checkDepth(depth)
     const directory = newDirectory({ ...this.#stat(meta) })
-    const { files, directories } = readDirtree(this.#metadata('dirtree', tree))
+    const { files, directories } = this.#dirtree(tree)
     for (const { name, id } of files) directory.entries.set(utf8ByteString(name), this.#leaf(id))
     for (const { name, tree, meta } of directories) {
       directory.entries.set(utf8ByteString(name), this.#directory(tree, meta, depth + 1))
     }
     return directory
+  }
+
+  /** Read once: its names are counted before its directory is made. */
+  #dirtree(id: OstreeId): Dirtree {
+    const known = this.#dirtrees.get(id)
+    if (known !== undefined) return known
+    const dirtree = readDirtree(this.#metadata('dirtree', id))
+    this.#dirtrees.set(id, dirtree)
+    return dirtree
   }
 
   #metadata(type: string, id: OstreeId): Uint8Array {
