@@ -7,6 +7,7 @@ import type { OstreePullOptions } from './ostree-events.js'
 import { ostreeRemote, ostreeRemoteTrust } from './ostree-remotes.js'
 
 export interface RemoteAccess {
+  /** Of the repository, or `mirrorlist=URL`. */
   readonly url: string
   /** For `openRemoteOstree`. */
   readonly source: Pick<RemoteOptions, 'contentUrl' | 'summaryKeys' | 'tlsVerify'>
@@ -38,18 +39,15 @@ export async function ostreeRemoteAccess(repository: Repository, name: string): 
   }
 }
 
-const MIRRORS = 'mirrorlist='
-
 /** Where the remote is. What it wants and cannot get is refused: to leave it out may mean another server, or other trust. */
 function supportedUrl(remote: OstreeRemote): string {
-  const { name, url, contentUrl, unconfiguredState, customBackend } = remote
+  const { name, url, unconfiguredState, customBackend } = remote
   if (unconfiguredState !== undefined) {
     throw new SluiceError('SLUICE_CONFIG', `remote ${name} cannot be used yet: ${unconfiguredState}`)
   }
   const unsupported: readonly (readonly [setting: string, isSet: boolean, hint?: string])[] = [
     ['custom-backend', customBackend !== undefined],
     ['metalink', url === undefined],
-    ['a mirrorlist', [url, contentUrl].some((address) => address?.startsWith(MIRRORS))],
     ['tls-client-cert-path', remote.tlsClientCertPath !== undefined],
     ['tls-ca-path', remote.tlsCaPath !== undefined, 'put the certificate into /etc/containers/certs.d/HOST/ca.crt'],
     ['proxy', remote.proxy !== undefined, 'set HTTPS_PROXY or HTTP_PROXY in the environment'],

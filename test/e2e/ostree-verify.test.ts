@@ -323,8 +323,6 @@ describe('remotes', { skip: missing }, () => {
     const url = 'http://127.0.0.1:9/'
     const cases: [message: RegExp, url: string, settings: Record<string, string>][] = [
       [/there is no key/, url, { 'gpg-verify': 'true' }],
-      [/a mirrorlist, which/, `mirrorlist=${url}`, {}],
-      [/a mirrorlist, which/, url, { contenturl: `mirrorlist=${url}` }],
       [/metalink, which/, `metalink=${url}`, {}],
       [/tls-client-cert-path, which/, url, { 'tls-client-cert-path': '/a', 'tls-client-key-path': '/b' }],
       [/tls-ca-path, which/, url, { 'tls-ca-path': '/a' }],

@@ -58,7 +58,7 @@ class FileFetch {
 
   async file(id: OstreeId): Promise<void> {
     const { signal } = this.#options
-    await this.#client.retrying(signal, async () => {
+    await this.#client.retrying(signal, async (client) => {
       const pieces: Uint8Array[] = []
       let length = 0
       let large: LargeTransfer | undefined
@@ -72,7 +72,7 @@ class FileFetch {
         return large.write(Buffer.concat(pieces.splice(0)))
       }
       try {
-        await this.#client.receive(ostreeObjectPath(id, 'filez').split('/'), signal, takePiece)
+        await client.receive(ostreeObjectPath(id, 'filez').split('/'), signal, takePiece)
         if (large === undefined) await this.#collector.add(id, pieces, length)
         else this.#options.onStored([id], await large.end())
       } catch (error) {

@@ -13,15 +13,23 @@ export interface RemoteClientOptions {
   readonly retry: RetryPolicy
 }
 
+/** Longest configuration of a repository, in bytes. */
+export const MAX_CONFIG = 1024 * 1024
+
 export class RemoteClient {
-  readonly base: RemoteBase
+  readonly #base: RemoteBase
   readonly #http: HttpClient
   readonly #retry: RetryPolicy
 
   constructor({ base, http, retry }: RemoteClientOptions) {
-    this.base = base
+    this.#base = base
     this.#http = http
     this.#retry = retry
+  }
+
+  /** Where the repository is; of one with mirrors, once `open` has found it, the mirror that leads. */
+  get base(): RemoteBase {
+    return this.#base
   }
 
   /** The repository, without secrets. */
@@ -29,12 +37,16 @@ export class RemoteClient {
     return redactUrl(this.base.url)
   }
 
+  /** Finds out where the repository is, if that is not known. Every request does so. */
+  async open(_signal: AbortSignal): Promise<void> {}
+
   /** The answer to one request, whatever its status. */
   async get(
     segments: readonly string[],
     signal: AbortSignal,
     headers: Readonly<Record<string, string>> = {},
   ): Promise<HttpResponse> {
+    await this.open(signal)
     return this.#http.send(this.#request(segments, signal, headers))
   }
 
@@ -44,6 +56,7 @@ export class RemoteClient {
    * @throws SluiceError for any status but 200, and if the document ends early.
    */
   async receive(segments: readonly string[], signal: AbortSignal, sink: BodySink): Promise<number> {
+    await this.open(signal)
     let length = 0
     const answer = await this.#http.receive(this.#request(segments, signal), (piece) => {
       length += piece.length
@@ -56,12 +69,15 @@ export class RemoteClient {
 
   /** A document of at most `limit` bytes, with retries. @throws SluiceError for any status but 200. */
   async document(segments: readonly string[], limit: number, signal: AbortSignal): Promise<Buffer> {
-    return retrying(this.#retry, signal, async () => {
+    return this.retrying(signal, async (client) => {
       const pieces: Uint8Array[] = []
       let room = limit
-      const length = await this.receive(segments, signal, (piece) => {
+      const length = await client.receive(segments, signal, (piece) => {
         room -= piece.length
-        if (room < 0) throw formatError('ostree', `${segments.join('/')} has more than ${limit} bytes`)
+        if (room < 0) {
+          const name = redactUrl(remoteUrl(client.base, segments))
+          throw formatError('ostree', `${name} has more than ${limit} bytes`)
+        }
         pieces.push(piece)
         return undefined
       })
@@ -71,6 +87,8 @@ export class RemoteClient {
 
   /** As `document`, or undefined if there is none: 404 and 410. */
   async optionalDocument(segments: readonly string[], limit: number, signal: AbortSignal): Promise<Buffer | undefined> {
+    // Outside, as a list of mirrors that is not there says nothing about the document.
+    await this.open(signal)
     try {
       return await this.document(segments, limit, signal)
     } catch (error) {
@@ -79,9 +97,9 @@ export class RemoteClient {
     }
   }
 
-  /** Runs one request until it succeeds, as the policy has it. */
-  async retrying<Result>(signal: AbortSignal, work: () => Promise<Result>): Promise<Result> {
-    return retrying(this.#retry, signal, work)
+  /** Runs one request until it succeeds, as the policy has it; `work` sends it with the client that it gets. */
+  async retrying<Result>(signal: AbortSignal, work: (client: RemoteClient) => Promise<Result>): Promise<Result> {
+    return retrying(this.#retry, signal, () => work(this))
   }
 
   #request(
@@ -89,9 +107,10 @@ export class RemoteClient {
     signal: AbortSignal,
     headers: Readonly<Record<string, string>> = {},
   ): Omit<HttpRequest, 'form'> {
-    const { authorization } = this.base
+    const { base } = this
+    const { authorization } = base
     return {
-      url: remoteUrl(this.base, segments),
+      url: remoteUrl(base, segments),
       headers: { accept: '*/*', ...headers, ...(authorization !== undefined && { authorization }) },
       signal,
       where: 'ostree',

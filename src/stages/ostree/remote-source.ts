@@ -17,9 +17,9 @@ import type { TrustedKeys } from '../ostree-verify/verify.js'
 import { fetchFiles } from './fetch-files.js'
 import type { StoreFilesOptions } from './file-workers.js'
 import { parseRefFile } from './local-refs.js'
-import { RemoteClient } from './remote-client.js'
+import { openRemoteClient } from './mirrored-client.js'
+import { MAX_CONFIG, type RemoteClient } from './remote-client.js'
 import { defaultSubset, loadRemoteSummary } from './remote-summary.js'
-import { parseRemoteBase } from './remote-urls.js'
 import type { OstreeEngine, OstreeSource } from './source.js'
 
 export interface RemoteOptions {
@@ -35,7 +35,7 @@ export interface RemoteOptions {
   readonly connectTimeoutMs?: number
   readonly retry?: Partial<RetryPolicy>
   readonly userAgent?: string
-  /** Where the contents of files and the parts of deltas are; default: with all the rest. */
+  /** Where the contents of files and the parts of deltas are, or `mirrorlist=URL`; default: with all the rest. */
   readonly contentUrl?: string
   /** Keys that the summary must be signed by; then only refs that it lists can be pulled. */
   readonly summaryKeys?: TrustedKeys
@@ -43,7 +43,6 @@ export interface RemoteOptions {
 
 /** Longest ref file: an id and white space. */
 const MAX_REF = 4096
-const MAX_CONFIG = 1024 * 1024
 
 export class RemoteSource implements OstreeSource {
   readonly isRemote = true
@@ -58,6 +57,7 @@ export class RemoteSource implements OstreeSource {
 
   /**
    * @param repository keeps summaries.
+   * @param url of the repository, or `mirrorlist=URL` of a list of such, which the first request loads.
    * @throws SluiceError `SLUICE_USAGE` for what is no http or https URL.
    */
   constructor(repository: Repository, url: string, options: RemoteOptions = {}) {
@@ -66,8 +66,6 @@ export class RemoteSource implements OstreeSource {
     this.#repository = repository
     this.#subset = options.subset ?? defaultSubset()
     this.#summaryKeys = options.summaryKeys
-    const base = parseRemoteBase(url)
-    const contents = options.contentUrl === undefined ? base : parseRemoteBase(options.contentUrl)
     this.#connections = new Connections({
       environment,
       connectTimeoutMs: options.connectTimeoutMs ?? 30_000,
@@ -80,8 +78,9 @@ export class RemoteSource implements OstreeSource {
       userAgent: options.userAgent ?? 'sluice',
     })
     const retry = { ...defaultRetryPolicy, ...options.retry }
-    this.#client = new RemoteClient({ base, http, retry })
-    this.#contents = new RemoteClient({ base: contents, http, retry })
+    const { contentUrl } = options
+    this.#client = openRemoteClient(url, http, retry)
+    this.#contents = contentUrl === undefined ? this.#client : openRemoteClient(contentUrl, http, retry)
     this.deltas = new RemoteDeltas(this.#client, this.#contents, (signal) => this.summary(signal))
   }
 
@@ -111,13 +110,15 @@ export class RemoteSource implements OstreeSource {
 
   /** Loaded once; undefined if the repository has none. */
   async summary(signal: AbortSignal): Promise<Summary | undefined> {
-    this.#summary ??= loadRemoteSummary(
-      this.#repository,
-      this.#client,
-      { subset: this.#subset, keys: this.#summaryKeys },
-      signal,
-    )
+    this.#summary ??= this.#loadSummary(signal)
     return this.#summary
+  }
+
+  async #loadSummary(signal: AbortSignal): Promise<Summary | undefined> {
+    // A summary is kept under the address that this finds.
+    await this.#client.open(signal)
+    const demands = { subset: this.#subset, keys: this.#summaryKeys }
+    return loadRemoteSummary(this.#repository, this.#client, demands, signal)
   }
 
   /** The configuration of the repository; undefined if there is none, and so probably no repository. */
@@ -144,6 +145,7 @@ export class RemoteSource implements OstreeSource {
 
 /**
  * @param repository keeps summaries.
+ * @param url of the repository, or `mirrorlist=URL` of a list of such, which the first request loads.
  * @throws SluiceError `SLUICE_USAGE` for what is no http or https URL.
  */
 export function openRemoteOstree(repository: Repository, url: string, options: RemoteOptions = {}): RemoteSource {

@@ -37,7 +37,10 @@ export function ostreePullLocalCommand(): Command {
 
 export function ostreePullCommand(): Command {
   const command = new Command('pull')
-    .argument('<source>', 'an ostree repository of mode archive by http or https; or the NAME of a remote, or NAME:REF')
+    .argument(
+      '<source>',
+      'an ostree repository of mode archive by http or https, or mirrorlist=URL; or the NAME of a remote, or NAME:REF',
+    )
     .argument('[ref]', 'a ref, which becomes a name here, or the id of a commit')
     .option('--no-delta', 'fetch objects one by one, even if there are static deltas')
     .option('--no-tls-verify', 'accept any certificate')
