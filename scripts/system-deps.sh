@@ -12,7 +12,7 @@ needed=(
   mkfs.erofs:erofs-utils mkfs.xfs:xfsprogs mkfs.ext4:e2fsprogs losetup:mount flock:util-linux
   docker-registry:docker-registry openssl:openssl
   tar:tar gzip:gzip zstd:zstd getfattr:attr setcap:libcap2-bin time:time cc:gcc
-  qemu-system-x86_64:qemu-system-x86 busybox:busybox-static
+  qemu-system-x86_64:qemu-system-x86 busybox:busybox-static newuidmap:uidmap python3:python3-minimal
 )
 # The fault tests compile a shim.
 headers=(/usr/include/stdio.h:libc6-dev)

@@ -1,7 +1,7 @@
 /** Record locks of a store, against another process with the classic kind, which is podman's. */
 import { test, type TestContext } from 'node:test'
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -15,7 +15,12 @@ import { bareEnvironment } from '../helpers/storage.js'
 import { diffIdOf, HandmadeStore, storageId } from '../helpers/storage-store.js'
 import { temporaryDirectory } from '../helpers/temporary.js'
 
-const needsNative = { skip: !libcAvailable() && 'there is no native code here, or SLUICE_NATIVE=off' }
+const hasPython = spawnSync('python3', ['--version']).status === 0
+const needsPeer = {
+  skip:
+    (!libcAvailable() && 'there is no native code here, or SLUICE_NATIVE=off') ||
+    (!hasPython && 'there is no python3, which takes the other locks'),
+}
 
 const program = `
 import fcntl, sys
@@ -52,7 +57,7 @@ function open(t: TestContext, path: string): number {
   return fd
 }
 
-test('a writer and a reader exclude each other; readers do not', needsNative, async (t) => {
+test('a writer and a reader exclude each other; readers do not', needsPeer, async (t) => {
   const path = lockFile(t)
   const peer = peerOf(t, path)
   const fd = openSync(path, 'r')
@@ -68,7 +73,7 @@ test('a writer and a reader exclude each other; readers do not', needsNative, as
   assert.equal(await peer('exclusive'), 'done')
 })
 
-test('waits until the writer has ended, or the time is over, or it is cancelled', needsNative, async (t) => {
+test('waits until the writer has ended, or the time is over, or it is cancelled', needsPeer, async (t) => {
   const path = lockFile(t)
   const peer = peerOf(t, path)
   const fd = open(t, path)
@@ -84,7 +89,7 @@ test('waits until the writer has ended, or the time is over, or it is cancelled'
   assert.equal(await waiting, 'locked')
 })
 
-test('a locked store: what is locked is told, and nothing stays locked', needsNative, async (t) => {
+test('a locked store: what is locked is told, and nothing stays locked', needsPeer, async (t) => {
   const directory = temporaryDirectory(t)
   const directoryFd = open(t, directory)
   const file = (name: string): StoreLockFile => ({ directory: directoryFd, name, path: `/store/${name}` })
@@ -112,7 +117,7 @@ test('a locked store: what is locked is told, and nothing stays locked', needsNa
   assert.equal(await images('exclusive'), 'done')
 })
 
-test('lock files are made where there are none', needsNative, async (t) => {
+test('lock files are made where there are none', needsPeer, async (t) => {
   const directory = temporaryDirectory(t)
   const lock = await lockStore([{ directory: open(t, directory), name: 'layers.lock', path: 'x' }])
   assert.ok(existsSync(join(directory, 'layers.lock')))
@@ -120,7 +125,7 @@ test('lock files are made where there are none', needsNative, async (t) => {
   lock.release()
 })
 
-test('an image is opened under the locks of its store, which are given up or kept', needsNative, async (t) => {
+test('an image is opened under the locks of its store, which are given up or kept', needsPeer, async (t) => {
   const store = new HandmadeStore(join(temporaryDirectory(t), 'root'))
   const parts = ['header', { name: 'usr/a', content: 'data' }]
   const id = storageId('layer')

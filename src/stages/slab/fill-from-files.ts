@@ -36,7 +36,7 @@ export function fileFiller(store: ObjectStore): FillFromFiles {
 
 /**
  * Fills the slab whose memory is `bytes`. Files that are there whole, and too large to stay inline, are stored: shared if
- * possible, and read from what is shared.
+ * possible, and then nobody may have written to them until they are read.
  *
  * @returns what was stored; if it throws, no temporary file is left.
  */
