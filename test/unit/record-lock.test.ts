@@ -2,9 +2,9 @@
 import { test, type TestContext } from 'node:test'
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
 import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SluiceError } from '../../src/errors.js'
 import { libcAvailable } from '../../src/native/libc.js'
@@ -38,10 +38,12 @@ for line in sys.stdin:
 function peerOf(t: TestContext, path: string): (what: 'exclusive' | 'shared' | 'unlock') => Promise<string> {
   const child = spawn('python3', ['-c', program, path], { stdio: ['pipe', 'pipe', 'inherit'] })
   t.after(() => child.kill())
+  // By lines: an answer may come in two pieces.
+  const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   return async (what) => {
     child.stdin.write(`${what}\n`)
-    const [answer] = (await once(child.stdout, 'data')) as [Buffer]
-    return answer.toString().trim()
+    const { value } = await answers.next()
+    return String(value)
   }
 }
 
