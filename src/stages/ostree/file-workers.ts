@@ -7,6 +7,7 @@ import { ArchiveFileReader } from './archive-file.js'
 import { FileBatch, type StoredFiles } from './file-batch.js'
 import type { LocalRepository } from './local-repository.js'
 import { Inflaters } from './inflaters.js'
+import { storeInBatch } from './store-in-batch.js'
 
 /** `.filez` objects that lie in one slab as a whole. Plain data. */
 export interface ArchivedFiles {
@@ -46,9 +47,7 @@ export async function storeArchivedFiles(
   memory: Buffer,
   { ids, places }: ArchivedFiles,
 ): Promise<StoredFiles> {
-  const batch = new FileBatch(store)
-  const inflaters = new Inflaters()
-  try {
+  return storeInBatch(store, async (batch, inflaters) => {
     for (const [i, id] of ids.entries()) {
       const start = SLAB_HEADROOM + places[2 * i]
       const reader = new ArchiveFileReader(inflaters, (headers) => batch.open(id, headers))
@@ -62,13 +61,7 @@ export async function storeArchivedFiles(
         throw naming(error, id, `file ${id}`)
       }
     }
-    return batch.finish()
-  } catch (error) {
-    batch.dispose()
-    throw error
-  } finally {
-    inflaters.close()
-  }
+  })
 }
 
 /** The work of a thread on one object that comes in pieces. */

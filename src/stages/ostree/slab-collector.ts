@@ -6,8 +6,6 @@ import type { OstreeEngine } from './source.js'
 
 /** Files that a thread gets at a time: more would leave the other threads without work in the end. */
 const MOST_FILES = 128
-/** Slabs that are being stored or wait for it: there are never so many threads, and 1 MiB each is enough of a reserve. */
-const MOST_SLABS = 8
 
 export class SlabCollector {
   readonly #engine: OstreeEngine
@@ -58,7 +56,6 @@ export class SlabCollector {
 
   async #take(): Promise<void> {
     try {
-      while (this.#storing.size >= MOST_SLABS) await Promise.race(this.#storing)
       this.#slab = await this.#engine.slabs.take(this.#options.signal)
     } finally {
       this.#taking = undefined

@@ -5,10 +5,11 @@ import type { OstreeId } from '../../formats/ostree/ostree-id.js'
 import type { ObjectStore } from '../../repository/objects.js'
 import { ArchiveFileReader } from './archive-file.js'
 import { BareFile, openFile, readPieces } from './bare-file.js'
-import { FileBatch, type StoredFiles } from './file-batch.js'
+import type { FileBatch, StoredFiles } from './file-batch.js'
 import { writeFileHeaders } from './file-headers.js'
-import { Inflaters } from './inflaters.js'
+import type { Inflaters } from './inflaters.js'
 import { localFileHeader } from './local-header.js'
+import { storeInBatch } from './store-in-batch.js'
 import { findLocalObject, type LocalObject, type LocalRepository } from './local-repository.js'
 
 const READ_BYTES = 1024 * 1024
@@ -21,25 +22,20 @@ export async function storeLocalFiles(
   repository: LocalRepository,
   ids: readonly OstreeId[],
 ): Promise<StoredFiles> {
-  const batch = new FileBatch(store)
-  const inflaters = new Inflaters()
   const buffer = buffers.pop() ?? Buffer.allocUnsafeSlow(READ_BYTES)
   try {
-    for (const id of ids) {
-      const object = findLocalObject(repository, id, 'file')
-      try {
-        if (object.mode === 'archive') await storeArchiveFile(batch, object, id, inflaters, buffer)
-        else storeBareFile(batch, object, repository, id, buffer)
-      } catch (error) {
-        throw withContext(error, object.path)
+    return await storeInBatch(store, async (batch, inflaters) => {
+      for (const id of ids) {
+        const object = findLocalObject(repository, id, 'file')
+        try {
+          if (object.mode === 'archive') await storeArchiveFile(batch, object, id, inflaters, buffer)
+          else storeBareFile(batch, object, repository, id, buffer)
+        } catch (error) {
+          throw withContext(error, object.path)
+        }
       }
-    }
-    return batch.finish()
-  } catch (error) {
-    batch.dispose()
-    throw error
+    })
   } finally {
-    inflaters.close()
     buffers.push(buffer)
   }
 }
