@@ -1,6 +1,7 @@
 import { Option, type Command } from 'commander'
 import { defaults } from '../options.js'
 import { byteSize, positive } from './arguments.js'
+import { boundHeap } from './bound-heap.js'
 import { formatSize } from './output.js'
 
 /** What every kind of pull lets be said of its engine. */
@@ -19,4 +20,5 @@ export function withEngineOptions(command: Command): Command {
     .addOption(
       new Option('--threads <n>', "threads that hash and write; default: this host's cores").argParser(positive),
     )
+    .hook('preAction', boundHeap)
 }
