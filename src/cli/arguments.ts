@@ -6,6 +6,13 @@ export function positive(text: string): number {
   return Number(text)
 }
 
+/** A number of generations; -1 stands for all. */
+export function depth(text: string): number {
+  if (text === '-1') return Number.POSITIVE_INFINITY
+  if (!/^[0-9]{1,6}$/.test(text)) throw new SluiceError('SLUICE_USAGE', `not a number, or -1: ${text}`)
+  return Number(text)
+}
+
 /** `64M`, `1GiB`, `1000000`: powers of 1024, or plain bytes. */
 export function byteSize(text: string): number {
   const [, digits, unit] = /^([1-9][0-9]{0,14})([KMGT]?)(?:i?B)?$/i.exec(text) ?? []

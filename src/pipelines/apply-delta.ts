@@ -1,7 +1,7 @@
 /**
  * `apply-delta`: a static delta in files, and the commit that it is from, become a commit (ostree.md §3.7).
  *
- * superblock → base → parts → what the base has of the commit → file tree → EROFS images → commit stream.
+ * superblock → signatures → base → parts → what the base has of the commit → file tree → EROFS images → commit stream.
  */
 import type { Observable } from 'rxjs'
 import { formatError, naming, SluiceError, withContext } from '../errors.js'
@@ -10,14 +10,19 @@ import { resultOf } from '../flow/result-of.js'
 import type { Superblock } from '../formats/ostree/delta/superblock.js'
 import type { Repository } from '../repository/repository.js'
 import { noObjects } from '../stages/object/object-batch.js'
-import { applyDeltaParts, type AppliedDelta } from '../stages/ostree-delta/apply-delta.js'
+import { applyDeltaParts, deltaCommit, type AppliedDelta } from '../stages/ostree-delta/apply-delta.js'
 import { openDeltaFile, type DeltaFile } from '../stages/ostree-delta/delta-file.js'
 import { collectCommit, collectMetadata } from '../stages/ostree/collect-metadata.js'
 import type { StoredCommit } from '../stages/ostree/stored-commit.js'
+import { detachedSignatures } from '../stages/ostree-verify/detached-signatures.js'
+import { requireSignatures, type TrustedKeys } from '../stages/ostree-verify/verify.js'
+import type { SignatureVerdict } from '../stages/ostree-verify/verdict.js'
 import type { OstreePullEvent, OstreePullResult } from './ostree-events.js'
 import { ensureImage, findStoredCommit, registerCommit } from './register-commit.js'
 
 export interface ApplyDeltaOptions {
+  /** Whose signatures the commit must have; the delta carries them. */
+  readonly keys?: TrustedKeys
   /** Names of xattrs keep their zero byte in images (ostree.md §5.2). */
   readonly parity?: boolean
   readonly signal?: AbortSignal
@@ -37,7 +42,7 @@ export function applyDelta(
     const started = performance.now()
     const delta = openDeltaFile(path)
     try {
-      const result = await run({ repository, path, delta, parity: options.parity ?? false, emit, signal })
+      const result = await run({ repository, path, delta, options, emit, signal })
       emit({ type: 'completed', result: { ...result, elapsedMs: performance.now() - started } })
     } finally {
       delta.close()
@@ -54,26 +59,39 @@ interface DeltaRun {
   readonly repository: Repository
   readonly path: string
   readonly delta: DeltaFile
-  readonly parity: boolean
+  readonly options: ApplyDeltaOptions
   readonly emit: (event: OstreePullEvent) => void
   readonly signal: AbortSignal
 }
 
 async function run(pull: DeltaRun): Promise<Omit<OstreePullResult, 'elapsedMs'>> {
-  const { repository, parity, emit, signal } = pull
+  const { repository, options, emit, signal } = pull
   const { superblock } = pull.delta
   const commit = superblock.to
+  const registration = { parity: options.parity ?? false, signal }
   emit({ type: 'resolved', commit })
+  if (options.keys !== undefined) emit({ type: 'verified', signatures: await validSignatures(pull, options.keys) })
   const stored = await findStoredCommit(repository, commit, signal)
   if (stored !== undefined) {
-    const registered = await ensureImage(repository, stored, { parity, signal })
+    const registered = await ensureImage(repository, stored, registration)
     const fetched = { metadata: 0, files: 0, deltaParts: 0 }
-    return { commit, tag: undefined, ...registered, objects: noObjects(), fetched }
+    return { commit, tag: undefined, ...registered, parents: [], objects: noObjects(), fetched }
   }
   const base = await findBase(repository, superblock, signal)
   const { objects, stats, metadata, files, parts } = await collect(pull, base)
-  const registered = await registerCommit(repository, commit, objects, { parity, signal })
-  return { commit, tag: undefined, ...registered, objects: stats, fetched: { metadata, files, deltaParts: parts } }
+  const registered = await registerCommit(repository, commit, objects, registration)
+  const fetched = { metadata, files, deltaParts: parts }
+  return { commit, tag: undefined, ...registered, parents: [], objects: stats, fetched }
+}
+
+async function validSignatures({ path, delta }: DeltaRun, keys: TrustedKeys): Promise<SignatureVerdict[]> {
+  const { superblock } = delta
+  try {
+    const signatures = detachedSignatures(superblock.commitmeta ?? [])
+    return await requireSignatures(`commit ${superblock.to}`, { data: deltaCommit(superblock), signatures, keys })
+  } catch (error) {
+    throw withContext(naming(error, path), 'cannot apply')
+  }
 }
 
 async function collect(

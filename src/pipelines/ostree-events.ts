@@ -19,6 +19,8 @@ export interface OstreePullOptions {
   readonly keys?: TrustedKeys
   /** The collection that the commit must be bound to. */
   readonly collectionId?: string
+  /** How many parents of the commit to pull as well, as far as the source has them; default 0. */
+  readonly depth?: number
   /** Look for static deltas; default true. */
   readonly deltas?: boolean
   /** Bytes that the buffers of the run may take; default `defaults.maxMemory`. */
@@ -45,6 +47,8 @@ export interface OstreePullResult {
   readonly images: ReadonlyMap<ErofsVersion, ObjectId>
   /** The ref that was set, if one was asked for. */
   readonly tag: string | undefined
+  /** The parents that were asked for and are stored, the nearest first. */
+  readonly parents: readonly OstreeId[]
   /** Objects that came from the source. */
   readonly fetched: { readonly metadata: number; readonly files: number; readonly deltaParts: number }
   /** Objects that the contents of files became. */

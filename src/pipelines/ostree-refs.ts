@@ -20,14 +20,18 @@ export type ListRefsOptions = RemoteOptions & { readonly signal?: AbortSignal }
  * their short names.
  *
  * @param repository keeps the summary for the next time.
- * @throws SluiceError `SLUICE_NOT_FOUND` if the server has no summary, or the directory no repository.
+ * @throws SluiceError `SLUICE_NOT_FOUND` if the server has no summary, or the directory no repository; `SLUICE_POLICY` if
+ * the summary must be signed and is not.
  */
 export async function listOstreeRefs(
   repository: Repository,
   location: string,
   { signal = new AbortController().signal, ...options }: ListRefsOptions = {},
 ): Promise<OstreeRef[]> {
-  if (!/^https?:\/\//i.test(location)) return listLocalRefs(openLocalRepository(location).path)
+  if (!/^(mirrorlist=)?https?:\/\//i.test(location)) {
+    if (options.summaryKeys === undefined) return listLocalRefs(openLocalRepository(location).path)
+    throw new SluiceError('SLUICE_USAGE', 'refs of a directory cannot be verified: they are in files that nobody signs')
+  }
   repository.ensureWritable()
   const source = openRemoteOstree(repository, location, options)
   try {

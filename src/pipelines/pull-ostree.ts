@@ -1,12 +1,12 @@
 /**
  * `pull-ostree`: a commit from a source into a repository (ostree.md §3).
  *
- * resolve → commit → directories → files → file tree → EROFS images → commit stream → ref. Nothing is registered before
+ * resolve → commit → directories → files → file tree → EROFS images → commit stream → ref → parents. Nothing is registered before
  * all of it is stored; objects of a run that did not get so far are found by the next one.
  */
 import { setMaxListeners } from 'node:events'
 import type { Observable } from 'rxjs'
-import { naming, withContext } from '../errors.js'
+import { naming, SluiceError, withContext } from '../errors.js'
 import { ObjectCollection } from '../formats/ostree/object-collection.js'
 import { isOstreeId, parseOstreeId, type OstreeId } from '../formats/ostree/ostree-id.js'
 import { checkRefName, commitStreamName, streamRefName } from '../formats/ostree/ref-name.js'
@@ -22,6 +22,7 @@ import { readStoredCommit, type StoredCommit } from '../stages/ostree/stored-com
 import { openEngine } from '../workers/open-engine.js'
 import { pullDeltaObjects, type DeltaObjects } from './delta-objects.js'
 import type { OstreePullEvent, OstreePullOptions, OstreePullResult } from './ostree-events.js'
+import { pullParents } from './pull-parents.js'
 import { requireTrustedCommit } from './require-trusted-commit.js'
 import { ensureImage, findStoredCommit, isWhole, registerCommit, type RegisteredCommit } from './register-commit.js'
 
@@ -82,7 +83,29 @@ async function run(pull: OstreeRun): Promise<OstreePullResult> {
     ? await ensureImage(repository, stored, registration(pull))
     : await fetchAll(pull, commit, { base, trusted })
   if (tag !== undefined) repository.streams.linkRef(streamRefName(tag), commitStreamName(commit))
-  return { commit, tag, ...registered, objects, fetched, elapsedMs: performance.now() - started }
+  const pullParent = (id: OstreeId, child: StoredCommit) => fetchParent(pull, id, child)
+  const history = { repository, commit, ref: tag, depth: options.depth ?? 0, emit, signal, pullParent }
+  const parents = await pullParents(history)
+  return { commit, tag, ...registered, parents, objects, fetched, elapsedMs: performance.now() - started }
+}
+
+/** Stores a parent, which must be signed as the commit must; false if the source does not have it. */
+async function fetchParent(pull: OstreeRun, id: OstreeId, child: StoredCommit): Promise<boolean> {
+  const { repository, options, source, signal } = pull
+  const stored = await findStoredCommit(repository, id, signal)
+  const demands = { source, stored, ref: undefined, keys: options.keys, collectionId: undefined, signal }
+  let trusted: Uint8Array
+  try {
+    trusted = (await requireTrustedCommit(id, demands)).bytes
+  } catch (error) {
+    if (error instanceof SluiceError && error.code === 'SLUICE_NOT_FOUND') return false
+    throw error
+  }
+  // Of a delta little would be of use: what the commits have in common is here.
+  const singly = { ...pull, options: { ...options, deltas: false } }
+  if (stored !== undefined) await ensureImage(repository, stored, registration(pull))
+  else await fetchAll(singly, id, { base: child, trusted })
+  return true
 }
 
 /** The commit object, if it must be signed or bound, and so was fetched before all else. */

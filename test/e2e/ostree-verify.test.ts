@@ -4,8 +4,13 @@ import { createHash, generateKeyPairSync, sign } from 'node:crypto'
 import { appendFileSync, copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
-import { variant } from '../../src/formats/gvariant/write.js'
+import { readValue } from '../../src/formats/gvariant/read.js'
+import { parseType } from '../../src/formats/gvariant/type.js'
+import type { Dictionary, Value } from '../../src/formats/gvariant/value.js'
+import { variant, writeValue } from '../../src/formats/gvariant/write.js'
 import { writeDictionary } from '../../src/formats/gvariant/dictionary.js'
+import { COMMIT_TYPE } from '../../src/formats/ostree/commit.js'
+import { deltaDirectory } from '../../src/formats/ostree/delta-path.js'
 import { ostreeObjectPath } from '../../src/formats/ostree/object-type.js'
 import { parseOstreeId } from '../../src/formats/ostree/ostree-id.js'
 import type { OstreePullEvent, OstreePullOptions, OstreePullResult } from '../../src/pipelines/ostree-events.js'
@@ -21,7 +26,7 @@ import type { TrustedKeys } from '../../src/stages/ostree-verify/verify.js'
 import { sluice } from '../helpers/cli.js'
 import { serveOstree, type OstreeServer } from '../helpers/ostree-server.js'
 import { unpackOstree } from '../helpers/ostree-vectors.js'
-import { temporaryRepository } from '../helpers/temporary.js'
+import { temporaryDirectory, temporaryRepository } from '../helpers/temporary.js'
 import { hasVector, readJsonVector, vectorPath } from '../helpers/vectors.js'
 
 const missing = !hasVector('ostree', 'expected.json') && 'not in the set of vectors at hand'
@@ -264,6 +269,17 @@ describe('signatures of summaries', { skip: missing }, () => {
   })
 })
 
+/** The delta from D1 to D2 in one file, with detached metadata of D2 in it, as libostree writes it for commits that are signed. */
+function signedDelta(t: TestContext, commitmeta: Buffer): string {
+  const type = parseType<[Dictionary, ...Value[]]>(`(a{sv}tayay${COMMIT_TYPE}aya(uayttay)a(yaytt))`)
+  const [metadata, ...rest] = readValue(type, readFileSync(vectorPath('ostree', 'deltas', 'diff-inline.delta')))
+  const directory = deltaDirectory({ from: parseOstreeId(ids().D1), to: parseOstreeId(ids().D2) })
+  const entry = [`${directory}/commitmeta`, { type: 'a{sv}', bytes: commitmeta }] as const
+  const path = join(temporaryDirectory(t), 'signed.delta')
+  writeFileSync(path, writeValue(type, [[...metadata, entry], ...rest]))
+  return path
+}
+
 describe('on the command line', { skip: missing }, () => {
   const command = (repository: Repository) => {
     const run = (...words: string[]) => sluice(['--insecure', '--repo', repository.path, 'ostree', ...words])
@@ -295,6 +311,68 @@ describe('on the command line', { skip: missing }, () => {
     const signed = ['alpha/main', '--gpg-keyring', key('key.asc')]
     assert.match(await ok('pull', url, ...signed, '--require-summary-signature'), /^tagged {2}alpha\/main$/m)
     assert.match(await ok('pull-local', archive, ...signed), /^objects 0 metadata \+ 0 files fetched$/m)
+  })
+
+  test('flags of pull ostree:', async (t) => {
+    const archive = unpackOstree(t, 'archive')
+    const { url } = await serveOstree(t, archive)
+    const repository = await temporaryRepository(t)
+    const run = (...words: string[]) => sluice(['--insecure', '--repo', repository.path, 'pull', ...words])
+    const remote = `ostree:${url.replace(/\/$/, '')}/alpha/main`
+    const wrong = ['--gpg-keyring', key('wrongkey.gpg')]
+    const right = ['--gpg-keyring', key('key.gpg')]
+    const cases: [message: RegExp, status: number, words: string[]][] = [
+      [/no valid OpenPGP/, 5, [remote, ...wrong]],
+      [/no valid OpenPGP/, 5, [`ostree:${archive}/alpha/main`, ...wrong]],
+      [/needs keys/, 2, [remote, '--require-summary-signature']],
+      [/is for servers/, 2, [`ostree:${archive}/alpha/main`, ...right, '--require-summary-signature']],
+      [/are for ostree: only/, 2, ['oci:nowhere', ...right]],
+    ]
+    for (const [message, expected, words] of cases) {
+      const { status, stderr } = await run(...words)
+      assert.match(stderr, message)
+      assert.equal(status, expected, stderr)
+      assert.deepEqual(registered(repository), [])
+    }
+    const { status, stdout, stderr } = await run(remote, ...right, '--require-summary-signature')
+    assert.equal(status, 0, stderr)
+    assert.match(stdout, /^tagged {2}alpha\/main$/m)
+  })
+
+  test('flags of apply-delta: the delta carries the signatures of its commit', async (t) => {
+    const repository = await temporaryRepository(t)
+    const { ok } = command(repository)
+    const apply = (...words: string[]) =>
+      sluice(['--insecure', '--repo', repository.path, 'ostree', 'apply-delta', ...words])
+    const right = ['--gpg-keyring', key('key.gpg')]
+    const scratch = vectorPath('ostree', 'deltas', 'scratch-inline.delta')
+    const signed = signedDelta(t, readFileSync(metaPath(unpackOstree(t, 'archive'), ids().D2)))
+    const unsigned = vectorPath('ostree', 'deltas', 'diff-inline.delta')
+    const refuses = async (message: RegExp, ...words: string[]) => {
+      const before = registered(repository)
+      const { status, stderr } = await apply(...words)
+      assert.match(stderr, message)
+      assert.equal(status, 5)
+      assert.deepEqual(registered(repository), before)
+    }
+    await refuses(/no valid OpenPGP.*it is not signed/, scratch, ...right)
+    await ok('apply-delta', scratch)
+    await refuses(/no valid OpenPGP.*it is not signed/, unsigned, ...right)
+    await refuses(/no valid OpenPGP/, signed, '--gpg-keyring', key('wrongkey.gpg'))
+    await refuses(/no valid ed25519/, signed, '--ed25519-key', key('ed25519.pub.b64'))
+    await ok('apply-delta', signed, ...right)
+    assert.ok(registered(repository).includes(`ostree-commit-${ids().D2}`))
+    // What is here already must be signed no less.
+    await refuses(/it is not signed/, unsigned, ...right)
+  })
+
+  test('flags of list-refs: the summary must be signed', async (t) => {
+    const archive = unpackOstree(t, 'archive')
+    const { url } = await serveOstree(t, archive)
+    const { ok, fails } = command(await temporaryRepository(t))
+    assert.match(await ok('list-refs', url, '--gpg-keyring', key('key.gpg')), /alpha\/main/)
+    await fails(/no valid OpenPGP/, 'list-refs', url, '--gpg-keyring', key('wrongkey.gpg'))
+    await fails(/nobody signs/, 'list-refs', archive, '--gpg-keyring', key('key.gpg'))
   })
 
   test('remotes, by name', async (t) => {

@@ -10,8 +10,9 @@ import { formatSize, print } from '../output.js'
 import { progressStyle, showPull } from '../progress.js'
 import { storageImportOf, storagePlacesOf, withStorageOptions, type StorageFlags } from '../storage-options.js'
 import { openTraceFile } from '../trace-file.js'
+import { withSummaryOptions, type SummaryFlags } from './ostree/pull-source.js'
 
-interface PullFlags extends EngineFlags, StorageFlags {
+interface PullFlags extends EngineFlags, StorageFlags, SummaryFlags {
   readonly platform?: string
   readonly jobs?: number
   readonly trace?: string
@@ -47,8 +48,9 @@ export function pullCommand(): Command {
     )
     .argument('[tag]', 'tag to give it; default: IMAGE as it stands; none for ostree, where REF is the name')
     .option('--no-init', 'do not make a repository')
-  return withStorageOptions(withSourceOptions(command), 'auto').action(
+  return withSummaryOptions(withStorageOptions(withSourceOptions(command), 'auto')).action(
     async (image: string, tag: string | undefined, flags: PullFlags, self: Command) => {
+      if (!image.startsWith(OSTREE)) refuseTrustFlags(flags)
       const { openOrInit } = await import('../../index/pull.js')
       const globals = globalsOf(self)
       await reaching(image, async () => {
@@ -66,6 +68,18 @@ export function pullCommand(): Command {
           repository.close()
         }
       })
+    },
+  )
+}
+
+/** To take keys for what they do not check would be to promise it. */
+function refuseTrustFlags({ gpgKeyring, ed25519Key, requireSummarySignature }: SummaryFlags): void {
+  if ((gpgKeyring ?? ed25519Key ?? requireSummarySignature) === undefined) return
+  throw new SluiceError(
+    'SLUICE_USAGE',
+    '--gpg-keyring, --ed25519-key and --require-summary-signature are for ostree: only',
+    {
+      hint: 'images of registries are accepted by policy.json',
     },
   )
 }

@@ -40,6 +40,17 @@ export function decodeRefName(encoded: string): string {
   return encoded.replaceAll('%2F', '/').replaceAll('%25', '%')
 }
 
+/** What the parent of that generation (1 is the nearest) of the commit of `ref` is kept as; no ref of libostree has a `~`. */
+export function parentRef(ref: string, generation: number): string {
+  return `${ref}~${generation}`
+}
+
+/** The other way round; undefined if the name is another one. */
+export function refOfParentRef(name: string): { readonly ref: string; readonly generation: number } | undefined {
+  const [, ref, generation] = /^(.+)~([1-9][0-9]{0,8})$/.exec(name) ?? []
+  return ref === undefined ? undefined : { ref, generation: Number(generation) }
+}
+
 const COMMIT_PREFIX = 'ostree-commit-'
 const REF_PREFIX = 'ostree/'
 

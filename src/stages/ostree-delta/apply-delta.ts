@@ -37,7 +37,7 @@ export async function applyDeltaParts(
   const { superblock } = delta
   const objects = new ObjectCollection()
   const stats = noObjects()
-  addCommit(superblock, objects)
+  objects.add(superblock.to, deltaCommit(superblock))
   const contents = base && new BaseContents(base, store)
   const counts = { metadata: 1, files: 0 }
   try {
@@ -56,12 +56,13 @@ export async function applyDeltaParts(
   return { objects, ...counts, parts: superblock.parts.length, stats }
 }
 
-function addCommit({ commit, to }: Superblock, objects: ObjectCollection): void {
+/** The commit object that the delta leads to. @throws SluiceError `SLUICE_DIGEST_MISMATCH` if it is another. */
+export function deltaCommit({ commit, to }: Superblock): Buffer {
   const actual = hashMetadata(commit)
   if (actual !== to) {
     throw new SluiceError('SLUICE_DIGEST_MISMATCH', `the commit in the delta has the checksum ${actual}, not ${to}`, {
       details: { expected: to, actual },
     })
   }
-  objects.add(to, commit)
+  return commit
 }

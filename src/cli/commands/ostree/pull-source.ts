@@ -9,15 +9,26 @@ export interface TrustFlags {
   readonly ed25519Key?: string
 }
 
-export interface RemoteFlags extends TrustFlags {
+export interface SummaryFlags extends TrustFlags {
   readonly requireSummarySignature?: boolean
+}
+
+export interface RemoteFlags extends SummaryFlags {
   readonly tlsVerify?: boolean
 }
 
-export function withTrustOptions(command: Command): Command {
+export function withSummaryOptions(command: Command): Command {
+  return withTrustOptions(command).option(
+    '--require-summary-signature',
+    'the keys must have signed the summary too, and the ref must be in it',
+  )
+}
+
+/** @param signed what the keys must have signed. */
+export function withTrustOptions(command: Command, signed = 'the commit'): Command {
   return command
-    .option('--gpg-keyring <file>', 'OpenPGP keys, binary or armoured, one of which must have signed the commit')
-    .option('--ed25519-key <file>', 'keys in base64, one a line, one of which must have signed the commit')
+    .option('--gpg-keyring <file>', `OpenPGP keys, binary or armoured, one of which must have signed ${signed}`)
+    .option('--ed25519-key <file>', `keys in base64, one a line, one of which must have signed ${signed}`)
 }
 
 /** The keys of the flags. */
@@ -25,6 +36,15 @@ export async function flagKeys({ gpgKeyring, ed25519Key }: TrustFlags): Promise<
   if (gpgKeyring === undefined && ed25519Key === undefined) return undefined
   const { loadTrustedKeys } = await import('../../../index/ostree-remotes.js')
   return loadTrustedKeys({ gpgKeyring, ed25519Key })
+}
+
+/** The keys that the summary must be signed by, if any. */
+export function flagSummaryKeys(flags: SummaryFlags, keys: TrustedKeys | undefined): TrustedKeys | undefined {
+  if (flags.requireSummarySignature !== true) return undefined
+  if (keys !== undefined) return keys
+  throw new SluiceError('SLUICE_USAGE', '--require-summary-signature needs keys to check it by', {
+    hint: 'give --gpg-keyring or --ed25519-key',
+  })
 }
 
 export interface PullWords {
@@ -58,12 +78,7 @@ export async function pullAccess(
     'url' in where ? { url: where.url, source: {}, pull: {} } : await ostreeRemoteAccess(repository, where.remote)
   const given = await flagKeys(flags)
   const keys = given === undefined ? configured.pull.keys : { ...configured.pull.keys, ...given }
-  const summaryKeys = configured.source.summaryKeys ?? (flags.requireSummarySignature === true ? keys : undefined)
-  if (flags.requireSummarySignature === true && summaryKeys === undefined) {
-    throw new SluiceError('SLUICE_USAGE', '--require-summary-signature needs keys to check it by', {
-      hint: 'give --gpg-keyring or --ed25519-key',
-    })
-  }
+  const summaryKeys = configured.source.summaryKeys ?? flagSummaryKeys(flags, keys)
   return {
     url: configured.url,
     source: {

@@ -1,19 +1,33 @@
 /** `sluice pull ostree:URL/REF`. */
+import { SluiceError } from '../../../errors.js'
 import type { Repository } from '../../../index.js'
 import { cancelOnSignals } from '../../cancel-on-signals.js'
 import type { Globals } from '../../globals.js'
+import { flagKeys, flagSummaryKeys, type RemoteFlags } from './pull-source.js'
 import { runOstreePull, type OstreePullFlags } from './run-pull.js'
 
 /** @param text `URL/REF` or `DIRECTORY/REF`. */
 export async function pullOstreeUrl(
   repository: Repository,
   text: string,
-  flags: OstreePullFlags & { readonly tlsVerify?: boolean },
+  flags: OstreePullFlags & RemoteFlags,
   globals: Globals,
 ): Promise<void> {
   const { findOstreeRepository } = await import('../../../index/ostree-pull.js')
-  const remote = flags.tlsVerify === false ? { tlsVerify: false } : {}
+  const keys = await flagKeys(flags)
+  const summaryKeys = flagSummaryKeys(flags, keys)
+  if (summaryKeys !== undefined && !/^https?:/i.test(text)) {
+    throw new SluiceError(
+      'SLUICE_USAGE',
+      '--require-summary-signature is for servers: a directory has its refs in files',
+    )
+  }
   const controller = cancelOnSignals()
+  const remote = {
+    ...(flags.tlsVerify === false && { tlsVerify: false }),
+    ...(summaryKeys !== undefined && { summaryKeys }),
+  }
   const { source, ref } = await findOstreeRepository(repository, text, remote, controller.signal)
-  await runOstreePull(repository, async () => source, { ref }, flags, globals, controller)
+  const options = { ref, ...(keys !== undefined && { keys }) }
+  await runOstreePull(repository, async () => source, options, flags, globals, controller)
 }

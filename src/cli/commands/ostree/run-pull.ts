@@ -40,11 +40,12 @@ export async function runOstreePull(
   }
 }
 
-function printResult({ commit, verity, image, tag, fetched }: OstreePullResult): void {
+function printResult({ commit, verity, image, tag, parents, fetched }: OstreePullResult): void {
   print(`commit  ${commit}`)
   print(`verity  ${verity}`)
   print(`image   ${image}`)
   if (tag !== undefined) print(`tagged  ${tag}`)
+  if (parents.length > 0) print(`parents ${parents.length}`)
   const how = fetched.deltaParts > 0 ? `via ${fetched.deltaParts} delta parts` : 'fetched'
   print(`objects ${fetched.metadata} metadata + ${fetched.files} files ${how}`)
 }
