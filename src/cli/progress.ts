@@ -7,7 +7,7 @@ import { showEvents, type Renderer } from './show-events.js'
 export type ProgressStyle = 'bars' | 'lines' | 'json' | 'quiet'
 
 /** Without a terminal: how often a line is written. */
-const LINE_INTERVAL_MS = 30_000
+export const LINE_INTERVAL_MS = 30_000
 /** Version of the NDJSON events. */
 const EVENT_VERSION = 1
 
@@ -36,9 +36,10 @@ const renderers: Record<ProgressStyle, () => Promise<PullRenderer> | PullRendere
 
 const warning = (text: string) => `warning: ${text}\n`
 
-const warnOnly: PullRenderer = {
-  show: (event) => {
-    if (event.type === 'warning') process.stderr.write(warning(event.text))
+/** Shows warnings and nothing else. */
+export const warnOnly: Renderer<{ readonly type: string; readonly text?: string }> = {
+  show: ({ type, text }) => {
+    if (type === 'warning') process.stderr.write(warning(text ?? ''))
   },
   end: () => undefined,
 }

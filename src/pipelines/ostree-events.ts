@@ -58,7 +58,7 @@ export interface OstreePullResult {
 }
 
 export type OstreePullEvent =
-  | { readonly type: 'message'; readonly text: string }
+  | { readonly type: 'warning'; readonly text: string }
   /** The commit that the ref names. */
   | { readonly type: 'resolved'; readonly commit: OstreeId }
   /** The valid signatures of the commit, by the keys that were given. */

@@ -127,7 +127,7 @@ async function openBase({ repository, emit, signal }: OstreeRun, name: string): 
   try {
     const base = await readStoredCommit(repository, `refs/${streamRefName(checkRefName(name))}`, signal)
     if (isWhole(repository, base)) return base
-    emit({ type: 'message', text: `Base ${name} is of no use: objects of it are missing` })
+    emit({ type: 'warning', text: `base ${name} is of no use: objects of it are missing` })
     return undefined
   } catch (error) {
     throw withContext(error, `base ${name}`)
@@ -190,7 +190,7 @@ async function objectsOfDelta(pull: OstreeRun, id: OstreeId): Promise<DeltaObjec
   const { repository, source, options, emit, signal, fetched } = pull
   if (source.deltas === undefined || options.deltas === false) return undefined
   const onRefused = (reason: string): void => {
-    emit({ type: 'message', text: `A static delta is of no use, objects are fetched one by one: ${reason}` })
+    emit({ type: 'warning', text: `a static delta is of no use, objects are fetched one by one: ${reason}` })
   }
   const delta = await pullDeltaObjects({ repository, deltas: source.deltas, signal, onRefused }, id)
   if (delta === undefined) return undefined

@@ -35,7 +35,7 @@ export async function pullParents(history: History): Promise<OstreeId[]> {
     const { parent } = readCommit(child.get(id)!.data)
     if (parent === undefined) break
     if (!(await pullParent(parent, child))) {
-      emit({ type: 'message', text: `The history ends at commit ${id}: the source does not have its parent ${parent}` })
+      emit({ type: 'warning', text: `the history ends at commit ${id}: the source does not have its parent ${parent}` })
       break
     }
     parents.push(parent)

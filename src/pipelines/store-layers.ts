@@ -152,7 +152,7 @@ async function fetchWithPart(run: StoreLayers, layer: ImageLayer, part: Part, si
     const hasRoom = isNoSpace(error) && parts.freed > freed
     if (!isWrong && !hasRoom) throw error
     const why = isWrong ? 'what an earlier run received of it was wrong' : 'parts of blobs gave way to objects'
-    run.emit({ type: 'message', text: `Fetching layer ${layer.id} from its beginning: ${why}` })
+    run.emit({ type: 'warning', text: `fetching layer ${layer.id} from its beginning: ${why}` })
     await part.restart()
     return fetchOnce(run, layer, part, signal)
   }
@@ -190,8 +190,8 @@ class WaitNotice {
 
   constructor({ emit }: StoreLayers, { id }: ImageLayer, patience: Patience) {
     if (patience !== 'wait') return
-    const text = `Waiting for layer ${id}, which another pull is fetching`
-    this.#timer = setTimeout(() => emit({ type: 'message', text }), WAIT_NOTICE_MS)
+    const text = `waiting for layer ${id}, which another pull is fetching`
+    this.#timer = setTimeout(() => emit({ type: 'warning', text }), WAIT_NOTICE_MS)
   }
 
   end(): void {

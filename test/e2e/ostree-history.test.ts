@@ -80,7 +80,7 @@ test('a parent that the source lacks ends the history', { skip }, async (t) => {
     const last = events.at(-1)!
     assert.ok(last.type === 'completed')
     assert.deepEqual(last.result.parents, [])
-    assert.ok(events.some((event) => event.type === 'message' && event.text.includes('does not have its parent')))
+    assert.ok(events.some((event) => event.type === 'warning' && event.text.includes('does not have its parent')))
     assert.deepEqual(refs(repository), [MAIN])
   }
 })
@@ -109,4 +109,10 @@ test('on the command line', { skip }, async (t) => {
   const parent = await run('inspect', 'alpha/main~1')
   assert.match(parent.stdout, new RegExp(ids().C1))
   assert.equal((await run('pull-local', archive, 'alpha/main', '--depth', '-2')).status, 2)
+  rmSync(join(archive, ostreeObjectPath(parseOstreeId(ids().C1), 'commit')))
+  const other = await temporaryRepository(t)
+  const words = ['--insecure', '--repo', other.path, 'ostree', 'pull-local', archive, 'alpha/main', '--depth', '1']
+  const { status, stderr } = await sluice(words)
+  assert.equal(status, 0)
+  assert.match(stderr, /^warning: the history ends at commit/)
 })

@@ -173,7 +173,7 @@ test('wrong bytes in a part: the blob is fetched from its beginning, once, in th
   plantPart(repository, big.digest, wrong)
   const events = await pullWithEvents(t, setting)
   assert.deepEqual(ranges(setting), [`206 bytes=${arrived}-`, '200 whole'])
-  assert.ok(events.some((event) => event.type === 'message' && /from its beginning: .* was wrong/.test(event.text)))
+  assert.ok(events.some((event) => event.type === 'warning' && /from its beginning: .* was wrong/.test(event.text)))
   const last = events.at(-1)
   assert.ok(last?.type === 'completed')
   await assertWhole(t, setting, last.result)

@@ -42,19 +42,19 @@ const imageOf = (id: OstreeId): string =>
 
 interface Pulled {
   readonly result: OstreePullResult
-  readonly messages: readonly string[]
+  readonly warnings: readonly string[]
 }
 
 async function pull(repository: Repository, url: string, ref: string): Promise<Pulled> {
   const remote = { env: {}, subset: 'x86_64', retry: { tries: 2, baseDelayMs: 5, maxDelayMs: 20 }, stallTimeoutMs: 300 }
   const open = async () => openRemoteOstree(repository, url, remote)
-  const messages: string[] = []
+  const warnings: string[] = []
   let result: OstreePullResult | undefined
   await pullOstree(repository, open, { ref, parity: true, threads: 0 }).forEach((event) => {
-    if (event.type === 'message') messages.push(event.text)
+    if (event.type === 'warning') warnings.push(event.text)
     if (event.type === 'completed') result = event.result
   })
-  return { result: result!, messages }
+  return { result: result!, warnings }
 }
 
 const objectsLine = ({ fetched }: OstreePullResult): string =>
@@ -75,8 +75,8 @@ for (const [name, scenario] of Object.entries(http)) {
       const ref = cmd.at(-1)!
       if (cmd[0] !== 'pull' || cmd.length !== 3 || ref === 'nosuch') continue
       server.log.length = 0
-      const { result, messages } = await pull(repository, server.url, ref)
-      assert.deepEqual(messages, [])
+      const { result, warnings } = await pull(repository, server.url, ref)
+      assert.deepEqual(warnings, [])
       assert.equal(result.image, imageOf(result.commit))
       const log = splitLog(server.log)
       if (stored.has(result.commit)) {
@@ -126,11 +126,11 @@ for (const [what, fault, said] of [
     const server = await serveOstree(t, unpackOstree(t, 'archive'))
     server.fault = fault
     const repository = await temporaryRepository(t)
-    const { result, messages } = await pull(repository, server.url, D1)
+    const { result, warnings } = await pull(repository, server.url, D1)
     assert.equal(result.image, imageOf(D1))
     assert.deepEqual(result.fetched, { metadata: 8, files: 9, deltaParts: 0 })
-    if (said === undefined) assert.deepEqual(messages, [])
-    else assert.match(messages.join('\n'), said)
+    if (said === undefined) assert.deepEqual(warnings, [])
+    else assert.match(warnings.join('\n'), said)
   })
 }
 
@@ -141,9 +141,9 @@ test('the superblock of another delta in its place is refused, whoever lists it'
   const server = await serveOstree(t, archive)
   server.fault = onDelta(superblock, (body) => (body.equals(scratch) ? update : scratch))
   const repository = await temporaryRepository(t)
-  const { result, messages } = await pull(repository, server.url, D1)
+  const { result, warnings } = await pull(repository, server.url, D1)
   assert.deepEqual([result.image, result.fetched.deltaParts], [imageOf(D1), 0])
-  assert.match(messages[0], /checksum/)
+  assert.match(warnings[0], /checksum/)
 })
 
 test('a base that lacks an object is not used', { skip }, async (t) => {
@@ -152,8 +152,8 @@ test('a base that lacks an object is not used', { skip }, async (t) => {
   await pull(repository, server.url, D1)
   const base = await readStoredCommit(repository, commitStreamName(D1))
   rmSync(join(repository.path, 'objects', objectPath(base.externals.at(0))))
-  const { result, messages } = await pull(repository, server.url, D2)
-  assert.deepEqual([result.image, result.fetched.deltaParts, messages], [imageOf(D2), 0, []])
+  const { result, warnings } = await pull(repository, server.url, D2)
+  assert.deepEqual([result.image, result.fetched.deltaParts, warnings], [imageOf(D2), 0, []])
 })
 
 test('with a delta and without one the commit stream is the same', { skip }, async (t) => {
