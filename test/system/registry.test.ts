@@ -11,7 +11,6 @@ import {
   imageTools,
   missing,
   missingForSluice,
-  notYet,
   plainHttpHome,
   scratchFolder,
   sluiceIsReplaced,
@@ -170,7 +169,7 @@ describe('a registry', { skip: missing(...tools) }, () => {
 
   for (const [transport, tag, skip] of [
     ['oci-archive', ':t', false],
-    ['dir', '', notYet('dir: sources')],
+    ['dir', '', false],
   ] as const) {
     test(`${transport} as skopeo writes it`, { skip }, async () => {
       const source = `${transport}:${join(scratch, transport)}${tag}`

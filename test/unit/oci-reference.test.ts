@@ -19,6 +19,7 @@ test('references of layouts: the text after the last colon is the tag unless it 
     ['oci:/x:y/z', '/x:y/z', undefined],
     ['oci:/x:y/z:t', '/x:y/z', 't'],
     ['oci-archive:/tmp/a.tar:v1', '/tmp/a.tar', 'v1'],
+    ['dir:/tmp/a:v1', '/tmp/a:v1', undefined],
   ]
   for (const [text, path, tag] of table) {
     const transport = text.slice(0, text.indexOf(':'))
@@ -32,7 +33,7 @@ test('references that are none', () => {
   assert.throws(() => parseReference('docker:debian'), fails('SLUICE_USAGE', /not followed by \/\//))
   assert.throws(() => parseReference('quay.io/a/b:c'), fails('SLUICE_USAGE', /Invalid transport: "quay.io\/a\/b"/))
   assert.throws(() => parseReference('constructor:x'), fails('SLUICE_USAGE', /Invalid transport/))
-  for (const transport of ['docker-archive', 'docker-daemon', 'dir']) {
+  for (const transport of ['docker-archive', 'docker-daemon']) {
     assert.throws(() => parseReference(`${transport}:/x`), fails('SLUICE_UNSUPPORTED', new RegExp(transport)))
   }
 })
@@ -92,7 +93,7 @@ test('bare names: a known transport is one, anything else is a name', () => {
   })
   assert.equal(parseReferenceOrName('oci:x').transport, 'oci')
   assert.deepEqual(completeName(parseNameParts('debian:12')), { host: 'docker.io', path: 'library/debian', tag: '12' })
-  assert.throws(() => parseReferenceOrName('dir:/x'), fails('SLUICE_UNSUPPORTED'))
+  assert.throws(() => parseReferenceOrName('docker-archive:/x'), fails('SLUICE_UNSUPPORTED'))
 })
 
 test('secrets do not get into errors about references', () => {

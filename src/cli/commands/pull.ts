@@ -44,7 +44,7 @@ export function pullCommand(): Command {
   const command = new Command('pull')
     .argument(
       '<image>',
-      'docker://…, oci:DIR[:TAG], oci-archive:FILE[:TAG], containers-storage:NAME, ostree:URL/REF, or just a name',
+      'docker://…, oci:DIR[:TAG], oci-archive:FILE[:TAG], dir:DIR, containers-storage:NAME, ostree:URL/REF, or just a name',
     )
     .argument('[tag]', 'tag to give it; default: IMAGE as it stands; none for ostree, where REF is the name')
     .option('--no-init', 'do not make a repository')
@@ -93,7 +93,7 @@ async function reaching(image: string, work: () => Promise<void>): Promise<void>
 
 export function ociPullCommand(): Command {
   const command = new Command('pull')
-    .argument('<image>', 'docker://…, oci:DIR[:TAG], oci-archive:FILE[:TAG] or containers-storage:NAME')
+    .argument('<image>', 'docker://…, oci:DIR[:TAG], oci-archive:FILE[:TAG], dir:DIR or containers-storage:NAME')
     .argument('[name]', 'tag to give it; default: IMAGE as it stands')
     .option('--bootable', 'also make a boot image')
     .option('--expected-digest <hex>', 'id the boot image must have; needs --bootable')

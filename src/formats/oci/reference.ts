@@ -6,6 +6,7 @@ import { completeName, parseNameParts, type NameParts, type RegistryName } from 
 export type ImageReference =
   | { readonly transport: 'docker'; readonly text: string; readonly name: RegistryName }
   | { readonly transport: 'oci' | 'oci-archive'; readonly text: string; readonly path: string; readonly tag?: string }
+  | { readonly transport: 'dir'; readonly text: string; readonly path: string; readonly tag?: undefined }
   | { readonly transport: 'containers-storage'; readonly text: string; readonly rest: string }
 
 /** A name without a transport: which registry it means is up to registries.conf. */
@@ -19,7 +20,6 @@ export interface BareName {
 const unsupported: Readonly<Record<string, string>> = {
   'docker-archive': 'load the archive into a registry or convert it to an OCI layout first',
   'docker-daemon': "push the image to a registry, or export it from the daemon's store as an OCI layout",
-  dir: 'copy the directory to an OCI layout first',
 }
 
 /** Parses `transport:rest`; a name without a transport is refused, as there is no default. */
@@ -45,6 +45,8 @@ export function parseReference(text: string): ImageReference {
     case 'oci':
     case 'oci-archive':
       return { transport, text, ...splitPathTag(rest) }
+    case 'dir':
+      return { transport, text, path: rest }
     case 'containers-storage':
       return { transport, text, rest }
     default:
@@ -62,6 +64,7 @@ const transports = new Set([
   'registry',
   'oci',
   'oci-archive',
+  'dir',
   'containers-storage',
   ...Object.keys(unsupported),
 ])

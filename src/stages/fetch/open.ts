@@ -66,6 +66,7 @@ export async function openImageSource(text: string, options: ImageSourceOptions 
   switch (reference.transport) {
     case 'oci':
     case 'oci-archive':
+    case 'dir':
       return openLayout(reference, places, options)
     case 'docker':
     case 'bare':
@@ -102,7 +103,7 @@ async function openStorage(
 }
 
 async function openLayout(
-  { transport, path, tag }: Extract<ImageReference, { transport: 'oci' | 'oci-archive' }>,
+  { transport, path, tag }: Extract<ImageReference, { transport: 'oci' | 'oci-archive' | 'dir' }>,
   places: ConfigPlaces,
   options: ImageSourceOptions,
 ): Promise<ImageSource> {
@@ -113,13 +114,21 @@ async function openLayout(
     enforcePolicy(policy, transport, pathScopes(resolved, tag), description)
   }
   const signal = options.signal ?? new AbortController().signal
-  const files = transport === 'oci' ? directoryLayoutFiles(path) : await openArchive(path, signal)
+  const files = await openFiles[transport](path, signal)
   return new OciLayoutSource(files, description, { ...(tag !== undefined && { tag }), parity: options.parity ?? false })
 }
 
-async function openArchive(path: string, signal: AbortSignal): Promise<LayoutFiles> {
-  const { openArchiveFiles } = await import('./oci-archive.js')
-  return openArchiveFiles(path, signal)
+/** What few need is loaded for those. */
+const openFiles = {
+  oci: directoryLayoutFiles,
+  'oci-archive': async (path: string, signal: AbortSignal): Promise<LayoutFiles> => {
+    const { openArchiveFiles } = await import('./oci-archive.js')
+    return openArchiveFiles(path, signal)
+  },
+  dir: async (path: string, signal: AbortSignal): Promise<LayoutFiles> => {
+    const { directoryImageFiles } = await import('./directory-image.js')
+    return directoryImageFiles(path, signal)
+  },
 }
 
 async function openRegistryImage(
