@@ -4,6 +4,8 @@ export const defaults = {
   pullConcurrency: 4,
   /** Bytes that the buffers of a run may take. */
   maxMemory: 128 * 1024 * 1024,
+  /** Parents of an ostree commit that are pulled with it. */
+  ostreeDepth: 0,
   /** Of the largest objects that `stats` tells. */
   largestObjects: 10,
   /** Of a new repository. */

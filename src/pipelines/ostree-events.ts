@@ -19,7 +19,7 @@ export interface OstreePullOptions {
   readonly keys?: TrustedKeys
   /** The collection that the commit must be bound to. */
   readonly collectionId?: string
-  /** How many parents of the commit to pull as well, as far as the source has them; default 0. */
+  /** How many parents of the commit to pull as well, as far as the source has them; default `defaults.ostreeDepth`. */
   readonly depth?: number
   /** Look for static deltas; default true. */
   readonly deltas?: boolean

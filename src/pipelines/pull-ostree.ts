@@ -1,8 +1,8 @@
 /**
  * `pull-ostree`: a commit from a source into a repository (ostree.md §3).
  *
- * resolve → commit → directories → files → file tree → EROFS images → commit stream → ref → parents. Nothing is registered before
- * all of it is stored; objects of a run that did not get so far are found by the next one.
+ * resolve → commit → directories → files → file tree → EROFS images → commit stream → ref → parents. Nothing is
+ * registered before all of it is stored; objects of a run that did not get so far are found by the next one.
  */
 import { setMaxListeners } from 'node:events'
 import type { Observable } from 'rxjs'
@@ -79,13 +79,11 @@ async function run(pull: OstreeRun): Promise<OstreePullResult> {
   const base = options.base === undefined ? undefined : await openBase(pull, options.base)
   const stored = await findStoredCommit(repository, commit, signal)
   const trusted = await trustedCommit(pull, commit, tag, stored)
-  const registered = stored
-    ? await ensureImage(repository, stored, registration(pull))
-    : await fetchAll(pull, commit, { base, trusted })
+  const registered = await ensureCommit(pull, commit, { stored, base, trusted })
   if (tag !== undefined) repository.streams.linkRef(streamRefName(tag), commitStreamName(commit))
   const pullParent = (id: OstreeId, child: StoredCommit) => fetchParent(pull, id, child)
-  const history = { repository, commit, ref: tag, depth: options.depth ?? 0, emit, signal, pullParent }
-  const parents = await pullParents(history)
+  const depth = options.depth ?? defaults.ostreeDepth
+  const parents = await pullParents({ repository, commit, ref: tag, depth, emit, signal, pullParent })
   return { commit, tag, ...registered, parents, objects, fetched, elapsedMs: performance.now() - started }
 }
 
@@ -103,8 +101,7 @@ async function fetchParent(pull: OstreeRun, id: OstreeId, child: StoredCommit): 
   }
   // Of a delta little would be of use: what the commits have in common is here.
   const singly = { ...pull, options: { ...options, deltas: false } }
-  if (stored !== undefined) await ensureImage(repository, stored, registration(pull))
-  else await fetchAll(singly, id, { base: child, trusted })
+  await ensureCommit(singly, id, { stored, base: child, trusted })
   return true
 }
 
@@ -138,12 +135,16 @@ const registration = ({ options, signal }: OstreeRun) => ({ parity: options.pari
 
 /** What is there before the source is asked. */
 interface Known {
+  /** All of it. */
+  readonly stored: StoredCommit | undefined
   readonly base: StoredCommit | undefined
   /** The commit object. */
   readonly trusted: Uint8Array | undefined
 }
 
-async function fetchAll(pull: OstreeRun, id: OstreeId, known: Known): Promise<RegisteredCommit> {
+/** Stores a commit, unless all of it but its image is there. */
+async function ensureCommit(pull: OstreeRun, id: OstreeId, known: Known): Promise<RegisteredCommit> {
+  if (known.stored !== undefined) return ensureImage(pull.repository, known.stored, registration(pull))
   // Of a directory everything is as near as what was kept.
   const journal = pull.source.isRemote ? new PullJournal(pull.repository, id) : undefined
   let registered: RegisteredCommit | undefined

@@ -4,11 +4,11 @@
  * Only media types change: config bytes and digest stay, so nothing that the image's author signed or named is made
  * anew but the manifest, and readers of composefs repositories understand the result.
  */
-import { createHash } from 'node:crypto'
 import type { Digest } from '../digest.js'
 import type { Descriptor } from './descriptor.js'
 import { parseManifest, type Manifest } from './manifest.js'
 import { MediaType } from './media-types.js'
+import { sha256Digest } from './sha256-digest.js'
 
 const replacements: Readonly<Record<string, string>> = {
   [MediaType.dockerConfig]: MediaType.ociConfig,
@@ -40,7 +40,7 @@ export function convertDockerManifest(docker: Manifest, document: string): Conve
   )
   return {
     bytes,
-    digest: `sha256:${createHash('sha256').update(bytes).digest('hex')}` as Digest,
+    digest: sha256Digest(bytes),
     mediaType: MediaType.ociManifest,
     manifest: parseManifest(bytes, `${document} as OCI manifest`),
   }

@@ -3,10 +3,12 @@ import { SluiceError } from '../../errors.js'
 import { redactText } from './redact.js'
 import { completeName, parseNameParts, type NameParts, type RegistryName } from './registry-name.js'
 
+/** `dir` has no tags. */
+export type PathTransport = 'oci' | 'oci-archive' | 'dir'
+
 export type ImageReference =
   | { readonly transport: 'docker'; readonly text: string; readonly name: RegistryName }
-  | { readonly transport: 'oci' | 'oci-archive'; readonly text: string; readonly path: string; readonly tag?: string }
-  | { readonly transport: 'dir'; readonly text: string; readonly path: string; readonly tag?: undefined }
+  | { readonly transport: PathTransport; readonly text: string; readonly path: string; readonly tag?: string }
   | { readonly transport: 'containers-storage'; readonly text: string; readonly rest: string }
 
 /** A name without a transport: which registry it means is up to registries.conf. */

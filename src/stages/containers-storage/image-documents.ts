@@ -1,8 +1,8 @@
 /** Manifest and config of a stored image, as the bytes they are (containers-storage.md §3.2). */
-import { createHash } from 'node:crypto'
 import type { ImageRecord } from '../../formats/cstor/records.js'
 import { storageError, type StorageReason } from '../../formats/cstor/storage-error.js'
 import type { Digest } from '../../formats/digest.js'
+import { sha256Digest } from '../../formats/oci/sha256-digest.js'
 import { parseConfig } from '../../formats/oci/config.js'
 import { MAX_DOCUMENT_BYTES } from '../../formats/oci/json-fields.js'
 import { documentMediaType, parseManifest } from '../../formats/oci/manifest.js'
@@ -79,7 +79,7 @@ function isIndex(mediaType: string): boolean {
 function readManifestItem(store: StorageStore, image: ImageRecord, key: string): StoredManifest | undefined {
   const bytes = store.readImageItem(image.id, key, MAX_DOCUMENT_BYTES)
   if (bytes === undefined) return undefined
-  const digest = sha256(bytes)
+  const digest = sha256Digest(bytes)
   const stated = image.bigDataDigests.get(key) ?? (key.startsWith(BY_DIGEST) ? key.slice(BY_DIGEST.length) : undefined)
   if (stated !== undefined) checkDigest('MANIFEST_CORRUPT', `the ${key} of image ${image.id}`, stated, digest)
   return { bytes, digest, mediaType: documentMediaType(bytes, undefined, `manifest ${digest}`) }
@@ -95,17 +95,13 @@ function readConfig(store: StorageStore, image: ImageRecord, digest: Digest): Bu
       hint: 'pull the image into the storage again',
     })
   }
-  checkDigest('CONFIG_CORRUPT', `the config of image ${image.id}`, digest, sha256(bytes))
+  checkDigest('CONFIG_CORRUPT', `the config of image ${image.id}`, digest, sha256Digest(bytes))
   return bytes
 }
 
 function checkDigest(reason: StorageReason, what: string, expected: string, actual: string): void {
   if (expected === actual) return
   throw storageError(reason, `${what} has digest ${actual}, expected ${expected}`, { details: { expected, actual } })
-}
-
-function sha256(bytes: Buffer): Digest {
-  return `sha256:${createHash('sha256').update(bytes).digest('hex')}` as Digest
 }
 
 function unsupported(message: string): Error {

@@ -3,7 +3,9 @@ import { constants } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cancelled, errnoOf, formatError, ioError } from '../../errors.js'
+import { MAX_DOCUMENT_BYTES } from '../../formats/oci/json-fields.js'
 import type { OutputMemory } from '../decompress/native-output.js'
+import { collect } from './verify-blob.js'
 
 /** Bytes read at a time. */
 const READ_BYTES = 512 * 1024
@@ -19,6 +21,16 @@ export interface LayoutFiles {
   /** The file of this path relative to the layout, or undefined if there is none. */
   open(name: string): Promise<LayoutFile | undefined>
   close(): Promise<void>
+}
+
+/** A document of a layout in one piece; closes the file. @throws SluiceError `SLUICE_FORMAT` if it is too long for one. */
+export async function readDocument(file: LayoutFile, where: string, signal: AbortSignal): Promise<Buffer> {
+  try {
+    if (file.size <= MAX_DOCUMENT_BYTES) return await collect(file.read(signal))
+    throw formatError(where, `${file.size} bytes are more than ${MAX_DOCUMENT_BYTES}`)
+  } finally {
+    await file.close()
+  }
 }
 
 /** A layout in a directory. */

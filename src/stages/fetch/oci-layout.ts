@@ -1,12 +1,11 @@
 /** Images in an OCI layout: `oci:DIRECTORY[:TAG]`, and with other files below it, `oci-archive:`. */
-import { formatError, SluiceError, withContext } from '../../errors.js'
+import { SluiceError, withContext } from '../../errors.js'
 import { digestHashName } from '../../formats/digest.js'
 import type { Descriptor } from '../../formats/oci/descriptor.js'
-import { MAX_DOCUMENT_BYTES } from '../../formats/oci/json-fields.js'
 import { parseIndex } from '../../formats/oci/manifest.js'
 import { chooseLayoutManifest } from './choose-layout-manifest.js'
 import type { BlobOptions, DocumentOptions, ImageSource, ManifestOptions, ResolvedManifest } from './image-source.js'
-import type { LayoutFile, LayoutFiles } from './layout-files.js'
+import { readDocument, type LayoutFile, type LayoutFiles } from './layout-files.js'
 import { resolveManifest } from './resolve-manifest.js'
 import { checkDocumentSize, collect, sizeMismatch, verifyBlob } from './verify-blob.js'
 
@@ -29,7 +28,8 @@ export class OciLayoutSource implements ImageSource {
 
   async manifest({ signal, platform }: ManifestOptions): Promise<ResolvedManifest> {
     const where = this.description
-    const index = parseIndex(await this.#readIndex(signal), `${where}: index.json`)
+    const name = `${where}: index.json`
+    const index = parseIndex(await readDocument(await this.#open('index.json'), name, signal), name)
     const choice = { ...this.#options, where, ...(platform === undefined ? {} : { platform }) }
     const read = (descriptor: Descriptor) => this.document(descriptor, { signal })
     const chosen = await chooseLayoutManifest(index, choice, read)
@@ -65,18 +65,6 @@ export class OciLayoutSource implements ImageSource {
         onProgress?.(chunk.length)
         yield chunk
       }
-    } finally {
-      await file.close()
-    }
-  }
-
-  async #readIndex(signal: AbortSignal): Promise<Buffer> {
-    const file = await this.#open('index.json')
-    try {
-      if (file.size > MAX_DOCUMENT_BYTES) {
-        throw formatError(`${this.description}: index.json`, `${file.size} bytes are more than ${MAX_DOCUMENT_BYTES}`)
-      }
-      return await collect(file.read(signal))
     } finally {
       await file.close()
     }

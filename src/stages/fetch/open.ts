@@ -7,6 +7,7 @@ import {
   parseReferenceOrName,
   type BareName,
   type ImageReference,
+  type PathTransport,
 } from '../../formats/oci/reference.js'
 import type { StorageOptions } from '../containers-storage/stored-layers.js'
 import type { ImageSource } from './image-source.js'
@@ -103,7 +104,7 @@ async function openStorage(
 }
 
 async function openLayout(
-  { transport, path, tag }: Extract<ImageReference, { transport: 'oci' | 'oci-archive' | 'dir' }>,
+  { transport, path, tag }: Extract<ImageReference, { transport: PathTransport }>,
   places: ConfigPlaces,
   options: ImageSourceOptions,
 ): Promise<ImageSource> {

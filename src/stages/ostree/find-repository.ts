@@ -17,7 +17,7 @@ export interface FoundRepository {
 /**
  * Opens the repository in `text`: the shortest beginning of it that has a `config` with a mode.
  *
- * @throws SluiceError `SLUICE_NOT_FOUND` if there is none.
+ * @throws SluiceError `SLUICE_NOT_FOUND` if there is none, `SLUICE_USAGE` if a directory is to have a signed summary.
  */
 export async function findOstreeRepository(
   repository: Repository,
@@ -25,7 +25,9 @@ export async function findOstreeRepository(
   options: RemoteOptions,
   signal: AbortSignal,
 ): Promise<FoundRepository> {
-  return /^https?:\/\//i.test(text) ? findRemote(repository, text, options, signal) : findLocal(text)
+  if (/^https?:\/\//i.test(text)) return findRemote(repository, text, options, signal)
+  if (options.summaryKeys === undefined) return findLocal(text)
+  throw new SluiceError('SLUICE_USAGE', 'a signed summary is for servers: a directory has its refs in files')
 }
 
 async function findRemote(

@@ -1,5 +1,4 @@
 /** `sluice pull ostree:URL/REF`. */
-import { SluiceError } from '../../../errors.js'
 import type { Repository } from '../../../index.js'
 import { cancelOnSignals } from '../../cancel-on-signals.js'
 import type { Globals } from '../../globals.js'
@@ -16,12 +15,6 @@ export async function pullOstreeUrl(
   const { findOstreeRepository } = await import('../../../index/ostree-pull.js')
   const keys = await flagKeys(flags)
   const summaryKeys = flagSummaryKeys(flags, keys)
-  if (summaryKeys !== undefined && !/^https?:/i.test(text)) {
-    throw new SluiceError(
-      'SLUICE_USAGE',
-      '--require-summary-signature is for servers: a directory has its refs in files',
-    )
-  }
   const controller = cancelOnSignals()
   const remote = {
     ...(flags.tlsVerify === false && { tlsVerify: false }),

@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander'
+import { defaults } from '../../../options.js'
 import { depth } from '../../arguments.js'
 import { withEngineOptions } from '../../engine-options.js'
 import { withRepository } from '../../globals.js'
@@ -15,7 +16,7 @@ import { runOstreePull, type OstreePullFlags } from './run-pull.js'
 interface PullFlags extends OstreePullFlags, RemoteFlags {
   readonly baseName?: string
   readonly delta?: boolean
-  readonly depth?: number
+  readonly depth: number
 }
 
 /** Options of both commands. */
@@ -24,7 +25,7 @@ function withPullOptions(command: Command): Command {
     .option('--base-name <ref>', 'a ref of this repository, whose objects need not be fetched')
     .addOption(
       new Option('--depth <n>', 'parents of the commit to pull as well, as REF~1, REF~2, …; -1: all there are')
-        .default(0)
+        .default(defaults.ostreeDepth)
         .argParser(depth),
     )
   return withEngineOptions(command)
@@ -43,7 +44,7 @@ export function ostreePullLocalCommand(): Command {
         const keys = await flagKeys(flags)
         const options = {
           ref,
-          depth: flags.depth ?? 0,
+          depth: flags.depth,
           ...(flags.baseName !== undefined && { base: flags.baseName }),
           ...(keys !== undefined && { keys }),
         }
@@ -70,7 +71,7 @@ export function ostreePullCommand(): Command {
         const access = await pullAccess(repository, where, flags)
         const options = {
           ref,
-          depth: flags.depth ?? 0,
+          depth: flags.depth,
           deltas: flags.delta ?? true,
           ...access.pull,
           ...(flags.baseName !== undefined && { base: flags.baseName }),

@@ -1,7 +1,7 @@
 /** Images in a registry, or at any of the places that registries.conf names for it. */
-import { createHash } from 'node:crypto'
 import { formatError, SluiceError } from '../../../errors.js'
 import { digestHashName, type Digest } from '../../../formats/digest.js'
+import { sha256Digest } from '../../../formats/oci/sha256-digest.js'
 import type { Descriptor } from '../../../formats/oci/descriptor.js'
 import { MAX_DOCUMENT_BYTES } from '../../../formats/oci/json-fields.js'
 import { documentMediaType, parseIndex } from '../../../formats/oci/manifest.js'
@@ -91,7 +91,7 @@ export class RegistrySource implements ImageSource {
     const { bytes, contentType } = await fetch('digest' in version ? version.digest : version.tag)
     // The digest is that of the received bytes; what the server says it is does not count.
     if ('digest' in version) verifyDigest(bytes, version.digest, where)
-    const digest = 'digest' in version ? version.digest : sha256(bytes)
+    const digest = 'digest' in version ? version.digest : sha256Digest(bytes)
     const mediaType = this.#typeOf(bytes, contentType, digest)
     const kind = documentKind(mediaType)
     if (kind !== 'index' && kind !== 'docker-index') return resolveManifest(bytes, digest, mediaType, where)
@@ -215,8 +215,4 @@ class Failures {
       ...(hint === undefined ? {} : { hint }),
     })
   }
-}
-
-function sha256(bytes: Uint8Array): Digest {
-  return `sha256:${createHash('sha256').update(bytes).digest('hex')}` as Digest
 }
