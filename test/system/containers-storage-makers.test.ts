@@ -1,5 +1,7 @@
 /** Stores of every maker and kind: each image gets the id that a pull of its layout gives it. */
 import assert from 'node:assert/strict'
+import { spawn, type ChildProcessByStdio } from 'node:child_process'
+import { once } from 'node:events'
 import {
   chmodSync,
   closeSync,
@@ -14,9 +16,13 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import { after, before, describe, test } from 'node:test'
 import { Repository } from '../../src/repository/repository.js'
 import { FileSharer } from '../../src/stages/object/share-file.js'
+import { Store } from '../helpers/made-storage.js'
 import { OciLayout, rawTar, richLayers, skopeoCopy } from '../helpers/system-images.js'
 import {
   missing,
@@ -27,38 +33,53 @@ import {
   sluiceIsReplaced,
   ToolRepository,
   toolCommand,
+  type RunOptions,
   type RunResult,
 } from '../helpers/system-run.js'
 
 const tools = ['podman', 'buildah', 'skopeo', 'mkfs.xfs', 'useradd', 'setpriv', 'newuidmap', 'kernel:xfs', 'loop']
 
-/** A containers-storage of its own, independent of what the machine is set up for. */
-class Store {
-  readonly root: string
-  readonly options: readonly string[]
+/** A pull with `--json`, begun. */
+class RunningPull {
+  readonly #child: ChildProcessByStdio<null, Readable, Readable>
+  readonly #stderr: Promise<string>
+  readonly #lines: AsyncIterator<string>
 
-  constructor(
-    folder: string,
-    private readonly driver: 'overlay' | 'vfs' = 'overlay',
-    ...options: readonly string[]
-  ) {
-    this.root = join(folder, 'root')
-    const places = ['--root', this.root, '--runroot', join(folder, 'run'), '--storage-driver', driver]
-    this.options = [...places, ...options.flatMap((option) => ['--storage-opt', option])]
+  constructor([program, ...args]: readonly string[], { cwd, env }: Pick<RunOptions, 'cwd' | 'env'> = {}) {
+    this.#child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], cwd, env: { ...process.env, ...env } })
+    this.#stderr = text(this.#child.stderr)
+    this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]()
   }
 
-  /** As skopeo names it. */
-  reference(image: string): string {
-    return `containers-storage:[${this.driver}@${this.root}+${this.root}/../run]${image}`
+  /** Waits until bytes of a layer have been read. */
+  async begun(): Promise<void> {
+    for (;;) {
+      const { done, value } = await this.#lines.next()
+      if (done === true) throw new Error(`it ended before: ${await this.#stderr}`)
+      if ((JSON.parse(value) as { type: string }).type === 'progress') return
+    }
   }
 
-  async podman(...args: string[]): Promise<string> {
-    return (await runOk('podman', [...this.options, ...args])).toString().trim()
+  signal(name: NodeJS.Signals): void {
+    this.#child.kill(name)
   }
 
-  async buildah(command: string, ...args: string[]): Promise<string> {
-    return (await runOk('buildah', [command, ...this.options, ...args])).toString().trim()
+  async end(): Promise<{ status: number | null; stderr: string }> {
+    const ended = once(this.#child, 'exit')
+    while ((await this.#lines.next()).done !== true);
+    const [status] = (await ended) as [number | null]
+    return { status, stderr: await this.#stderr }
   }
+}
+
+/** Three layers of 60 MB: an import of them takes half a second and more. */
+async function largeLayers(): Promise<Buffer[]> {
+  const layer = (number: number) =>
+    Array.from({ length: 50 }, (_, i) => ({
+      name: `usr/${number}-${i}`,
+      content: Buffer.alloc(1_200_000, `${number} ${i} and some words`),
+    }))
+  return Promise.all([1, 2, 3].map((number) => rawTar([{ name: 'usr/', type: 'directory' }, ...layer(number)])))
 }
 
 function skip(): string | false {
@@ -74,7 +95,7 @@ describe('containers-storage of every maker', { skip: skip() }, () => {
 
   before(async () => {
     mkdirSync(disk)
-    await runOk('truncate', ['-s', '1500M', join(scratch, 'disk.img')])
+    await runOk('truncate', ['-s', '3000M', join(scratch, 'disk.img')])
     await runOk('mkfs.xfs', ['-q', '-m', 'reflink=1', join(scratch, 'disk.img')])
     await runOk('mount', ['-o', 'loop', join(scratch, 'disk.img'), disk])
     layout = new OciLayout(join(scratch, 'layout'))
@@ -190,6 +211,28 @@ describe('containers-storage of every maker', { skip: skip() }, () => {
     }
   })
 
+  test('an image that podman removes in the middle, and its next import', async () => {
+    const own = new OciLayout(join(scratch, 'removed'))
+    own.tag('t', await own.image(await largeLayers(), { compression: 'none' }))
+    const store = new Store(join(disk, 'removed'))
+    const id = await store.podman('pull', '-q', own.reference('t'))
+    const repository = await ToolRepository.init('sluice', join(disk, 'of-removed'))
+    const sluice = [...toolCommand('sluice'), '--repo', repository.path, 'pull', '--json', '--storage-root', store.root]
+    const pull = new RunningPull([...sluice, `containers-storage:${id}`, 't'])
+    await pull.begun()
+    pull.signal('SIGSTOP')
+    await store.podman('rmi', id)
+    pull.signal('SIGCONT')
+    const { status, stderr } = await pull.end()
+    assert.equal(status, 4, stderr)
+    assert.match(stderr, /layer [0-9a-f]{64} was removed from containers-storage while it was read/)
+    assert.doesNotMatch(await repository.ok('oci', 'images'), /\bt\b/)
+    assert.equal((await repository.run('fsck')).status, 0)
+    await store.podman('pull', '-q', own.reference('t'))
+    await repository.ok('oci', 'pull', '--storage-root', store.root, `containers-storage:${id}`, 't')
+    assert.equal(await repository.ok('oci', 'compute-id', 't'), await layoutId(own.reference('t')))
+  })
+
   test('a copy where file systems share no blocks, and no copy where it is not wanted', async () => {
     const store = new Store(join(disk, 'podman'))
     const [image] = (await store.podman('images', '-q')).split('\n')
@@ -235,9 +278,11 @@ describe('containers-storage of every maker', { skip: skip() }, () => {
       await run('userdel', ['--force', user])
     })
 
+    const [setpriv, ...identity] = ['setpriv', '--reuid', user, '--regid', user, '--init-groups']
+    const env = { HOME: home, XDG_RUNTIME_DIR: join(home, 'runtime') }
+
     function runAsUser(...command: string[]): Promise<RunResult> {
-      const words = ['--reuid', user, '--regid', user, '--init-groups', ...command]
-      return run('setpriv', words, { cwd: home, env: { HOME: home, XDG_RUNTIME_DIR: join(home, 'runtime') } })
+      return run(setpriv, [...identity, ...command], { cwd: home, env })
     }
 
     async function asUser(...command: string[]): Promise<string> {
@@ -297,6 +342,40 @@ describe('containers-storage of every maker', { skip: skip() }, () => {
       writeFileSync(secret, content)
       assert.equal(status, 5, stderr)
       assert.match(stderr, /usr\/secret has changed/)
+    })
+
+    describe('signals reach the command in the namespace, which ends in order', () => {
+      const large = new OciLayout(join(scratch, 'large'))
+      let id = ''
+      let imageId = ''
+
+      before(async () => {
+        large.tag('t', await large.image(await largeLayers(), { compression: 'none' }))
+        imageId = await layoutId(large.reference('t'))
+        id = (await asUser('podman', '--storage-driver', 'overlay', 'pull', '-q', large.reference('t'))).trim()
+      })
+
+      for (const [signal, expectedStatus] of [
+        ['SIGINT', 130],
+        ['SIGTERM', 143],
+      ] as const) {
+        test(signal, async () => {
+          const repository = join(home, signal)
+          const sluice = [node, script, '--repo', repository]
+          await asUser(...sluice, 'init', '--insecure')
+          const command = [...sluice, 'pull', '--json', `containers-storage:${id}`, 't']
+          const pull = new RunningPull([setpriv, ...identity, ...command], { cwd: home, env })
+          await pull.begun()
+          pull.signal(signal)
+          const { status, stderr } = await pull.end()
+          assert.equal(status, expectedStatus, stderr)
+          assert.match(stderr, new RegExp(`stopped by ${signal}; the next run goes on from here`))
+          const { stdout } = await run('pgrep', ['-f', `repo ${repository}`])
+          assert.equal(stdout.toString(), '')
+          await asUser(...command)
+          assert.equal(await asUser(...sluice, 'oci', 'compute-id', 't'), `${imageId}\n`)
+        })
+      }
     })
 
     test('without a program that makes the namespace, the error says what to install', async () => {
