@@ -9,7 +9,7 @@ install_root=/usr/local
 # command:package
 needed=(
   skopeo:skopeo buildah:buildah umoci:umoci podman:podman crun:crun ostree:ostree
-  mkfs.erofs:erofs-utils mkfs.xfs:xfsprogs mkfs.ext4:e2fsprogs losetup:mount flock:util-linux
+  mkfs.erofs:erofs-utils mkfs.xfs:xfsprogs mkfs.ext4:e2fsprogs mkfs.btrfs:btrfs-progs losetup:mount flock:util-linux
   docker-registry:docker-registry openssl:openssl
   tar:tar gzip:gzip zstd:zstd getfattr:attr setcap:libcap2-bin time:time cc:gcc
   qemu-system-x86_64:qemu-system-x86 busybox:busybox-static newuidmap:uidmap python3:python3-minimal

@@ -7,10 +7,15 @@ export interface StorageFlags {
   readonly storageRoot?: string
   readonly additionalStore?: readonly string[]
   readonly requireReflink?: boolean
-  /** True without a value. */
-  readonly hardlink?: true | 'insecure'
+  readonly hardlink?: 'sealed' | 'insecure'
   readonly trustStorage?: boolean
   readonly holdStoreLock?: boolean
+}
+
+/** The value of `--hardlink` can be left out, and must stand behind a `=`: else the next word, the reference, would be it. */
+export function withHardlinkKind(words: readonly string[]): string[] {
+  const end = words.indexOf('--')
+  return words.map((word, at) => (word === '--hardlink' && (end < 0 || at < end) ? '--hardlink=sealed' : word))
 }
 
 const collect = (value: string, all: readonly string[] = []): string[] => [...all, value]
@@ -26,9 +31,11 @@ export function withStorageOptions(command: Command, localFetch: 'disabled' | 'a
     .option('--storage-root <dir>', 'the containers-storage to look in; default: as podman finds it')
     .option('--additional-store <dir>', 'another one to look in; can be given several times', collect)
     .option('--require-reflink', 'fail where a file of the storage would have to be copied')
-    .option(
-      '--hardlink [kind]',
-      "make objects other names of the storage's files, if fs-verity seals them; or: insecure",
+    .addOption(
+      new Option(
+        '--hardlink [kind]',
+        "make objects other names of the storage's files, sealed by fs-verity; or insecure",
+      ).choices(['sealed', 'insecure']),
     )
     .option('--trust-storage', 'check CRCs of files instead of the diff_ids of layers')
     .option('--hold-store-lock', 'keep others from changing the storage during the pull')
@@ -45,10 +52,9 @@ export function storagePlacesOf(flags: StorageFlags): NonNullable<ImageSourceOpt
 
 /** What to do with what is found, for `pullOci`. */
 export function storageImportOf(flags: StorageFlags): NonNullable<PullOptions['storage']> {
-  const hardlinks = flags.hardlink === undefined ? 'never' : flags.hardlink === 'insecure' ? 'insecure' : 'sealed'
   return {
     requireReflink: flags.requireReflink === true || flags.localFetch === 'zerocopy',
-    hardlinks,
+    hardlinks: flags.hardlink ?? 'never',
     trust: flags.trustStorage ?? false,
   }
 }

@@ -180,3 +180,16 @@ test('a reader that goes away ends the program quietly', async (t) => {
   const { stderr } = spawnSync('sh', ['-c', script, process.execPath], { encoding: 'utf8' })
   assert.equal(stderr, '')
 })
+
+test('--hardlink does not take the reference for its value', async (t) => {
+  const repo = join(temporaryDirectory(t), 'repo')
+  const run = (...args: string[]) => sluice(['--repo', repo, '--insecure', 'pull', '--storage-root', repo, ...args])
+  for (const option of ['--hardlink', '--hardlink=insecure']) {
+    const { status, stderr } = await run(option, 'containers-storage:app', 'mine')
+    assert.equal(status, 4)
+    assert.match(stderr, /no containers-storage found/)
+  }
+  const refused = await run('--hardlink=all', 'containers-storage:app', 'mine')
+  assert.equal(refused.status, 2)
+  assert.match(refused.stderr, /Allowed choices are sealed, insecure/)
+})

@@ -8,14 +8,25 @@ import type { VmKernel } from './vm-kernel.js'
 /** In the order in which they are loaded; what a kernel has built in is left out. */
 const modules = ['virtio_blk', 'libcrc32c', 'netfs', 'erofs', 'overlay']
 
+/** Those of btrfs. */
+const btrfsModules = ['xor', 'raid6_pq', 'blake2b_generic', 'xxhash_generic', 'btrfs']
+
+export interface InitramfsOptions {
+  readonly btrfs?: boolean
+}
+
 /** Writes an initramfs, which loads modules, mounts the root disk and starts the agent on it. */
-export async function writeInitramfs(folder: string, kernel: VmKernel): Promise<string> {
+export async function writeInitramfs(
+  folder: string,
+  kernel: VmKernel,
+  { btrfs = false }: InitramfsOptions = {},
+): Promise<string> {
   const content = join(folder, 'initramfs')
   for (const directory of ['bin', 'modules', 'dev', 'proc']) mkdirSync(join(content, directory), { recursive: true })
   cpSync(await locate('busybox'), join(content, 'bin/busybox'))
   writeFileSync(join(content, 'init'), readFileSync(join(projectRoot, 'test/vm/init.sh')), { mode: 0o755 })
   const found = readdirSync(kernel.modules, { recursive: true, encoding: 'utf8' })
-  const files = modules
+  const files = [...modules, ...(btrfs ? btrfsModules : [])]
     .map((name) => found.find((path) => basename(path).startsWith(`${name}.ko`)))
     .filter((path) => path !== undefined)
   for (const file of files) cpSync(join(kernel.modules, file), join(content, 'modules', basename(file)))

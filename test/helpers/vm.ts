@@ -4,17 +4,33 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import type { TestContext } from 'node:test'
 import type { AgentAnswer, AgentCommand, AgentGreeting } from '../vm/messages.js'
-import type { RunResult } from './system-run.js'
+import { missingForSluice, type RunResult } from './system-run.js'
 import type { VmKernel } from './vm-kernel.js'
+
+/** The `skip` of a test that boots a machine with the tools of `vm-disks`, and needs these programs as well. */
+export function missingForVm(...needs: string[]): string | false {
+  if (process.arch !== 'x64') return 'the virtual machine is for x86-64'
+  return missingForSluice(
+    'qemu-system-x86_64',
+    'busybox',
+    'mkfs.ext4',
+    'ldd',
+    'apt-get',
+    'dpkg-deb',
+    'cfsctl',
+    ...needs,
+  )
+}
 
 export interface VmOptions {
   readonly kernel: VmKernel
   readonly initramfs: string
   /** Read-only; `/dev/vda`. */
   readonly rootDisk: string
-  /** `/dev/vdb`. */
-  readonly disk: string
+  /** `/dev/vdb`, `/dev/vdc` and so on. */
+  readonly disks: readonly string[]
   /** For the console's log. */
   readonly folder: string
   /** Milliseconds for the machine's whole life; it is stopped then. */
@@ -101,13 +117,13 @@ export class Vm {
   }
 }
 
-function qemuArguments({ kernel, initramfs, rootDisk, disk }: VmOptions, console: string): string[] {
+function qemuArguments({ kernel, initramfs, rootDisk, disks }: VmOptions, console: string): string[] {
   return [
     machine,
     ['-nodefaults', '-display', 'none', '-no-reboot', '-serial', `file:${console}`],
     ['-kernel', kernel.image, '-initrd', initramfs, '-append', kernelArguments],
     ['-drive', `file=${rootDisk},format=raw,if=virtio,readonly=on`],
-    ['-drive', `file=${disk},format=raw,if=virtio`],
+    ...disks.map((disk) => ['-drive', `file=${disk},format=raw,if=virtio`]),
     ['-chardev', 'stdio,id=agent,signal=off', '-device', 'virtio-serial'],
     ['-device', 'virtserialport,chardev=agent,name=agent'],
   ].flat()
@@ -118,5 +134,16 @@ function consoleTail(file: string): string {
     return `Its console:\n${readFileSync(file, 'latin1').split('\n').slice(-30).join('\n')}`
   } catch {
     return 'Its console stayed empty.'
+  }
+}
+
+/** Emulated kernels panic now and then. */
+export async function twiceAtMost(t: TestContext, attempt: () => Promise<void>): Promise<void> {
+  try {
+    await attempt()
+  } catch (error) {
+    if (!(error instanceof VmStopped)) throw error
+    t.diagnostic(`once more, for ${error.message}`)
+    await attempt()
   }
 }

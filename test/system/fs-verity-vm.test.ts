@@ -6,14 +6,14 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { test, type TestContext } from 'node:test'
+import { test } from 'node:test'
 import { objectPath, type ObjectId } from '../../src/formats/digest.js'
 import { verityDigest } from '../../src/formats/verity/digest.js'
 import { writeLayout } from '../helpers/layout-images.js'
 import { layerTar } from '../helpers/pull.js'
 import { noise } from '../helpers/registry-images.js'
-import { missingForSluice, type RunResult, scratchFolder } from '../helpers/system-run.js'
-import { Vm, VmStopped } from '../helpers/vm.js'
+import { type RunResult, scratchFolder } from '../helpers/system-run.js'
+import { missingForVm, twiceAtMost, Vm } from '../helpers/vm.js'
 import { writeDisk, writeInitramfs, writeRootDisk } from '../helpers/vm-disks.js'
 import { fetchKernel } from '../helpers/vm-kernel.js'
 
@@ -207,10 +207,7 @@ async function loseVerity(guest: Guest, path: string): Promise<void> {
   await guest.busybox('mv', '/tmp/copy', path)
 }
 
-const skip =
-  process.arch !== 'x64'
-    ? 'the virtual machine is for x86-64'
-    : missingForSluice('qemu-system-x86_64', 'busybox', 'mkfs.ext4', 'ldd', 'apt-get', 'dpkg-deb', 'cfsctl')
+const skip = missingForVm()
 
 test('a secure repository on a disk that changes behind its back', { skip }, async (t) => {
   const kernel = await fetchKernel()
@@ -228,7 +225,7 @@ test('a secure repository on a disk that changes behind its back', { skip }, asy
   const rootDisk = await writeRootDisk(folder, layout)
   await twiceAtMost(t, async () => {
     const disk = await writeDisk(join(folder, 'disk.img'), '64M')
-    const vm = await Vm.boot({ kernel, initramfs, rootDisk, disk, folder, timeLimit: TIME_LIMIT_MS })
+    const vm = await Vm.boot({ kernel, initramfs, rootDisk, disks: [disk], folder, timeLimit: TIME_LIMIT_MS })
     try {
       t.diagnostic(`Linux ${vm.greeting.kernel}, Node ${vm.greeting.node}`)
       const guest = new Guest(vm, disk)
@@ -243,14 +240,3 @@ test('a secure repository on a disk that changes behind its back', { skip }, asy
     }
   })
 })
-
-/** Emulated kernels panic now and then. */
-async function twiceAtMost(t: TestContext, attempt: () => Promise<void>): Promise<void> {
-  try {
-    await attempt()
-  } catch (error) {
-    if (!(error instanceof VmStopped)) throw error
-    t.diagnostic(`once more, for ${error.message}`)
-    await attempt()
-  }
-}
