@@ -1,8 +1,8 @@
 import { Option, type Command } from 'commander'
 import { defaults } from '../options.js'
 import { byteSize, positive } from './arguments.js'
-import { boundHeap } from './bound-heap.js'
 import { formatSize } from './output.js'
+import { tuneV8 } from './tune-v8.js'
 
 /** What every kind of pull lets be said of its engine. */
 export interface EngineFlags {
@@ -20,5 +20,5 @@ export function withEngineOptions(command: Command): Command {
     .addOption(
       new Option('--threads <n>', "threads that hash and write; default: this host's cores").argParser(positive),
     )
-    .hook('preAction', boundHeap)
+    .hook('preAction', tuneV8)
 }

@@ -77,12 +77,17 @@ export class ObjectStore {
     return true
   }
 
-  /** Whether an object that is to be stored is there; what a crash may have left in its place counts as missing. */
-  isStored(id: ObjectId, size: number): boolean {
+  /**
+   * Whether an object that is to be stored is there; what a crash may have left in its place counts as missing.
+   *
+   * @param size Bytes that it must have, if that is known.
+   */
+  isStored(id: ObjectId, size?: number): boolean {
     if (!this.has(id)) return false
     if (this.isSecure) return true
     const stats = statSync(this.path(id), { throwIfNoEntry: false })
-    return stats?.size === size && !this.#leftovers.mayHave(stats)
+    if (stats === undefined || this.#leftovers.mayHave(stats)) return false
+    return size === undefined ? stats.size > 0 : stats.size === size
   }
 
   /**

@@ -4,7 +4,6 @@ import { SluiceError } from '../errors.js'
 import { digestHashName, type Digest, type ObjectId } from '../formats/digest.js'
 import { contentType } from '../formats/splitstream/format.js'
 import type { ObjectTable } from '../formats/splitstream/read.js'
-import { verityDigest } from '../formats/verity/digest.js'
 import { streamName } from './names.js'
 import { haveAllObjects } from './object-presence.js'
 import type { OpenStream, Repository } from './repository.js'
@@ -106,15 +105,9 @@ export function findStoredDocument(
   return unlessDamaged(() => readStoredDocument(repository, kind, digest))
 }
 
-/** Whether the EROFS image `id` is stored, whole, and linked. */
-export function hasImage(repository: Repository, id: ObjectId): boolean {
-  const isWhole = unlessDamaged(() => {
-    if (repository.images.objectOf(id) !== id) return false
-    // In a secure repository the kernel measures it, and checks every read.
-    if (repository.secure) return repository.objects.has(id)
-    return verityDigest(repository.algorithm, repository.objects.read(id, MAX_IMAGE)) === id
-  })
-  return isWhole === true
+/** Whether the EROFS image `id` is stored and linked. */
+export function hasImage({ images, objects }: Repository, id: ObjectId): boolean {
+  return unlessDamaged(() => images.objectOf(id) === id && objects.isStored(id)) === true
 }
 
 function unlessDamaged<T>(find: () => T): T | undefined {

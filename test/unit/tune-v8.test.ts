@@ -10,8 +10,8 @@ function youngSpace(isBound: boolean): { bytes: number; stderr: string } {
     import { getHeapSpaceStatistics } from 'node:v8'
     import { setTimeout } from 'node:timers/promises'
     import { Worker } from 'node:worker_threads'
-    import { boundHeap } from ${JSON.stringify(new URL('../../src/cli/bound-heap.js', import.meta.url).href)}
-    if (${isBound}) boundHeap()
+    import { tuneV8 } from ${JSON.stringify(new URL('../../src/cli/tune-v8.js', import.meta.url).href)}
+    if (${isBound}) tuneV8()
     new Worker('', { eval: true })
     const kept = []
     for (let turn = 0; turn < 60; turn++) {
