@@ -5,7 +5,6 @@ import { errnoOf } from '../errors.js'
 import { globalsOf } from './globals.js'
 import { createProgram, usageStatus } from './program.js'
 import { reportError } from './report-error.js'
-import { withHardlinkKind } from './storage-options.js'
 
 /** Programs that the reference tool also is when it is called by their names. */
 const otherNames = new Set(['mkcomposefs', 'composefs-info'])
@@ -14,7 +13,7 @@ const otherNames = new Set(['mkcomposefs', 'composefs-info'])
 export async function main(argv: readonly string[], name: string): Promise<void> {
   // A reader that goes away (`| head`) ends the program quietly, as it ends other tools.
   process.stdout.on('error', (error) => process.exit(errnoOf(error) === 'EPIPE' ? 0 : 1))
-  const words = withHardlinkKind(otherNames.has(name) ? [name, ...argv.slice(2)] : argv.slice(2))
+  const words = otherNames.has(name) ? [name, ...argv.slice(2)] : argv.slice(2)
   const program = await createProgram(packageVersion(), words)
   try {
     await program.parseAsync(words, { from: 'user' })

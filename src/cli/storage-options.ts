@@ -12,16 +12,12 @@ export interface StorageFlags {
   readonly holdStoreLock?: boolean
 }
 
-/** The value of `--hardlink` can be left out, and must stand behind a `=`: else the next word, the reference, would be it. */
-export function withHardlinkKind(words: readonly string[]): string[] {
-  const end = words.indexOf('--')
-  return words.map((word, at) => (word === '--hardlink' && (end < 0 || at < end) ? '--hardlink=sealed' : word))
-}
-
 const collect = (value: string, all: readonly string[] = []): string[] => [...all, value]
 
 /** @param localFetch default of `--local-fetch`, which says nothing here: there is only one way to such images. */
 export function withStorageOptions(command: Command, localFetch: 'disabled' | 'auto'): Command {
+  const parseOptions = command.parseOptions.bind(command)
+  command.parseOptions = (words) => parseOptions(withHardlinkKind(words))
   return command
     .addOption(
       new Option('--local-fetch <how>', 'files of containers-storage: images; zerocopy: never copy one')
@@ -39,6 +35,12 @@ export function withStorageOptions(command: Command, localFetch: 'disabled' | 'a
     )
     .option('--trust-storage', 'check CRCs of files instead of the diff_ids of layers')
     .option('--hold-store-lock', 'keep others from changing the storage during the pull')
+}
+
+/** The kind can be left out, and must stand behind a `=`: else commander takes the next word for it, which is the reference. */
+function withHardlinkKind(words: readonly string[]): string[] {
+  const end = words.indexOf('--')
+  return words.map((word, at) => (word === '--hardlink' && (end < 0 || at < end) ? '--hardlink=sealed' : word))
 }
 
 /** Where to look, for `openImageSource`. */

@@ -12,7 +12,7 @@ import type { Directory, TreeNode } from '../formats/tree/tree.js'
 import { mountComposefs } from '../native/mount.js'
 import { checkName } from '../repository/names.js'
 import type { Repository } from '../repository/repository.js'
-import { MAX_IMAGE } from '../repository/stored-image.js'
+import { MAX_IMAGE_SIZE } from '../formats/erofs/format.js'
 import { mergeStream } from '../stages/splitstream/read.js'
 
 /** The merged bytes of the stream `name` (a content id, or `refs/…`). */
@@ -30,7 +30,7 @@ export async function* streamContent(
 }
 
 function openImage(repository: Repository, name: string) {
-  return openErofs(repository.objects.read(repository.findImage(name), MAX_IMAGE))
+  return openErofs(repository.objects.read(repository.findImage(name), MAX_IMAGE_SIZE))
 }
 
 /** The objects that an image refers to, sorted. */

@@ -12,7 +12,7 @@ import { ObjectCollection } from '../formats/ostree/object-collection.js'
 import { hashMetadata, type OstreeId } from '../formats/ostree/ostree-id.js'
 import { checkRefName, commitStreamName, streamRefName } from '../formats/ostree/ref-name.js'
 import type { Repository } from '../repository/repository.js'
-import { MAX_IMAGE } from '../repository/stored-image.js'
+import { MAX_IMAGE_SIZE } from '../formats/erofs/format.js'
 import { treeObjects } from '../stages/ostree/tree-objects.js'
 import { registerTree } from './register-commit.js'
 
@@ -51,7 +51,7 @@ export async function makeOstreeCommit(
   const { reference, subject = '', timestamp = now(), parity = false, signal } = options
   if (reference !== undefined) checkRefName(reference)
   repository.ensureWritable()
-  const bytesOfImage = repository.objects.read(repository.findImage(image), MAX_IMAGE)
+  const bytesOfImage = repository.objects.read(repository.findImage(image), MAX_IMAGE_SIZE)
   const tree = loadErofsTree(openErofs(bytesOfImage), repository.algorithm)
   const objects = new ObjectCollection()
   const root = await treeObjects(repository, tree, { objects, parity, signal })

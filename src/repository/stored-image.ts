@@ -10,8 +10,6 @@ import type { OpenStream, Repository } from './repository.js'
 
 /** Largest manifest or config; the registry client refuses larger ones too. */
 export const MAX_DOCUMENT = 4 * 1024 * 1024
-/** Largest EROFS image (erofs.md §10.1). */
-export const MAX_IMAGE = 1024 * 1024 * 1024
 
 export interface StoredDocument {
   /** Its splitstream. */

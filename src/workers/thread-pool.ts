@@ -162,7 +162,6 @@ class Thread {
   #failure: SluiceError | undefined
   readonly #pending = new Map<number, Pending>()
   #lastId = 0
-  #tasksDone = 0
   #busyMs = 0
   /** Digests, decoders and files that are under way here. */
   lanes = 0
@@ -182,7 +181,8 @@ class Thread {
 
   /** Milliseconds that its tasks have taken so far, and those it has will probably take. */
   get workMs(): number {
-    return this.#busyMs + (this.load * this.#busyMs) / Math.max(this.#tasksDone, 1)
+    const done = this.#lastId - this.load
+    return done === 0 ? 0 : (this.#busyMs / done) * this.#lastId
   }
 
   run<T extends Task>(task: T): Promise<Results[T['type']]> {
@@ -215,7 +215,6 @@ class Thread {
 
   #settle({ id, startedAt, endedAt, result, error }: Reply): void {
     const pending = this.#pending.get(id)
-    this.#tasksDone++
     this.#busyMs += endedAt - startedAt
     if (pending?.work !== undefined) {
       this.#onTask(pending.work, this.#name, startedAt - performance.timeOrigin, endedAt - performance.timeOrigin)

@@ -11,7 +11,7 @@ import { loadErofsTree } from '../../src/formats/erofs/load.js'
 import { openErofs } from '../../src/formats/erofs/open.js'
 import { checkRepository } from '../../src/pipelines/fsck.js'
 import type { Repository } from '../../src/repository/repository.js'
-import { MAX_IMAGE } from '../../src/repository/stored-image.js'
+import { MAX_IMAGE_SIZE } from '../../src/formats/erofs/format.js'
 import { openArchiveFiles } from '../../src/stages/fetch/oci-archive.js'
 import { HostileLayout } from '../helpers/hostile-layout.js'
 import { never } from '../helpers/registry-client.js'
@@ -25,7 +25,7 @@ const link = (name: string, target: string, flag = '2') => entry({ name, flag, l
 /** Absolute paths of the one image of a repository. */
 function imagePaths(repository: Repository): string[] {
   const [{ name }] = repository.images.entries().filter(({ name }) => name !== 'refs')
-  const image = repository.objects.read(repository.findImage(name), MAX_IMAGE)
+  const image = repository.objects.read(repository.findImage(name), MAX_IMAGE_SIZE)
   return [...writeDumpfile(loadErofsTree(openErofs(image)))].map((line) => line.slice(0, line.indexOf(' ')))
 }
 

@@ -6,7 +6,7 @@ import { listErofsObjects } from '../../src/formats/erofs/list-objects.js'
 import { openErofs } from '../../src/formats/erofs/open.js'
 import { checkOciRepository, checkRepository } from '../../src/pipelines/fsck.js'
 import { Repository } from '../../src/repository/repository.js'
-import { MAX_IMAGE } from '../../src/repository/stored-image.js'
+import { MAX_IMAGE_SIZE } from '../../src/formats/erofs/format.js'
 import { corruptCases, corruptRepository } from '../helpers/corrupt-streams.js'
 import { needsNative, readScenarios, unpackScenario, type FsckJson } from '../helpers/reference-repository.js'
 
@@ -75,7 +75,7 @@ test('the objects of an image are those the reference lists', async (t) => {
   using repository = await Repository.open(unpackScenario(t), { insecure: true })
   const { algorithm } = repository
   for (const [image, expected] of Object.entries(readScenarios().image_objects)) {
-    const bytes = repository.objects.read(parseObjectId(algorithm, image), MAX_IMAGE)
+    const bytes = repository.objects.read(parseObjectId(algorithm, image), MAX_IMAGE_SIZE)
     const objects = listErofsObjects(openErofs(bytes), algorithm)
     assert.deepEqual(
       objects.map((id) => `${algorithm}:${id}`),

@@ -74,6 +74,14 @@ export async function writeDisk(file: string, size: string, options: readonly st
   return file
 }
 
+/** Makes a btrfs disk; nothing is left of one that was there. */
+export async function writeBtrfsDisk(file: string, size: string): Promise<string> {
+  rmSync(file, { force: true })
+  await runOk('truncate', ['-s', size, file])
+  await runOk('mkfs.btrfs', ['-q', file])
+  return file
+}
+
 async function locate(program: string): Promise<string> {
   return (await runOk('sh', ['-c', 'command -v "$0"', program])).toString().trim()
 }

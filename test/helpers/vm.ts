@@ -38,7 +38,7 @@ export interface VmOptions {
 }
 
 /** The machine ended before it was told to, by a panic or a fault of its start. */
-export class VmStopped extends Error {}
+class VmStopped extends Error {}
 
 /** Emulated without KVM, a newer processor or a second one made kernels panic at random. */
 const machine = ['-accel', 'tcg,thread=single', '-smp', '1', '-cpu', 'Nehalem', '-m', '1024']
@@ -92,6 +92,10 @@ export class Vm {
     return stdout.toString('utf8').trimEnd()
   }
 
+  busybox(...args: readonly string[]): Promise<string> {
+    return this.ok('/bin/busybox', ...args)
+  }
+
   async powerOff(): Promise<void> {
     this.#send({ command: [] })
     await this.#answers.next()
@@ -137,8 +141,26 @@ function consoleTail(file: string): string {
   }
 }
 
-/** Emulated kernels panic now and then. */
-export async function twiceAtMost(t: TestContext, attempt: () => Promise<void>): Promise<void> {
+/**
+ * Boots a machine with new disks and has it do `work`; once more if it stops, as emulated kernels panic now and then.
+ *
+ * @param makeDisks makes the disks beside the root disk.
+ */
+export async function inVm(
+  t: TestContext,
+  options: Omit<VmOptions, 'disks'>,
+  makeDisks: () => Promise<readonly string[]>,
+  work: (vm: Vm) => Promise<void>,
+): Promise<void> {
+  const attempt = async (): Promise<void> => {
+    const vm = await Vm.boot({ ...options, disks: await makeDisks() })
+    try {
+      t.diagnostic(`Linux ${vm.greeting.kernel}, Node ${vm.greeting.node}`)
+      await work(vm)
+    } finally {
+      await vm.powerOff()
+    }
+  }
   try {
     await attempt()
   } catch (error) {

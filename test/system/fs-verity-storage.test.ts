@@ -8,9 +8,9 @@ import { test } from 'node:test'
 import { Store } from '../helpers/made-storage.js'
 import { noise } from '../helpers/registry-images.js'
 import { OciLayout, rawTar, skopeoCopy } from '../helpers/system-images.js'
-import { runOk, scratchFolder, ToolRepository } from '../helpers/system-run.js'
-import { missingForVm, twiceAtMost, Vm } from '../helpers/vm.js'
-import { writeDisk, writeInitramfs, writeRootDisk } from '../helpers/vm-disks.js'
+import { scratchFolder, ToolRepository } from '../helpers/system-run.js'
+import { inVm, missingForVm, type Vm } from '../helpers/vm.js'
+import { writeBtrfsDisk, writeDisk, writeInitramfs, writeRootDisk } from '../helpers/vm-disks.js'
 import { fetchKernel } from '../helpers/vm-kernel.js'
 
 const TIME_LIMIT_MS = 300_000
@@ -46,7 +46,7 @@ class Place {
   }
 
   busybox(...args: string[]): Promise<string> {
-    return this.vm.ok('/bin/busybox', ...args)
+    return this.vm.busybox(...args)
   }
 
   sluice(...args: string[]): Promise<string> {
@@ -125,24 +125,14 @@ test(
 
     const initramfs = await writeInitramfs(folder, kernel, { btrfs: true })
     const rootDisk = await writeRootDisk(folder, storage.root)
-    await twiceAtMost(t, async () => {
-      const btrfs = await writeBtrfsDisk(join(folder, 'btrfs.img'))
-      const ext4 = await writeDisk(join(folder, 'ext4.img'), '128M')
-      const vm = await Vm.boot({ kernel, initramfs, rootDisk, disks: [btrfs, ext4], folder, timeLimit: TIME_LIMIT_MS })
-      try {
-        t.diagnostic(`Linux ${vm.greeting.kernel}, Node ${vm.greeting.node}`)
-        await clonesOnBtrfs(vm, imageId)
-        await linksOnExt4(vm, imageId)
-      } finally {
-        await vm.powerOff()
-      }
+    const options = { kernel, initramfs, rootDisk, folder, timeLimit: TIME_LIMIT_MS }
+    const makeDisks = async () => [
+      await writeBtrfsDisk(join(folder, 'btrfs.img'), '256M'),
+      await writeDisk(join(folder, 'ext4.img'), '128M'),
+    ]
+    await inVm(t, options, makeDisks, async (vm) => {
+      await clonesOnBtrfs(vm, imageId)
+      await linksOnExt4(vm, imageId)
     })
   },
 )
-
-async function writeBtrfsDisk(file: string): Promise<string> {
-  await runOk('rm', ['-f', file])
-  await runOk('truncate', ['-s', '256M', file])
-  await runOk('mkfs.btrfs', ['-q', file])
-  return file
-}

@@ -13,7 +13,7 @@ import { writeLayout } from '../helpers/layout-images.js'
 import { layerTar } from '../helpers/pull.js'
 import { noise } from '../helpers/registry-images.js'
 import { type RunResult, scratchFolder } from '../helpers/system-run.js'
-import { missingForVm, twiceAtMost, Vm } from '../helpers/vm.js'
+import { inVm, missingForVm, type Vm } from '../helpers/vm.js'
 import { writeDisk, writeInitramfs, writeRootDisk } from '../helpers/vm-disks.js'
 import { fetchKernel } from '../helpers/vm-kernel.js'
 
@@ -78,7 +78,7 @@ class Guest {
   }
 
   busybox(...args: string[]): Promise<string> {
-    return this.vm.ok('/bin/busybox', ...args)
+    return this.vm.busybox(...args)
   }
 
   checksums(...of: readonly File[]): Promise<RunResult> {
@@ -223,20 +223,16 @@ test('a secure repository on a disk that changes behind its back', { skip }, asy
   )
   const initramfs = await writeInitramfs(folder, kernel)
   const rootDisk = await writeRootDisk(folder, layout)
-  await twiceAtMost(t, async () => {
-    const disk = await writeDisk(join(folder, 'disk.img'), '64M')
-    const vm = await Vm.boot({ kernel, initramfs, rootDisk, disks: [disk], folder, timeLimit: TIME_LIMIT_MS })
-    try {
-      t.diagnostic(`Linux ${vm.greeting.kernel}, Node ${vm.greeting.node}`)
-      const guest = new Guest(vm, disk)
-      await pullsIntoSecureRepository(guest)
-      await mountsAndReads(guest)
-      await noticesFlippedBit(guest)
-      await refusesExchangedFiles(guest)
-      await refusesExchangedDocuments(guest)
-      await tellsThatMetadataLostVerity(guest)
-    } finally {
-      await vm.powerOff()
-    }
+  const disk = join(folder, 'disk.img')
+  const options = { kernel, initramfs, rootDisk, folder, timeLimit: TIME_LIMIT_MS }
+  const makeDisks = async () => [await writeDisk(disk, '64M')]
+  await inVm(t, options, makeDisks, async (vm) => {
+    const guest = new Guest(vm, disk)
+    await pullsIntoSecureRepository(guest)
+    await mountsAndReads(guest)
+    await noticesFlippedBit(guest)
+    await refusesExchangedFiles(guest)
+    await refusesExchangedDocuments(guest)
+    await tellsThatMetadataLostVerity(guest)
   })
 })

@@ -6,7 +6,7 @@ import { openErofs } from '../../formats/erofs/open.js'
 import { ObjectTable } from '../../formats/splitstream/read.js'
 import type { Breather } from '../../flow/breather.js'
 import type { Repository } from '../../repository/repository.js'
-import { MAX_IMAGE } from '../../repository/stored-image.js'
+import { MAX_IMAGE_SIZE } from '../../formats/erofs/format.js'
 import type { ContentCheck } from './check-links.js'
 import { expectObjects } from './expect-object.js'
 import { reasonOf, type Findings, type Problem } from './findings.js'
@@ -28,7 +28,7 @@ function listObjects(
 ): readonly ObjectId[] {
   try {
     if (id === undefined) throw new SluiceError('SLUICE_FORMAT', 'not an object')
-    return listErofsObjects(openErofs(repository.objects.read(id, MAX_IMAGE)), repository.algorithm)
+    return listErofsObjects(openErofs(repository.objects.read(id, MAX_IMAGE_SIZE)), repository.algorithm)
   } catch (error) {
     findings.corrupted++
     findings.error(problemOf(error), path, reasonOf(error))

@@ -6,7 +6,7 @@ import { loadErofsTree } from '../../formats/erofs/load.js'
 import { openErofs } from '../../formats/erofs/open.js'
 import { sortedNames, type Directory } from '../../formats/tree/tree.js'
 import type { Repository } from '../../repository/repository.js'
-import { MAX_IMAGE } from '../../repository/stored-image.js'
+import { MAX_IMAGE_SIZE } from '../../formats/erofs/format.js'
 
 /**
  * For each object of `wanted` that a file of one of the images has, the path of the first such file, for people. An image
@@ -21,7 +21,7 @@ export function findFilePaths(
   for (const image of images) {
     if (paths.size === wanted.size) break
     const root = unlessUnreadable(() =>
-      loadErofsTree(openErofs(repository.objects.read(image, MAX_IMAGE)), repository.algorithm),
+      loadErofsTree(openErofs(repository.objects.read(image, MAX_IMAGE_SIZE)), repository.algorithm),
     )
     if (root !== undefined) searchTree(root, wanted, paths)
   }

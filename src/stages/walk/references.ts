@@ -6,7 +6,7 @@ import { listErofsObjects } from '../../formats/erofs/list-objects.js'
 import { openErofs } from '../../formats/erofs/open.js'
 import type { Splitstream } from '../../formats/splitstream/read.js'
 import type { Repository } from '../../repository/repository.js'
-import { MAX_IMAGE } from '../../repository/stored-image.js'
+import { MAX_IMAGE_SIZE } from '../../formats/erofs/format.js'
 
 /** The tables of a splitstream. @param name as it is linked in `streams/`, for errors. */
 export function readStream(repository: Repository, id: ObjectId, name: ByteString): Splitstream {
@@ -18,7 +18,7 @@ export function readStream(repository: Repository, id: ObjectId, name: ByteStrin
 /** The objects of the files of an image, sorted. */
 export function readImage(repository: Repository, id: ObjectId): ObjectId[] {
   try {
-    return listErofsObjects(openErofs(repository.objects.read(id, MAX_IMAGE)), repository.algorithm)
+    return listErofsObjects(openErofs(repository.objects.read(id, MAX_IMAGE_SIZE)), repository.algorithm)
   } catch (error) {
     throw withContext(error, `image ${id}`)
   }
