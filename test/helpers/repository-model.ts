@@ -13,7 +13,8 @@ export interface ImageClosure {
   readonly objects: readonly string[]
 }
 
-const names = (folder: string): string[] =>
+/** Names in `streams/` or `images/`, or in a folder of their references; none before the first made the folder. */
+export const linkedNames = (folder: string): string[] =>
   (existsSync(folder) ? readdirSync(folder).sort() : []).filter((name) => name !== 'refs')
 
 /** Ids of the objects, without what writers that were killed left behind. */
@@ -35,15 +36,17 @@ function streamObject(repo: string, name: string): string {
 export function tagsOf(repo: string): Map<string, string> {
   const folder = join(repo, 'streams/refs/oci')
   return new Map(
-    names(folder).map((tag) => [tag, basename(readlinkSync(join(folder, tag))).replace('oci-manifest-', '')] as const),
+    linkedNames(folder).map(
+      (tag) => [tag, basename(readlinkSync(join(folder, tag))).replace('oci-manifest-', '')] as const,
+    ),
   )
 }
 
 export function learnClosure(repo: string): ImageClosure {
   const [[, manifest]] = tagsOf(repo)
-  const streams = names(join(repo, 'streams'))
+  const streams = linkedNames(join(repo, 'streams'))
   const ofStreams = new Set(streams.map((name) => streamObject(repo, name)))
-  const images = names(join(repo, 'images'))
+  const images = linkedNames(join(repo, 'images'))
   return { manifest, streams, images, objects: objectIds(repo).filter((id) => !ofStreams.has(id)) }
 }
 
@@ -61,7 +64,7 @@ export class RepositoryModel {
     const expected = [...this.tags].map(([tag, { manifest }]) => [tag, manifest] as const)
     assert.deepEqual(Object.fromEntries(tagsOf(this.#repo)), Object.fromEntries(expected))
     const present = new Set(objectIds(this.#repo))
-    const links = { streams: names(join(this.#repo, 'streams')), images: names(join(this.#repo, 'images')) }
+    const links = { streams: linkedNames(join(this.#repo, 'streams')), images: linkedNames(join(this.#repo, 'images')) }
     for (const [tag, { streams, images, objects }] of this.tags) {
       for (const id of objects) assert.ok(present.has(id), `${tag} lost object ${id}`)
       for (const name of streams) {
@@ -77,8 +80,8 @@ export class RepositoryModel {
     const live = [...this.tags.values()]
     const all = (key: 'streams' | 'images' | 'objects') => [...new Set(live.flatMap((closure) => closure[key]))].sort()
     const streams = all('streams')
-    assert.deepEqual(names(join(this.#repo, 'streams')), streams)
-    assert.deepEqual(names(join(this.#repo, 'images')), all('images'))
+    assert.deepEqual(linkedNames(join(this.#repo, 'streams')), streams)
+    assert.deepEqual(linkedNames(join(this.#repo, 'images')), all('images'))
     const objects = new Set([...all('objects'), ...streams.map((name) => streamObject(this.#repo, name))])
     assert.deepEqual(objectIds(this.#repo), [...objects].sort())
   }

@@ -88,14 +88,16 @@ const size = fc.oneof(
 export interface TreeLimits {
   /** Largest inline file: 512 is what every version can hold. */
   readonly maxInline: number
+  /** 0 is what layers may have, 1 dumpfiles. */
+  readonly minTarget: number
   readonly maxTarget: number
   readonly algorithm: HashAlgorithm
 }
 
-export const anyVersion: TreeLimits = { maxInline: 512, maxTarget: 1024, algorithm: 'sha256' }
-export const epoch1: TreeLimits = { maxInline: 5000, maxTarget: 4095, algorithm: 'sha512' }
+export const anyVersion: TreeLimits = { maxInline: 512, minTarget: 1, maxTarget: 1024, algorithm: 'sha256' }
+export const epoch1: TreeLimits = { maxInline: 5000, minTarget: 1, maxTarget: 4095, algorithm: 'sha512' }
 
-function leafContent({ maxInline, maxTarget, algorithm }: TreeLimits): fc.Arbitrary<LeafContent> {
+function leafContent({ maxInline, minTarget, maxTarget, algorithm }: TreeLimits): fc.Arbitrary<LeafContent> {
   const digits = algorithm === 'sha256' ? 64 : 128
   // Few different objects, so that their xattrs are shared.
   const id = fc.integer({ min: 1, max: 40 }).map((n) => n.toString(16).padStart(digits, 'c') as ObjectId)
@@ -113,7 +115,7 @@ function leafContent({ maxInline, maxTarget, algorithm }: TreeLimits): fc.Arbitr
     fc.constant({ type: 'fifo' } as const),
     fc.constant({ type: 'sock' } as const),
     fc
-      .oneof(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 1, max: maxTarget }))
+      .oneof(fc.integer({ min: minTarget, max: 60 }), fc.integer({ min: minTarget, max: maxTarget }))
       .map((length) => ({ type: 'symlink', target: 't'.repeat(length) }) as const),
   )
 }

@@ -86,6 +86,9 @@ function nested(depth: number): Directory {
 
 const empty: LeafContent = { type: 'inline', data: new Uint8Array(0) }
 const write = (root: Directory, version: 1 | 2 = 1) => writeErofs(root, { version })
+/** Reads back what is written for layers, whose links have no limit. */
+const reread = (root: Directory, version: 1 | 2) =>
+  loadErofsTree(openErofs(writeErofs(root, { version, dialect: 'rust' })))
 const xattrsOf = (count: number, value: number) =>
   new Map(Array.from({ length: count }, (_, i) => [`user.${i}`, 'v'.repeat(value)]))
 
@@ -157,16 +160,16 @@ const limits: readonly Limit[] = [
     run: (n) => void write(merge(pax(['path', 'n'.repeat(n)]), entry({}))),
   },
   {
-    row: 'image: symlink target, V0 and V1',
+    row: 'image: symlink target, V0 and V1, when read',
     code: 'SLUICE_FORMAT',
     most: 4095,
-    run: (n) => void write(merge(pax(['linkpath', 't'.repeat(n)]), entry({ flag: '2' }))),
+    run: (n) => void reread(merge(pax(['linkpath', 't'.repeat(n)]), entry({ flag: '2' })), 1),
   },
   {
-    row: 'image: symlink target, V2',
+    row: 'image: symlink target, V2, when read',
     code: 'SLUICE_FORMAT',
     most: 1024,
-    run: (n) => void write(merge(pax(['linkpath', 't'.repeat(n)]), entry({ flag: '2' })), 2),
+    run: (n) => void reread(merge(pax(['linkpath', 't'.repeat(n)]), entry({ flag: '2' })), 2),
   },
   {
     row: 'image: xattr name',

@@ -96,8 +96,9 @@ export const ESCAPED_OVERLAY_PREFIX = 'trusted.overlay.overlay.'
 export const USER_OVERLAY_PREFIX = 'user.overlay.'
 export const SELINUX = 'security.selinux'
 
-/** Largest inline file and symlink target: of the C tool in epoch 1, of the Rust tools in epoch 2 (erofs.md §9.3). */
+/** Largest inline file: of the C tool in epoch 1, of the Rust tools in epoch 2 (erofs.md §9.3). */
 export const MAX_INLINE = { epoch1: 5000, epoch2: 512 } as const
+/** Largest symlink target, from the same tools: of a dumpfile, and of an image that is read. */
 export const MAX_SYMLINK = { epoch1: 4095, epoch2: 1024 } as const
 /** Largest file: 1024 chunks of 2^43 bytes. */
 export const MAX_FILE_SIZE = 2 ** 53

@@ -43,7 +43,7 @@ export function layOut({ inodes, oldest }: Survey, version: ErofsVersion, tableS
     measure(inode, epoch2)
     inode.extended = epoch2 || !fitsCompact(inode, oldest)
     end = place(inode, roundUp(end, SLOT_SIZE), epoch2)
-    inode.layout = inode.chunks > 0 || inode.isExternal ? CHUNK_BASED : inode.tail > 0 ? FLAT_INLINE : FLAT_PLAIN
+    inode.layout = inode.chunks > 0 || inode.isExternal ? CHUNK_BASED : isInline(inode) ? FLAT_INLINE : FLAT_PLAIN
     if (inode.blocks > 0) withBlocks.push(inode)
   }
   const inodeEnd = roundUp(end, SLOT_SIZE)
@@ -138,6 +138,11 @@ function roomInBlock(position: number): number {
   return BLOCK_SIZE - (position % BLOCK_SIZE)
 }
 
+/** Targets of symlinks are inline even where they are empty. */
+function isInline({ content, blocks, tail }: Inode): boolean {
+  return tail > 0 || (content?.type === 'symlink' && blocks === 0)
+}
+
 function promote(inode: Inode): void {
   inode.blocks++
   inode.tail = 0
@@ -148,7 +153,7 @@ function promote(inode: Inode): void {
  * boundary moves too, and one that would begin on a boundary moves by a slot.
  */
 function epoch2Padding(inode: Inode, tailStart: number): number {
-  if (inode.isExternal || inode.tail === 0) return 0
+  if (inode.isExternal || !isInline(inode)) return 0
   const last = tailStart - 1
   const end = tailStart + (inode.size % BLOCK_SIZE)
   if (Math.floor(last / BLOCK_SIZE) === Math.floor(end / BLOCK_SIZE)) return 0

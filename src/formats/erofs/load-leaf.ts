@@ -97,8 +97,8 @@ export function loadContent(
 
 function loadTarget(inode: DiskInode, reader: InodeReader, version: ErofsVersion): ByteString {
   const limit = version === 2 ? MAX_SYMLINK.epoch2 : MAX_SYMLINK.epoch1
-  if (inode.size === 0 || inode.size > limit) {
-    throw formatError('erofs', `a symlink target of ${inode.size} bytes (1 to ${limit} are possible in V${version})`)
+  if (inode.size > limit) {
+    throw formatError('erofs', `a symlink target of ${inode.size} bytes (${limit} are possible in V${version})`)
   }
   const target = reader.data(inode).toString('latin1')
   if (target.includes('\0')) throw formatError('erofs', 'NUL in a symlink target')

@@ -100,7 +100,7 @@ class DepthFirstWalk {
   #meet(node: Leaf, name: ByteString, parent: Inode): Inode {
     let inode = this.known.get(node)
     if (inode === undefined) {
-      checkContent(name, node.content, this.#version)
+      checkContent(name, node.content, this.#version, this.#dialect)
       inode = this.#add(node, name, parent)
     }
     inode.nlink++
