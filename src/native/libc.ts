@@ -29,6 +29,7 @@ const declarations = {
   lsetxattr: { returns: 'int', parameters: ['word', 'word', 'word', 'long', 'int'] },
   madvise: { returns: 'int', parameters: ['long', 'long', 'int'] },
   malloc_trim: { returns: 'int', parameters: ['long'] },
+  mallopt: { returns: 'int', parameters: ['int', 'int'] },
   memcpy: { returns: 'long', parameters: ['word', 'word', 'long'] },
   syncfs: { returns: 'int', parameters: ['int'] },
   umount2: { returns: 'int', parameters: ['word', 'int'] },

@@ -39,6 +39,7 @@ const libraries = {
       'lsetxattr',
       'madvise',
       'malloc_trim',
+      'mallopt',
       'memcpy',
       'syncfs',
       'syscall',

@@ -1,6 +1,7 @@
 /** The engine of a run: how much memory and how many threads it gets. */
 import { SluiceError } from '../errors.js'
 import { defaultThreads } from '../native/cores.js'
+import { returnLargeBlocks } from '../native/memory.js'
 import type { Repository } from '../repository/repository.js'
 import { SLAB_FOOTPRINT, SlabPool } from '../stages/slab/slab-pool.js'
 import type { FileWorkers } from '../stages/ostree/file-workers.js'
@@ -65,6 +66,7 @@ export function openEngine(repository: Repository, options: EngineOptions): Open
   const { maxMemory, layers: wanted, onTask = () => undefined } = options
   const threads = options.threads ?? defaultThreads()
   const { layers, slabs: count } = divideMemory(maxMemory, wanted)
+  returnLargeBlocks()
   const slabs = new SlabPool(count)
   if (threads === 0) {
     const close = async (): Promise<void> => slabs.dispose()
