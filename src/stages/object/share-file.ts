@@ -16,6 +16,7 @@ import { enableVerity, measureVerity } from '../../native/verity.js'
 import { closeQuietly } from '../../repository/close-quietly.js'
 import type { ObjectStore, WrittenFile } from '../../repository/objects.js'
 import { createTemporary, removeTemporary, temporaryPath } from '../../repository/temporary-object.js'
+import { ensureUnwritten } from './ensure-unwritten.js'
 
 /** Plain data, which threads send each other. */
 export interface SharingPolicy {
@@ -79,8 +80,8 @@ export class FileSharer {
   }
 
   /** The errno name if it cannot be. */
-  #clone(source: SourceFile, { dev, ctimeMs }: Stats): SharedSource | string {
-    const known = this.#uncloneable.get(dev)
+  #clone(source: SourceFile, stats: Stats): SharedSource | string {
+    const known = this.#uncloneable.get(stats.dev)
     if (known !== undefined) return known
     const { path, fd } = createTemporary(this.#store.directory, constants.O_RDWR)
     let isKept = false
@@ -89,9 +90,9 @@ export class FileSharer {
       if (errno === undefined) {
         ensureSize(source, fstatSync(fd).size)
         isKept = true
-        return { path, sharing: 'reflinked', ensureUnchanged: () => ensureTime(source, ctimeMs) }
+        return { path, sharing: 'reflinked', ensureUnchanged: () => ensureUnwritten(source, stats) }
       }
-      if (ofFileSystems.has(errno)) this.#uncloneable.set(dev, errno)
+      if (ofFileSystems.has(errno)) this.#uncloneable.set(stats.dev, errno)
       else if (!ofFile.has(errno)) throw callError('FICLONE', errno, `cannot clone ${source.path}`)
       return errno
     } finally {
@@ -139,14 +140,6 @@ export function ensureSize({ path, size }: SourceFile, actual: number): void {
   if (actual === size) return
   throw storageError('LAYER_DATA_SIZE', `${path} has ${actual} bytes, not ${size}`, {
     details: { path, expected: size, actual },
-  })
-}
-
-function ensureTime({ fd, path }: SourceFile, ctimeMs: number): void {
-  if (fstatSync(fd).ctimeMs === ctimeMs) return
-  throw new SluiceError('SLUICE_IO', `${path} was changed while it was read`, {
-    hint: 'pull again when nobody writes to the storage',
-    details: { path },
   })
 }
 

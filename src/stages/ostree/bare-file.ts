@@ -1,7 +1,8 @@
 /** A file of a repository that keeps contents as they are: read, and then shared with the object store where that is possible. */
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs'
-import { ioError, SluiceError } from '../../errors.js'
+import { ioError } from '../../errors.js'
 import { cloneFile } from '../../native/reflink.js'
+import { ensureUnwritten } from '../object/ensure-unwritten.js'
 import type { OpenFile } from './file-batch.js'
 
 /** False after the first try that found that the file systems cannot: all objects are on the same two. */
@@ -26,9 +27,7 @@ export class BareFile implements OpenFile {
   cloneTo(fd: number): boolean {
     if (!canClone) return false
     canClone = cloneFile(this.#fd, fd) === 'cloned'
-    if (canClone && fstatSync(this.#fd).ctimeMs !== this.#stats.ctimeMs) {
-      throw new SluiceError('SLUICE_IO', `${this.#path} was changed while it was read`)
-    }
+    if (canClone) ensureUnwritten({ fd: this.#fd, path: this.#path }, this.#stats)
     return canClone
   }
 
