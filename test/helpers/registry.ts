@@ -161,7 +161,10 @@ export class TestRegistry {
     for (const { digest } of [config, ...layers]) {
       const path = blobPath(directory, digest)
       if (existsSync(path)) {
-        this.#blobs.set(digest, { size: statSync(path).size, read: (start) => createReadStream(path, { start, highWaterMark: PIECE_BYTES }) })
+        this.#blobs.set(digest, {
+          size: statSync(path).size,
+          read: (start) => createReadStream(path, { start, highWaterMark: PIECE_BYTES }),
+        })
       }
     }
   }

@@ -58,7 +58,8 @@ export interface OpenFile extends SharedFile {
 
 export class FileBatch {
   readonly #store: ObjectStore
-  readonly #arena = arenas.pop() ?? Buffer.allocUnsafeSlow(ARENA_BYTES)
+  readonly #maxGathered: number
+  #taken: Buffer | undefined
   #used = 0
   readonly #gathered: Gathered[] = []
   readonly #data: Uint8Array[] = []
@@ -66,8 +67,15 @@ export class FileBatch {
   readonly #files: OpenFile[] = []
   readonly #stats = noObjects()
 
-  constructor(store: ObjectStore) {
+  /** @param maxGathered bytes of the longest content that waits for others. */
+  constructor(store: ObjectStore, maxGathered = MAX_GATHERED) {
     this.#store = store
+    this.#maxGathered = maxGathered
+  }
+
+  /** Taken when the first content is gathered: a large object needs none. */
+  get #arena(): Buffer {
+    return (this.#taken ??= arenas.pop() ?? Buffer.allocUnsafeSlow(ARENA_BYTES))
   }
 
   /**
@@ -83,7 +91,7 @@ export class FileBatch {
     this.#data.push(Uint8Array.from(stored))
     this.#objects.push(undefined)
     const length = hashed.length + size
-    if (size > MAX_GATHERED || length > ARENA_BYTES) {
+    if (size > this.#maxGathered || length > ARENA_BYTES) {
       return new LargeContent({ id, size, hashed, file }, this.#store, (object) => {
         count(this.#stats, object)
         this.#objects[index] = object.id
@@ -108,7 +116,8 @@ export class FileBatch {
 
   dispose(): void {
     this.#closeFiles()
-    arenas.push(this.#arena)
+    if (this.#taken !== undefined) arenas.push(this.#taken)
+    this.#taken = undefined
   }
 
   #flush(): void {

@@ -1,5 +1,6 @@
 /** Who brings files of commits into the object store: other threads, or this one. */
 import { naming } from '../../errors.js'
+import { inlineLimit } from '../../formats/ostree/limits.js'
 import type { OstreeId } from '../../formats/ostree/ostree-id.js'
 import type { ObjectStore } from '../../repository/objects.js'
 import { SLAB_HEADROOM, type Slab } from '../slab/slab-pool.js'
@@ -68,12 +69,14 @@ export async function storeArchivedFiles(
 export class LocalFileReceiver {
   readonly #id: OstreeId
   readonly #batch: FileBatch
+  readonly #inflaters = new Inflaters()
   readonly #reader: ArchiveFileReader
 
   constructor(store: ObjectStore, id: OstreeId) {
     this.#id = id
-    this.#batch = new FileBatch(store)
-    this.#reader = new ArchiveFileReader(new Inflaters(), (headers) => this.#batch.open(id, headers))
+    // Alone in its batch, it has nothing to wait for; but what is to stay inline must be gathered.
+    this.#batch = new FileBatch(store, inlineLimit(store.algorithm))
+    this.#reader = new ArchiveFileReader(this.#inflaters, (headers) => this.#batch.open(id, headers))
   }
 
   async push(bytes: Uint8Array): Promise<void> {
@@ -87,7 +90,9 @@ export class LocalFileReceiver {
   async end(): Promise<StoredFiles> {
     try {
       await this.#reader.end()
-      return this.#batch.finish()
+      const stored = this.#batch.finish()
+      this.#inflaters.close()
+      return stored
     } catch (error) {
       this.abort()
       throw naming(error, this.#id, `file ${this.#id}`)
@@ -97,6 +102,7 @@ export class LocalFileReceiver {
   /** After `end` has failed, too. */
   abort(): void {
     this.#reader.abort()
+    this.#inflaters.close()
     this.#batch.dispose()
   }
 }

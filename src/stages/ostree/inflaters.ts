@@ -2,13 +2,16 @@
 import { libdeflateUsable, WholeInflater } from '../../native/libdeflate.js'
 import { rawInflater, type RawInflater } from './raw-inflater.js'
 
+/** Those of batches that have ended: most of a megabyte each, and an object that comes in pieces has one to itself. */
+const idle: RawInflater[] = []
+
 export class Inflaters {
   #stream: RawInflater | undefined
   #whole: WholeInflater | undefined
 
   /** For an object that comes in pieces; one at a time. */
   get stream(): RawInflater {
-    return (this.#stream ??= rawInflater())
+    return (this.#stream ??= idle.pop() ?? rawInflater())
   }
 
   /** For an object that is there as a whole; undefined where the library is missing. */
@@ -16,7 +19,10 @@ export class Inflaters {
     return libdeflateUsable() ? (this.#whole ??= new WholeInflater()) : undefined
   }
 
+  /** Ends the use of all of them. */
   close(): void {
+    if (this.#stream !== undefined) idle.push(this.#stream)
+    this.#stream = undefined
     this.#whole?.close()
     this.#whole = undefined
   }
