@@ -1,5 +1,4 @@
 /** One barrier for all files of a file system, run before a stream is linked (repository.md §2.9). */
-import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { SluiceError } from '../errors.js'
 import { callAsync, libcAvailable } from './libc.js'
@@ -20,6 +19,7 @@ export async function syncFileSystem(path: string, fd: number): Promise<void> {
     await callAsync('syncfs', fd)
     return
   }
+  const { execFile } = await import('node:child_process')
   try {
     await promisify(execFile)('sync', ['-f', '--', path])
   } catch (cause) {

@@ -3,7 +3,7 @@ import type { Dispatcher } from 'undici'
 import { SluiceError } from '../../../errors.js'
 import { makeSecureContext, readHostCertificates } from './certs.js'
 import { proxyFor, type Environment } from './proxy.js'
-import { Agent, ProxyAgent } from './undici.js'
+import { Agent, loadProxyAgent } from './undici.js'
 
 export interface ConnectionOptions {
   readonly environment: Environment
@@ -59,6 +59,7 @@ export class Connections {
         : {}
     const timeout = { timeout: connectTimeoutMs }
     if (proxy === undefined) return new Agent({ connect: { ...tls, ...timeout } })
+    const ProxyAgent = loadProxyAgent()
     // Without a tunnel for plain http: many proxies refuse CONNECT to other ports than 443.
     return new ProxyAgent({ uri: proxy, proxyTunnel: false, requestTls: { ...tls, ...timeout }, proxyTls: timeout })
   }

@@ -5,7 +5,6 @@ import { errnoOf, SluiceError } from '../../../errors.js'
 import { DEFAULT_REGISTRY } from '../../../formats/oci/registry-name.js'
 import { lookupKeys, parseAuthFile, type AuthFile } from './auth-file.js'
 import type { Credentials } from './credential.js'
-import { askCredentialHelper } from './credential-helper.js'
 import type { Environment } from './proxy.js'
 
 export interface CredentialOptions {
@@ -24,6 +23,9 @@ export interface CredentialOptions {
 const FILES = 'containers-auth.json'
 /** What Docker's helpers know the default registry as. */
 const DOCKER_HUB_SERVER = 'https://index.docker.io/v1/'
+
+/** Loaded only for those who have one: few do, and it brings Node's child processes with it. */
+const loadCredentialHelper = () => import('./credential-helper.js')
 
 interface Place {
   readonly path: string
@@ -71,7 +73,9 @@ export class CredentialStore {
       const key = `${helper}\n${server}`
       let answer = this.#answers.get(key)
       if (answer === undefined) {
-        answer = askCredentialHelper(helper, server, this.#options.environment)
+        answer = loadCredentialHelper().then(({ askCredentialHelper }) =>
+          askCredentialHelper(helper, server, this.#options.environment),
+        )
         this.#answers.set(key, answer)
       }
       const found = await answer

@@ -10,7 +10,8 @@ type Request = (this: Dispatcher, options: Dispatcher.RequestOptions) => Promise
 const require = createRequire(import.meta.url)
 
 export const Agent = require('undici/lib/dispatcher/agent.js') as typeof AgentClass
-export const ProxyAgent = require('undici/lib/dispatcher/proxy-agent.js') as typeof ProxyAgentClass
+/** Loaded only for those who have a proxy, as it brings SOCKS with it. */
+export const loadProxyAgent = () => require('undici/lib/dispatcher/proxy-agent.js') as typeof ProxyAgentClass
 
 const requestBy = require('undici/lib/api/api-request.js') as Request
 
