@@ -2,7 +2,7 @@
 import { libdeflateUsable, WholeInflater } from '../../native/libdeflate.js'
 import { rawInflater, type RawInflater } from './raw-inflater.js'
 
-/** Those of batches that have ended: most of a megabyte each, and an object that comes in pieces has one to itself. */
+/** Those of batches that have ended: 0.4 MiB each, and an object that comes in pieces has one to itself. */
 const idle: RawInflater[] = []
 
 export class Inflaters {
