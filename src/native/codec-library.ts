@@ -26,16 +26,13 @@ export interface DeflateEnd {
 /** A decoder in C with the state of one input. */
 export interface NativeDecoder {
   /**
-   * Decodes from the start of `input`, of which it takes what it likes, to `output` from `at` on. It needs more input if
-   * all was consumed and `output` not filled.
+   * Decodes from the start of `input` to `output` from `at` on, until the one is consumed, the other full, or the stream or
+   * frame at its end. Memory that it has not seen before costs 20 µs.
    *
    * @throws SluiceError `SLUICE_COMPRESSION` for corrupt input.
    */
   step(input: Uint8Array, output: PinnedBuffer, at: number): DecoderStep
 }
-
-/** Most input that one call takes: it is copied to pinned memory, 3 µs, as finding its address would cost 20 µs. */
-export const MAX_STEP_INPUT = 64 * 1024
 
 /**
  * A library whose structs hold 64-bit little-endian words, passing a test with known answers; the test runs once in each

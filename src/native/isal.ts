@@ -7,9 +7,9 @@
  */
 import { crc32 } from 'node:zlib'
 import { SluiceError } from '../errors.js'
-import { callCodec, MAX_STEP_INPUT, TestedLibrary, type DecoderStep, type NativeDecoder } from './codec-library.js'
+import { callCodec, TestedLibrary, type DecoderStep, type NativeDecoder } from './codec-library.js'
 import { decodesInPieces, knownDeflate, knownText } from './known-answer.js'
-import { PinnedBuffer } from './pinned-buffer.js'
+import { addressOf, PinnedBuffer } from './pinned-buffer.js'
 
 /** struct inflate_state, in bytes. */
 const STATE_BYTES = 87_368
@@ -39,7 +39,6 @@ const failures = new Map([
 /** Decodes one deflate stream after the other. */
 export class Inflater implements NativeDecoder {
   readonly #state: PinnedBuffer
-  readonly #input = PinnedBuffer.allocate(MAX_STEP_INPUT)
 
   /** @param state to work in; the test at load looks at it. */
   constructor(state = PinnedBuffer.allocate(STATE_BYTES)) {
@@ -56,10 +55,9 @@ export class Inflater implements NativeDecoder {
 
   step(input: Uint8Array, output: PinnedBuffer, outputAt: number): DecoderStep {
     const { address, bytes } = this.#state
-    const given = this.#input.fill(input)
     const room = output.bytes.length - outputAt
-    bytes.writeBigUInt64LE(BigInt(this.#input.address), field.nextIn)
-    bytes.writeUInt32LE(given, field.availIn)
+    bytes.writeBigUInt64LE(BigInt(addressOf(input)), field.nextIn)
+    bytes.writeUInt32LE(input.length, field.availIn)
     bytes.writeBigUInt64LE(BigInt(output.address + outputAt), field.nextOut)
     bytes.writeUInt32LE(room, field.availOut)
     const result = callCodec('libisal', 'isal_inflate', 'int', [address])
@@ -69,7 +67,7 @@ export class Inflater implements NativeDecoder {
     }
     const finished = bytes.readUInt32LE(field.blockState) === BLOCK_FINISH
     return {
-      consumed: given - bytes.readUInt32LE(field.availIn),
+      consumed: input.length - bytes.readUInt32LE(field.availIn),
       produced: room - bytes.readUInt32LE(field.availOut),
       finished,
       end: finished ? { crc: this.crc, size: this.size, surplus: this.surplus() } : undefined,

@@ -1,8 +1,8 @@
 /** liblzma: decodes xz streams, for which Node has nothing; parts of static deltas are compressed so (ostree.md §1.6). */
 import { SluiceError } from '../errors.js'
-import { callCodec, MAX_STEP_INPUT, TestedLibrary, type DecoderStep, type NativeDecoder } from './codec-library.js'
+import { callCodec, TestedLibrary, type DecoderStep, type NativeDecoder } from './codec-library.js'
 import { decodesInPieces } from './known-answer.js'
-import { PinnedBuffer } from './pinned-buffer.js'
+import { addressOf, PinnedBuffer } from './pinned-buffer.js'
 
 /** lzma_stream, in bytes; all zero before the first use. The offsets are those of the public header lzma/base.h. */
 const STREAM_BYTES = 136
@@ -33,7 +33,6 @@ const failures: ReadonlyMap<number, string> = new Map([
 /** Decodes one stream; its memory outside the heap, up to `XZ_MEMORY_LIMIT`, is kept until `close`. */
 export class XzDecoder implements NativeDecoder {
   readonly #stream: PinnedBuffer
-  readonly #input = PinnedBuffer.allocate(MAX_STEP_INPUT)
   #isOpen = false
 
   /** @param stream to work in, cleared here; the test at load looks at what is behind it. */
@@ -47,15 +46,14 @@ export class XzDecoder implements NativeDecoder {
   step(input: Uint8Array, output: PinnedBuffer, outputAt: number): DecoderStep {
     if (!this.#isOpen) throw new TypeError('the decoder is closed')
     const { address, bytes } = this.#stream
-    const given = this.#input.fill(input)
     const room = output.bytes.length - outputAt
-    bytes.writeBigUInt64LE(BigInt(this.#input.address), field.nextIn)
-    bytes.writeBigUInt64LE(BigInt(given), field.availIn)
+    bytes.writeBigUInt64LE(BigInt(addressOf(input)), field.nextIn)
+    bytes.writeBigUInt64LE(BigInt(input.length), field.availIn)
     bytes.writeBigUInt64LE(BigInt(output.address + outputAt), field.nextOut)
     bytes.writeBigUInt64LE(BigInt(room), field.availOut)
     const result = checked(lzma('lzma_code', address, LZMA_RUN))
     return {
-      consumed: given - Number(bytes.readBigUInt64LE(field.availIn)),
+      consumed: input.length - Number(bytes.readBigUInt64LE(field.availIn)),
       produced: room - Number(bytes.readBigUInt64LE(field.availOut)),
       finished: result === code.streamEnd,
     }

@@ -25,13 +25,6 @@ export class PinnedBuffer {
     // Copying nothing returns the first argument (libraries.md, "ffi-rs safety").
     return (this.#address ??= call('memcpy', this.bytes, this.bytes, 0))
   }
-
-  /** Copies what fits of `bytes` to the start, and says how much that was. */
-  fill(bytes: Uint8Array): number {
-    const length = Math.min(bytes.length, this.bytes.length)
-    this.bytes.set(bytes.length > length ? bytes.subarray(0, length) : bytes)
-    return length
-  }
 }
 
 const addresses = new WeakMap<ArrayBufferLike, number>()

@@ -1,10 +1,10 @@
 /** libzstd: decodes 440 MB of output per CPU second of a tar that portable code decodes with 39 (zstd -3). */
 import { SluiceError } from '../errors.js'
 import { damaged } from '../formats/zstd/damaged.js'
-import { callCodec, MAX_STEP_INPUT, TestedLibrary, type DecoderStep, type NativeDecoder } from './codec-library.js'
+import { callCodec, TestedLibrary, type DecoderStep, type NativeDecoder } from './codec-library.js'
 import { decodesInPieces } from './known-answer.js'
 import { ffi } from './library.js'
-import { PinnedBuffer } from './pinned-buffer.js'
+import { addressOf, PinnedBuffer } from './pinned-buffer.js'
 
 /** ZSTD_inBuffer and ZSTD_outBuffer, one behind the other: address, size and position in words of eight bytes. */
 const STRUCT_BYTES = 24
@@ -20,7 +20,6 @@ const OUT_OF_MEMORY = -64
  */
 export class ZstdDecoder implements NativeDecoder {
   readonly #structs = PinnedBuffer.allocate(2 * STRUCT_BYTES)
-  readonly #input = PinnedBuffer.allocate(MAX_STEP_INPUT)
   /** Its address; 0 once it is freed. */
   #context: number
 
@@ -32,13 +31,13 @@ export class ZstdDecoder implements NativeDecoder {
 
   /** Begins a frame; `header` has its magic and its whole header, and nothing comes out of it. */
   begin(header: Uint8Array): void {
-    this.step(header, this.#input, this.#input.bytes.length)
+    this.step(header, this.#structs, this.#structs.bytes.length)
   }
 
   step(input: Uint8Array, output: PinnedBuffer, outputAt: number): DecoderStep {
     if (this.#context === 0) throw new TypeError('the decoder is closed')
     const { address, bytes } = this.#structs
-    writeStruct(bytes, 0, this.#input.address, this.#input.fill(input), 0)
+    writeStruct(bytes, 0, addressOf(input), input.length, 0)
     writeStruct(bytes, STRUCT_BYTES, output.address, output.bytes.length, outputAt)
     const hint = checked(zstd('ZSTD_decompressStream', this.#context, address + STRUCT_BYTES, address))
     return {

@@ -76,17 +76,7 @@ function decode(task: DecodeTask): DecoderStep {
   if (task.begin !== undefined) decoder.begin(task.begin)
   const { start, length } = task.input
   const input = roomOf(task.input.slab).bytes.subarray(start, start + length)
-  const output = roomOf(task.output.slab)
-  let consumed = 0
-  let produced = 0
-  for (;;) {
-    const step = decoder.step(input.subarray(consumed), output, task.output.at + produced)
-    consumed += step.consumed
-    produced += step.produced
-    const isStuck = step.consumed + step.produced === 0
-    const isDone = consumed === length || task.output.at + produced === output.bytes.length
-    if (step.finished || isDone || isStuck) return { ...step, consumed, produced }
-  }
+  return decoder.step(input, roomOf(task.output.slab), task.output.at)
 }
 
 type Result = Results[Task['type']]
