@@ -35,8 +35,9 @@ const MIB = 1024 * 1024
  * 4 MiB each, and 8 MiB of compressed ones.
  */
 const SPLITSTREAM_BYTES = 24 * MIB
-/** The slabs that a layer may hold while it waits: for the digest of its blob, its decoder's input and output, and one ahead. */
-const LAYER_BYTES = SPLITSTREAM_BYTES + 4 * SLAB_FOOTPRINT
+/** The slabs that a layer may hold while it waits for one: its decoder's input and output, and what comes after each. */
+const LAYER_SLABS = 4
+const LAYER_BYTES = SPLITSTREAM_BYTES + LAYER_SLABS * SLAB_FOOTPRINT
 
 /** Two slabs for each of two threads and the front, and some that are filled ahead. */
 const ENOUGH_SLABS = 24
@@ -45,8 +46,7 @@ const FEWEST_SLABS = 2
 
 export const MIN_MEMORY = LAYER_BYTES + FEWEST_SLABS * SLAB_FOOTPRINT
 
-/** How the memory of a run is divided. There are more slabs than waiting layers can hold, so one
- * of them always gets on. */
+/** How the memory of a run is divided. There are more slabs than waiting layers can hold, so one of them always gets on. */
 export function divideMemory(maxMemory: number, layersWanted: number): { slabs: number; layers: number } {
   if (maxMemory < MIN_MEMORY) {
     throw new SluiceError('SLUICE_USAGE', `a run needs at least ${MIN_MEMORY / MIB} MiB of memory for its buffers`)
@@ -54,7 +54,7 @@ export function divideMemory(maxMemory: number, layersWanted: number): { slabs: 
   const affordable = Math.floor((maxMemory - FEWEST_SLABS * SLAB_FOOTPRINT) / LAYER_BYTES)
   const layers = Math.min(layersWanted, affordable)
   const slabs = Math.floor((maxMemory - layers * SPLITSTREAM_BYTES) / SLAB_FOOTPRINT)
-  return { layers, slabs: Math.min(slabs, ENOUGH_SLABS) }
+  return { layers, slabs: Math.min(slabs, Math.max(ENOUGH_SLABS, layers * LAYER_SLABS + FEWEST_SLABS)) }
 }
 
 /**
