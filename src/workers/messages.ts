@@ -61,6 +61,8 @@ export interface DecodeTask {
   /** In the room of a slab. */
   readonly input: { readonly slab: number; readonly start: number; readonly length: number }
   readonly output: { readonly slab: number; readonly at: number }
+  /** The slab of the next output, if that is known. */
+  readonly next: number | undefined
 }
 
 /** What each kind of task gives. */

@@ -7,7 +7,7 @@ import type { DecodeTask } from './messages.js'
 interface Place {
   readonly run: (task: DecodeTask) => Promise<DecoderStep>
   /** Ends the decoder there. */
-  readonly close: () => void
+  readonly close: () => Promise<void>
   readonly slabs: SlabPool
   readonly signal: AbortSignal
 }
@@ -34,7 +34,7 @@ export function remoteDecoder(kind: DecoderKind, decoder: number, { run, close, 
       // What is sent is cloned with all memory that it is a view of.
       begin = Uint8Array.from(header)
     },
-    step: async (input, output, at) => {
+    step: async (input, output, at, next) => {
       const task: DecodeTask = {
         type: 'decode',
         decoder,
@@ -42,15 +42,18 @@ export function remoteDecoder(kind: DecoderKind, decoder: number, { run, close, 
         begin,
         input: await place(input),
         output: { slab: slabs.slabOf(output.bytes)!.index, at },
+        // What is copied to the decoder's own slab is copied there again for the next step.
+        next: next === undefined || slabs.slabOf(input) === undefined ? undefined : slabs.slabOf(next.bytes)!.index,
       }
       begin = undefined
       const step = run(task)
       pending = step.catch(() => undefined)
       return step
     },
-    close: () => {
-      close()
-      void pending.then(() => own !== undefined && slabs.give(own))
+    close: async () => {
+      await Promise.all([close(), pending])
+      if (own !== undefined) slabs.give(own)
+      own = undefined
     },
   }
 }

@@ -108,8 +108,11 @@ export class ThreadPool implements SlabWorkers, FileWorkers {
 
   decoder(kind: DecoderKind, signal: AbortSignal): Decoder {
     const { thread, lane, end } = this.#openLane()
-    const close = (): void => {
-      if (end()) thread.run({ type: 'close', decoder: lane }).catch(() => undefined)
+    thread.decoders++
+    const close = async (): Promise<void> => {
+      if (!end()) return
+      thread.decoders--
+      await thread.run({ type: 'close', decoder: lane }).catch(() => undefined)
     }
     return remoteDecoder(kind, lane, { run: (task) => thread.run(task), close, slabs: this.#slabs, signal })
   }
@@ -141,14 +144,14 @@ export class ThreadPool implements SlabWorkers, FileWorkers {
   /**
    * Gives what waits to threads that have room for it; called whenever something waits, or a thread has done something.
    *
-   * To the one that has worked least, not to an idle one: that of a decoder looks idle each time it has filled a slab, and
-   * its next slab would wait while the thread of the digests has nothing to do. Takes 5 to 8 % off pulls of one to three layers.
+   * To the one of which least is wanted, and of those to the one that has worked least: that of a decoder looks idle each
+   * time it has filled a slab, and its next slab would wait while the thread of the digests has nothing to do.
    */
   #handOut(): void {
     while (this.#queue.length > 0) {
       const free = this.#threads.filter(({ load }) => load < TASKS_AHEAD)
       if (free.length === 0) return
-      this.#queue.shift()!(free.reduce((best, other) => (other.workMs < best.workMs ? other : best)))
+      this.#queue.shift()!(free.reduce((best, other) => (other.isFreerThan(best) ? other : best)))
     }
   }
 }
@@ -165,6 +168,10 @@ class Thread {
   #busyMs = 0
   /** Digests, decoders and files that are under way here. */
   lanes = 0
+  /** Of those, the decoders. */
+  decoders = 0
+  /** Tasks of decoders that it has. */
+  #decoding = 0
 
   /** @param onRoom is called when it has less to do than before. */
   constructor(name: string, setup: ThreadSetup, onTask: OnTask, onRoom: () => void) {
@@ -185,10 +192,21 @@ class Thread {
     return done === 0 ? 0 : (this.#busyMs / done) * this.#lastId
   }
 
+  /** Whether it is the better one for another task. */
+  isFreerThan(other: Thread): boolean {
+    return this.#wanted === other.#wanted ? this.workMs < other.workMs : this.#wanted < other.#wanted
+  }
+
+  /** Tasks that it has, or is about to get: a decoder gets its next one at once. */
+  get #wanted(): number {
+    return this.load - this.#decoding + this.decoders
+  }
+
   run<T extends Task>(task: T): Promise<Results[T['type']]> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
     const worker = (this.#worker ??= this.#start())
     const id = ++this.#lastId
+    if (task.type === 'decode') this.#decoding++
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { work: workOf[task.type], resolve: resolve as Pending['resolve'], reject })
       worker.postMessage({ id, task } satisfies Request)
@@ -220,6 +238,7 @@ class Thread {
       this.#onTask(pending.work, this.#name, startedAt - performance.timeOrigin, endedAt - performance.timeOrigin)
     }
     this.#pending.delete(id)
+    if (pending?.work === 'decompress') this.#decoding--
     if (error === undefined) pending?.resolve(result)
     else pending?.reject(unpackError(error))
     this.#onRoom()

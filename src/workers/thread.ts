@@ -1,11 +1,11 @@
 /** What runs in each thread: tasks as they come, one after the other. */
 import { createHash, type Hash } from 'node:crypto'
-import { parentPort, workerData } from 'node:worker_threads'
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { storeBatch } from '../stages/object/object-batch.js'
 import { SLAB_HEADROOM, slabBytes } from '../stages/slab/slab-pool.js'
-import type { DecoderStep } from '../native/codec-library.js'
 import { PinnedBuffer } from '../native/pinned-buffer.js'
-import { localDecoder, type LocalDecoder } from '../stages/decompress/decoder.js'
+import { localDecoder } from '../stages/decompress/decoder.js'
+import { EagerDecoder, type TimedStep } from './eager-decoder.js'
 import {
   packError,
   type Reply,
@@ -51,7 +51,9 @@ async function openFileFiller() {
   return fileFiller(store)
 }
 
-const decoders = new Map<number, LocalDecoder>()
+const now = (): number => performance.timeOrigin + performance.now()
+
+const decoders = new Map<number, EagerDecoder>()
 /** Made once, as finding an address takes a call. */
 const rooms = new Map<number, PinnedBuffer>()
 
@@ -63,25 +65,28 @@ function roomOf(slab: number): PinnedBuffer {
   return room
 }
 
-function decoderOf({ decoder, kind }: DecodeTask): LocalDecoder {
+function decoderOf({ decoder, kind }: DecodeTask): EagerDecoder {
   const known = decoders.get(decoder)
   if (known !== undefined) return known
-  const opened = localDecoder(kind)
+  const opened = new EagerDecoder(localDecoder(kind), now)
   decoders.set(decoder, opened)
   return opened
 }
 
-function decode(task: DecodeTask): DecoderStep {
-  const decoder = decoderOf(task)
-  if (task.begin !== undefined) decoder.begin(task.begin)
-  const { start, length } = task.input
-  const input = roomOf(task.input.slab).bytes.subarray(start, start + length)
-  return decoder.step(input, roomOf(task.output.slab), task.output.at)
+function decode(task: DecodeTask): TimedStep {
+  const { slab, start, length } = task.input
+  return decoderOf(task).step({
+    begin: task.begin,
+    input: roomOf(slab).bytes.subarray(start, start + length),
+    output: roomOf(task.output.slab),
+    at: task.output.at,
+    next: task.next === undefined ? undefined : roomOf(task.next),
+  })
 }
 
 type Result = Results[Task['type']]
 
-function perform(task: Task): Result | Promise<Result> {
+function perform(task: Exclude<Task, DecodeTask>): Result | Promise<Result> {
   switch (task.type) {
     case 'store':
       return storeBatch(store, slabBytes(memory, task.slab), task.batch)
@@ -98,8 +103,6 @@ function perform(task: Task): Result | Promise<Result> {
     case 'abort':
       digests.delete(task.digest)
       return undefined
-    case 'decode':
-      return decode(task)
     case 'close':
       decoders.get(task.decoder)?.close()
       decoders.delete(task.decoder)
@@ -109,21 +112,55 @@ function perform(task: Task): Result | Promise<Result> {
   }
 }
 
-const now = (): number => performance.timeOrigin + performance.now()
+async function timed(task: Task): Promise<Omit<Reply, 'id'>> {
+  const startedAt = now()
+  try {
+    if (task.type !== 'decode') return { result: await perform(task), startedAt, endedAt: now() }
+    const { result, ...times } = decode(task)
+    return { result: result(), ...times }
+  } catch (error) {
+    return { error: packError(error), startedAt, endedAt: now() }
+  }
+}
 
 const port = parentPort!
-port.on('message', (request: Request) => {
-  if (request === null) return port.close()
-  const startedAt = now()
-  const reply = (rest: Pick<Reply, 'result' | 'error'>): void =>
-    port.postMessage({ id: request.id, startedAt, endedAt: now(), ...rest } satisfies Reply)
-  const fail = (error: unknown): void => reply({ error: packError(error) })
-  try {
-    const result = perform(request.task)
-    // Most are at once done, and their answers must not wait for another turn.
-    if (result instanceof Promise) result.then((result) => reply({ result }), fail)
-    else reply({ result })
-  } catch (error) {
-    fail(error)
+/** Decoding goes first: a stream is decoded step by step, everything else can be done beside it. */
+const decoding: AcceptedRequest[] = []
+const others: AcceptedRequest[] = []
+let isWorking = false
+let isEnding = false
+
+type AcceptedRequest = NonNullable<Request>
+
+function accept(request: Request): void {
+  if (request === null) isEnding = true
+  else if (request.task.type === 'decode' || request.task.type === 'close') decoding.push(request)
+  else others.push(request)
+}
+
+/** Does what was asked for, one task after the other, until there is nothing left; looks before each what has come meanwhile. */
+async function work(): Promise<void> {
+  for (;;) {
+    for (let more = receiveMessageOnPort(port); more !== undefined; more = receiveMessageOnPort(port)) {
+      accept(more.message as Request)
+    }
+    const eager = decoding.length === 0 ? [...decoders.values()].find(({ canGoOn }) => canGoOn) : undefined
+    if (eager !== undefined) {
+      eager.goOn()
+      continue
+    }
+    const request = decoding.shift() ?? others.shift()
+    if (request === undefined) return
+    port.postMessage({ id: request.id, ...(await timed(request.task)) } satisfies Reply)
   }
+}
+
+port.on('message', (request: Request) => {
+  accept(request)
+  if (isWorking) return
+  isWorking = true
+  void work().finally(() => {
+    isWorking = false
+    if (isEnding) port.close()
+  })
 })

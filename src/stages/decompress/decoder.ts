@@ -7,13 +7,19 @@ import { ZstdDecoder } from '../../native/zstd.js'
 export interface Decoder {
   /** Begins a deflate stream, or a zstd frame, of which `header` is the magic and the whole header. */
   begin(header?: Uint8Array): void
-  /** As `NativeDecoder.step`; nothing else may be asked of the decoder before it is done. */
-  step(input: Uint8Array, output: PinnedBuffer, at: number): DecoderStep | Promise<DecoderStep>
-  /** Frees what it holds. */
-  close(): void
+  /**
+   * As `NativeDecoder.step`; nothing else may be asked of the decoder before it is done.
+   *
+   * @param next should this step fill its output with input left, the next one is asked to fill this, from its start, with
+   *   that input; a decoder in another thread begins with that before it is asked.
+   */
+  step(input: Uint8Array, output: PinnedBuffer, at: number, next?: PinnedBuffer): DecoderStep | Promise<DecoderStep>
+  /** Frees what it holds. When it is done, nothing is written any more. */
+  close(): void | Promise<void>
 }
 
 export interface LocalDecoder extends Decoder {
+  close(): void
   step(input: Uint8Array, output: PinnedBuffer, at: number): DecoderStep
 }
 

@@ -9,6 +9,8 @@ import { gather } from './gather.js'
 /** Where the memory comes from that decoders write to. What was taken is given back. */
 export interface OutputMemory {
   take(): PinnedBuffer | Promise<PinnedBuffer>
+  /** If there is some at once, for what comes after the next chunk. */
+  tryTake?(): PinnedBuffer | undefined
   give(memory: PinnedBuffer): void
 }
 
@@ -39,6 +41,8 @@ const nothing = new Uint8Array(0)
 export class NativeOutput {
   readonly #memory: OutputMemory
   #chunk: PinnedBuffer | undefined
+  /** What is filled after it. */
+  #next: PinnedBuffer | undefined
   #filled = 0
 
   constructor(memory: OutputMemory) {
@@ -55,9 +59,10 @@ export class NativeOutput {
     for (let full = false; ;) {
       // With its output full, a decoder may hold back more even if it has no input left.
       if (!full) await reader.needSome()
-      this.#chunk ??= await this.#memory.take()
+      this.#chunk ??= this.#takeNext() ?? (await this.#memory.take())
+      this.#next ??= this.#memory.tryTake?.()
       const input = reader.available()
-      const step = await decoder.step(input, this.#chunk, this.#filled)
+      const step = await decoder.step(input, this.#chunk, this.#filled, this.#next)
       const { consumed, produced } = step
       reader.advance(consumed)
       this.#filled += produced
@@ -90,10 +95,16 @@ export class NativeOutput {
     }
   }
 
-  /** Gives back what was taken and not yielded. */
+  /** Gives back what was taken and not yielded; no decoder may write to it any more. */
   dispose(): void {
-    if (this.#chunk !== undefined) this.#memory.give(this.#chunk)
+    for (const memory of [this.#chunk, this.#takeNext()]) if (memory !== undefined) this.#memory.give(memory)
     this.#chunk = undefined
+  }
+
+  #takeNext(): PinnedBuffer | undefined {
+    const next = this.#next
+    this.#next = undefined
+    return next
   }
 }
 
@@ -118,7 +129,7 @@ export async function* decodeNatively(
     yield* streams(reader, decoder, output)
     yield* output.rest()
   } finally {
-    decoder.close()
+    await decoder.close()
     output.dispose()
     await reader.close()
   }

@@ -131,6 +131,7 @@ export class SlabPool {
 export function slabMemory(pool: SlabPool, meter: StageMeter, signal: AbortSignal): OutputMemory {
   return {
     take: async () => (pool.tryTake() ?? (await meter.blocked(pool.take(signal)))).room,
+    tryTake: () => pool.tryTake()?.room,
     give: ({ bytes }) => pool.give(pool.slabOf(bytes)!),
   }
 }
