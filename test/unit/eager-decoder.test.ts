@@ -7,7 +7,7 @@ import { StageMeter } from '../../src/flow/meter.js'
 import type { DecoderStep } from '../../src/native/codec-library.js'
 import { isalUsable } from '../../src/native/isal.js'
 import { PinnedBuffer } from '../../src/native/pinned-buffer.js'
-import { localDecoder } from '../../src/stages/decompress/decoder.js'
+import { localDecoder, type Decoder } from '../../src/stages/decompress/decoder.js'
 import { nativeGunzip } from '../../src/stages/decompress/native-gunzip.js'
 import { blobSlabDigest } from '../../src/stages/slab/slab-digest.js'
 import { SLAB_HEADROOM, slabMemory, SlabPool } from '../../src/stages/slab/slab-pool.js'
@@ -118,6 +118,33 @@ test('what is copied for a decoder in another thread is not decoded ahead', asyn
   )
   await decoder.close()
   assert.ok(slabs.tryTake() !== undefined)
+})
+
+test('memory is given back only when no decoder writes to it any more', async () => {
+  let isClosed = false
+  const given: boolean[] = []
+  const memory = {
+    take: () => PinnedBuffer.allocate(10),
+    tryTake: () => PinnedBuffer.allocate(10),
+    give: () => void given.push(isClosed),
+  }
+  const decoder: Decoder = {
+    begin: () => undefined,
+    step: () => ({ consumed: 1, produced: 10, finished: false }),
+    close: async () => {
+      await sleep(5)
+      isClosed = true
+    },
+  }
+  const source = async function* () {
+    yield packed
+  }
+  for await (const chunk of nativeGunzip(source(), { memory, open: () => decoder })) {
+    assert.equal(chunk.length, 10)
+    break
+  }
+  // The chunk that came out is the consumer's no more, the next one was still the decoder's.
+  assert.deepEqual(given, [false, true])
 })
 
 test('in another thread: the bytes are right, and who stops anywhere gets all slabs back', { skip }, async (t) => {
