@@ -38,7 +38,7 @@ export async function fetchLayers(pull: PullRun, missing: readonly ImageLayer[])
   }
   const engine = openEngine(repository, {
     maxMemory: options.maxMemory ?? defaults.maxMemory,
-    layers: layersAtATime(pull),
+    layers: Math.min(layersAtATime(pull), missing.length),
     ...(options.threads !== undefined && { threads: options.threads }),
     onTask: (stage, thread, startMs, endMs) => {
       // That of `decompress` is in what its output takes.

@@ -178,7 +178,7 @@ test('memory is divided so that every layer gets on, and never exceeded', () => 
     for (const wanted of [1, 2, 4, 16]) {
       const { layers, slabs } = divideMemory(memory, wanted)
       assert.ok(layers >= 1 && layers <= wanted)
-      assert.ok(slabs > 4 * layers && slabs <= Math.max(24, 4 * layers + 2))
+      assert.ok(slabs > 4 * layers && slabs <= Math.max(12, 4 * layers + 2))
       assert.ok(slabs * SLAB_FOOTPRINT + layers * 24 * MIB <= memory, `${memory} ${wanted}`)
     }
   }
