@@ -1,6 +1,7 @@
 /** A decoder that works in another thread. */
 import type { DecoderStep } from '../native/codec-library.js'
 import type { Decoder, DecoderKind } from '../stages/decompress/decoder.js'
+import type { PinnedBuffer } from '../native/pinned-buffer.js'
 import { SLAB_BYTES, type Slab, type SlabPool } from '../stages/slab/slab-pool.js'
 import type { DecodeTask } from './messages.js'
 
@@ -29,6 +30,7 @@ export function remoteDecoder(kind: DecoderKind, decoder: number, { run, close, 
     own.room.bytes.set(given)
     return { slab: own.index, start: 0, length: given.length }
   }
+  const indexOf = (memory: PinnedBuffer | undefined): number | undefined => memory && slabs.slabOf(memory.bytes)?.index
   return {
     begin: (header = new Uint8Array(0)) => {
       // What is sent is cloned with all memory that it is a view of.
@@ -43,7 +45,7 @@ export function remoteDecoder(kind: DecoderKind, decoder: number, { run, close, 
         input: await place(input),
         output: { slab: slabs.slabOf(output.bytes)!.index, at },
         // What is copied to the decoder's own slab is copied there again for the next step.
-        next: next === undefined || slabs.slabOf(input) === undefined ? undefined : slabs.slabOf(next.bytes)!.index,
+        next: slabs.slabOf(input) && indexOf(next?.()),
       }
       begin = undefined
       const step = run(task)

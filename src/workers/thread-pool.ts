@@ -170,8 +170,6 @@ class Thread {
   lanes = 0
   /** Of those, the decoders. */
   decoders = 0
-  /** Tasks of decoders that it has. */
-  #decoding = 0
 
   /** @param onRoom is called when it has less to do than before. */
   constructor(name: string, setup: ThreadSetup, onTask: OnTask, onRoom: () => void) {
@@ -199,14 +197,14 @@ class Thread {
 
   /** Tasks that it has, or is about to get: a decoder gets its next one at once. */
   get #wanted(): number {
-    return this.load - this.#decoding + this.decoders
+    const others = [...this.#pending.values()].filter(({ work }) => work !== 'decompress')
+    return others.length + this.decoders
   }
 
   run<T extends Task>(task: T): Promise<Results[T['type']]> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
     const worker = (this.#worker ??= this.#start())
     const id = ++this.#lastId
-    if (task.type === 'decode') this.#decoding++
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { work: workOf[task.type], resolve: resolve as Pending['resolve'], reject })
       worker.postMessage({ id, task } satisfies Request)
@@ -238,7 +236,6 @@ class Thread {
       this.#onTask(pending.work, this.#name, startedAt - performance.timeOrigin, endedAt - performance.timeOrigin)
     }
     this.#pending.delete(id)
-    if (pending?.work === 'decompress') this.#decoding--
     if (error === undefined) pending?.resolve(result)
     else pending?.reject(unpackError(error))
     this.#onRoom()

@@ -1,4 +1,4 @@
-/** What runs in each thread: tasks as they come, one after the other. */
+/** What runs in each thread: one task after the other, those of decoders first. */
 import { createHash, type Hash } from 'node:crypto'
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { storeBatch } from '../stages/object/object-batch.js'
@@ -124,13 +124,12 @@ async function timed(task: Task): Promise<Omit<Reply, 'id'>> {
 }
 
 const port = parentPort!
+type AcceptedRequest = NonNullable<Request>
 /** Decoding goes first: a stream is decoded step by step, everything else can be done beside it. */
 const decoding: AcceptedRequest[] = []
 const others: AcceptedRequest[] = []
 let isWorking = false
 let isEnding = false
-
-type AcceptedRequest = NonNullable<Request>
 
 function accept(request: Request): void {
   if (request === null) isEnding = true

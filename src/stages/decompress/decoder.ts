@@ -10,10 +10,15 @@ export interface Decoder {
   /**
    * As `NativeDecoder.step`; nothing else may be asked of the decoder before it is done.
    *
-   * @param next should this step fill its output with input left, the next one is asked to fill this, from its start, with
-   *   that input; a decoder in another thread begins with that before it is asked.
+   * @param next memory that the next step is asked to fill, from its start, should this one fill its output with input left;
+   *   a decoder in another thread begins with that before it is asked. None is taken for one that does not ask for it.
    */
-  step(input: Uint8Array, output: PinnedBuffer, at: number, next?: PinnedBuffer): DecoderStep | Promise<DecoderStep>
+  step(
+    input: Uint8Array,
+    output: PinnedBuffer,
+    at: number,
+    next?: () => PinnedBuffer | undefined,
+  ): DecoderStep | Promise<DecoderStep>
   /** Frees what it holds. When it is done, nothing is written any more. */
   close(): void | Promise<void>
 }

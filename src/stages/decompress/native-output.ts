@@ -54,15 +54,15 @@ export class NativeOutput {
    * without bytes at the end: there may be thousands of streams with nothing in them, and the consumer has to breathe.
    */
   async *decode(decoder: Decoder, reader: CompressedReader): AsyncGenerator<Uint8Array, DecodedStream> {
+    const next = () => (this.#next ??= this.#memory.tryTake?.())
     let size = 0
     let end: DeflateEnd | undefined
     for (let full = false; ;) {
       // With its output full, a decoder may hold back more even if it has no input left.
       if (!full) await reader.needSome()
       this.#chunk ??= this.#takeNext() ?? (await this.#memory.take())
-      this.#next ??= this.#memory.tryTake?.()
       const input = reader.available()
-      const step = await decoder.step(input, this.#chunk, this.#filled, this.#next)
+      const step = await decoder.step(input, this.#chunk, this.#filled, next)
       const { consumed, produced } = step
       reader.advance(consumed)
       this.#filled += produced
