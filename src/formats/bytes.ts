@@ -42,6 +42,17 @@ export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
+/**
+ * Copies `source` to `target` at `at`, where it must have room.
+ *
+ * For what lies in shared memory: V8's `set` copies that word by word, and byte by byte between places that are not aligned
+ * alike (18 µs for 64 KiB). A fill with one repetition is a memcpy (1 µs); below some 256 bytes both take the same.
+ */
+export function copyBytes(target: Buffer, source: Uint8Array, at: number): void {
+  // Without bytes to fill with it would be filled with zeros.
+  if (source.length > 0) target.fill(source, at, at + source.length)
+}
+
 /** Little-endian u64 at `offset` as a number; refuses values above 2^53 - 1. */
 export function readU64(bytes: Buffer, offset: number, what: string): number {
   const value = bytes.readBigUInt64LE(offset)

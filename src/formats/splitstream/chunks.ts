@@ -1,6 +1,6 @@
 /** The decompressed stream section: inline runs and references to objects (repository.md §3.5). */
 import { formatError } from '../../errors.js'
-import { asBuffer } from '../bytes.js'
+import { asBuffer, copyBytes } from '../bytes.js'
 
 /** Takes what a stream consists of, in order; views are valid during the call only. */
 export interface ChunkSink {
@@ -107,7 +107,7 @@ export class ChunkEncoder {
     for (let at = 0; at < data.length;) {
       if (this.#used === FRAME_INPUT) this.#spill()
       const take = Math.min(FRAME_INPUT - this.#used, data.length - at)
-      this.#buffer.set(at === 0 && take === data.length ? data : data.subarray(at, at + take), this.#used)
+      copyBytes(this.#buffer, at === 0 && take === data.length ? data : data.subarray(at, at + take), this.#used)
       this.#used += take
       at += take
     }
@@ -117,7 +117,9 @@ export class ChunkEncoder {
   external(index: number): void {
     this.#endRun()
     this.#makeRoom(WORD)
-    this.#used = this.#buffer.writeBigInt64LE(BigInt(index), this.#used)
+    // In halves: the word would be an object of its own.
+    this.#buffer.writeUInt32LE(index, this.#used)
+    this.#used = this.#buffer.writeUInt32LE(0, this.#used + WORD / 2)
   }
 
   end(): void {
@@ -150,7 +152,8 @@ export class ChunkEncoder {
 
   #endRun(): void {
     if (this.#runStart >= 0) {
-      this.#buffer.writeBigInt64LE(-BigInt(this.#used - this.#runStart - WORD), this.#runStart)
+      this.#buffer.writeInt32LE(this.#runStart + WORD - this.#used, this.#runStart)
+      this.#buffer.writeInt32LE(-1, this.#runStart + WORD / 2)
       this.#runStart = -1
     } else if (this.#longRun >= 0) {
       const length = this.#longRun + this.#used

@@ -34,7 +34,7 @@ export class Block {
   }
 
   get isZero(): boolean {
-    return this.#words.every((word) => word === 0)
+    return this.#words[0] === 0 && this.#words.every((word) => word === 0)
   }
 
   /** The sum of all bytes. */

@@ -28,6 +28,12 @@ export const noPax: PaxAttributes = { mtimeNsec: 0, xattrs: noXattrs, sparse: fa
 
 const XATTR_PREFIX = 'SCHILY.xattr.'
 const U64_MAX = 2n ** 64n - 1n
+const ZERO = 0x30
+/** Decimal numbers of so many digits are exact. */
+const EXACT_DIGITS = 15
+
+// oxlint-disable-next-line no-control-regex
+const isAscii = (text: ByteString): boolean => /^[\0-\x7f]*$/.test(text)
 
 /** Digits, optionally after a plus, as a u64; else undefined. Checks the length first: `BigInt` is slow on long text. */
 function parseU64(text: ByteString): bigint | undefined {
@@ -56,30 +62,50 @@ function nanoseconds(mtime: ByteString): number {
 
 function seconds(mtime: ByteString): bigint {
   // The fraction may be anything, but it must be text.
-  if (!isUtf8(fromByteString(mtime))) throw badValue('mtime', mtime)
+  if (!isAscii(mtime) && !isUtf8(fromByteString(mtime))) throw badValue('mtime', mtime)
   const point = mtime.indexOf('.')
   return BigInt.asIntN(64, requireU64('mtime', point < 0 ? mtime : mtime.slice(0, point)))
 }
 
+/** One record. */
+interface PaxRecord {
+  readonly key: ByteString
+  readonly value: ByteString
+  /** Where the next one begins. */
+  readonly end: number
+}
+
 /**
- * The key and value of each record. Stops silently where no number stands at the start of a record (some writers pad
- * with NULs); any other disorder is an error.
+ * The record at `at`; undefined where no number stands at its start (some writers pad with NULs), which ends them silently.
+ * Any other disorder is an error.
  */
-function* paxRecords(body: Buffer): Generator<readonly [ByteString, ByteString]> {
-  for (let at = 0; at < body.length;) {
-    const space = body.indexOf(0x20, at)
-    if (space < 0) return
-    const stated = parseU64(body.toString('latin1', at, space))
-    if (stated === undefined) return
-    const end = at + Number(stated)
-    const equals = body.indexOf(0x3d, space + 1)
-    if (end > body.length || end <= space + 1 || body[end - 1] !== 0x0a || equals < 0 || equals >= end) {
-      throw formatError('tar', `malformed pax record at byte ${at} of the extended header`)
-    }
-    if (!isUtf8(body.subarray(space + 1, equals))) throw formatError('tar', 'a pax key is not UTF-8')
-    yield [body.toString('latin1', space + 1, equals), body.toString('latin1', equals + 1, end - 1)]
-    at = end
+function readRecord(body: Buffer, at: number): PaxRecord | undefined {
+  const space = body.indexOf(0x20, at)
+  if (space < 0) return undefined
+  const stated = readLength(body, at, space)
+  if (stated === undefined) return undefined
+  const end = at + stated
+  const equals = body.indexOf(0x3d, space + 1)
+  if (end > body.length || end <= space + 1 || body[end - 1] !== 0x0a || equals < 0 || equals >= end) {
+    throw formatError('tar', `malformed pax record at byte ${at} of the extended header`)
   }
+  const key = body.toString('latin1', space + 1, equals)
+  if (!isAscii(key) && !isUtf8(body.subarray(space + 1, equals))) throw formatError('tar', 'a pax key is not UTF-8')
+  return { key, value: body.toString('latin1', equals + 1, end - 1), end }
+}
+
+/** As `parseU64`; not exact above 2^53, where no record ends. Many layers have records for each entry, most of them short. */
+function readLength(body: Buffer, at: number, end: number): number | undefined {
+  let length = 0
+  for (let i = at; i < end; i++) {
+    const digit = body[i] - ZERO
+    if (digit < 0 || digit > 9 || end - at > EXACT_DIGITS) {
+      const value = parseU64(body.toString('latin1', at, end))
+      return value === undefined ? undefined : Number(value)
+    }
+    length = length * 10 + digit
+  }
+  return at === end ? undefined : length
 }
 
 /**
@@ -88,9 +114,13 @@ function* paxRecords(body: Buffer): Generator<readonly [ByteString, ByteString]>
  */
 export function parsePax(body: Buffer): PaxAttributes {
   const found: { -readonly [K in keyof PaxAttributes]: PaxAttributes[K] } = { ...noPax }
-  const xattrs = new Map<ByteString, ByteString>()
-  const sparse = new Map<ByteString, bigint>()
-  for (const [key, value] of paxRecords(body)) {
+  let xattrs: Map<ByteString, ByteString> | undefined
+  let sparse: Map<ByteString, bigint> | undefined
+  for (let at = 0; at < body.length;) {
+    const record = readRecord(body, at)
+    if (record === undefined) break
+    const { key, value } = record
+    at = record.end
     switch (key) {
       case 'path':
       case 'linkpath':
@@ -120,14 +150,16 @@ export function parsePax(body: Buffer): PaxAttributes {
       case 'GNU.sparse.numbytes':
       case 'GNU.sparse.realsize':
       case 'GNU.sparse.size':
-        sparse.set(key.slice('GNU.sparse.'.length), requireU64(key, value))
+        sparse = (sparse ?? new Map<ByteString, bigint>()).set(key.slice('GNU.sparse.'.length), requireU64(key, value))
         break
       default:
-        if (key.startsWith(XATTR_PREFIX)) xattrs.set(key.slice(XATTR_PREFIX.length), value)
+        if (key.startsWith(XATTR_PREFIX)) {
+          xattrs = (xattrs ?? new Map<ByteString, ByteString>()).set(key.slice(XATTR_PREFIX.length), value)
+        }
     }
   }
-  if (sparse.get('major') === 1n && sparse.get('minor') === 0n) found.sparse = true
-  if (sparse.has('offset') && sparse.has('numbytes')) found.sparse = true
-  if (xattrs.size > 0) found.xattrs = xattrs
+  if (sparse?.get('major') === 1n && sparse.get('minor') === 0n) found.sparse = true
+  if (sparse?.has('offset') === true && sparse.has('numbytes')) found.sparse = true
+  if (xattrs !== undefined) found.xattrs = xattrs
   return found
 }

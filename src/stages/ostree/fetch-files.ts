@@ -1,6 +1,7 @@
 /** Files of a repository at a URL into the object store (ostree.md §3.4). */
 import { setMaxListeners } from 'node:events'
 import { SluiceError, withContext } from '../../errors.js'
+import { copyBytes } from '../../formats/bytes.js'
 import { ostreeObjectPath } from '../../formats/ostree/object-type.js'
 import type { OstreeId } from '../../formats/ostree/ostree-id.js'
 import { runAll } from '../../flow/run-all.js'
@@ -105,7 +106,7 @@ class LargeTransfer {
     const slab = this.#slab
     const room = slab === undefined ? 0 : SLAB_BYTES - slab.length
     if (slab === undefined || piece.length >= room) return this.#writeWaiting(piece)
-    slab.room.bytes.set(piece, slab.length)
+    copyBytes(slab.room.bytes, piece, slab.length)
     slab.length += piece.length
     return undefined
   }
@@ -115,7 +116,7 @@ class LargeTransfer {
       this.#slab ??= await this.#engine.slabs.take(this.#signal)
       const slab = this.#slab
       const end = Math.min(piece.length, at + SLAB_BYTES - slab.length)
-      slab.room.bytes.set(piece.subarray(at, end), slab.length)
+      copyBytes(slab.room.bytes, piece.subarray(at, end), slab.length)
       slab.length += end - at
       at = end
       if (slab.length === SLAB_BYTES) await this.#push()

@@ -1,4 +1,5 @@
 /** Objects that came whole, put together in slabs, so that a thread gets many with one message. */
+import { copyBytes } from '../../formats/bytes.js'
 import type { OstreeId } from '../../formats/ostree/ostree-id.js'
 import { SLAB_BYTES, type Slab } from '../slab/slab-pool.js'
 import type { StoreFilesOptions } from './file-workers.js'
@@ -34,7 +35,7 @@ export class SlabCollector {
     this.#ids.push(id)
     this.#places.push(slab.length, length)
     for (const piece of pieces) {
-      slab.room.bytes.set(piece, slab.length)
+      copyBytes(slab.room.bytes, piece, slab.length)
       slab.length += piece.length
     }
   }

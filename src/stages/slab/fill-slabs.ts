@@ -1,3 +1,4 @@
+import { copyBytes } from '../../formats/bytes.js'
 import { ahead } from '../../flow/iterate.js'
 import { SLAB_BYTES, type Slab, type SlabPool } from './slab-pool.js'
 
@@ -34,7 +35,7 @@ async function* slabsOf(chunks: AsyncIterable<Uint8Array>, pool: SlabPool, signa
       for (let at = 0; at < chunk.length;) {
         open ??= await pool.take(signal)
         const end = Math.min(chunk.length, at + SLAB_BYTES - open.length)
-        open.room.bytes.set(chunk.subarray(at, end), open.length)
+        copyBytes(open.room.bytes, chunk.subarray(at, end), open.length)
         open.length += end - at
         at = end
         if (open.length === SLAB_BYTES) yield full()

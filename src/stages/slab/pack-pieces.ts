@@ -4,6 +4,7 @@
  * A file begins in a new slab if the open one has not room for all of it, and a file larger than a slab always does. So
  * one that becomes an object is in one slab, or in pieces of whole slabs, and nothing of it is carried over.
  */
+import { copyBytes } from '../../formats/bytes.js'
 import { startedAhead, type Started } from '../../flow/iterate.js'
 import { createCrc64 } from '../../native/crc64.js'
 import { closeQuietly } from '../../repository/close-quietly.js'
@@ -101,7 +102,7 @@ class OpenSlab {
   /** Adds what there is room for, and says how much that is. */
   append(bytes: Uint8Array): number {
     const length = Math.min(bytes.length, this.room)
-    this.#slab.room.bytes.set(bytes.subarray(0, length), this.#slab.length)
+    copyBytes(this.#slab.room.bytes, bytes.subarray(0, length), this.#slab.length)
     this.#slab.length += length
     return length
   }

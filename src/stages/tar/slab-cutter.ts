@@ -1,4 +1,5 @@
 /** Cuts a tar that passes in slabs into what goes into its splitstream and what becomes objects. */
+import { copyBytes } from '../../formats/bytes.js'
 import { VERITY_BLOCK_SIZE } from '../../formats/verity/digest.js'
 import { TarSplitter, type TarSink } from '../../formats/tar/split.js'
 import type { ObjectStore, StoredObject } from '../../repository/objects.js'
@@ -126,7 +127,7 @@ export class SlabCutter {
     this.#seen += bytes.length
     const start = bytes.byteOffset - slab.bytes.byteOffset - this.#carried
     const length = this.#carried + bytes.length
-    this.#carry.copy(slab.bytes, start, 0, this.#carried)
+    copyBytes(slab.bytes, this.#carry.subarray(0, this.#carried), start)
     this.#carried = 0
     const known = isFirst ? this.#plan!.knownAt(start, this.#size) : undefined
     if (this.#seen === this.#size) {
@@ -138,7 +139,8 @@ export class SlabCutter {
     if (this.#size > SLAB_HEADROOM) this.#large ??= this.#begin(known)
     const keep = this.#large === undefined ? length : this.#seen % VERITY_BLOCK_SIZE
     if (this.#large !== undefined && keep < length) this.#piece(this.#large, start, length - keep)
-    this.#carried = slab.bytes.copy(this.#carry, 0, start + length - keep, start + length)
+    copyBytes(this.#carry, slab.bytes.subarray(start + length - keep, start + length), 0)
+    this.#carried = keep
   }
 
   #begin(known: SlabFile['object'] | undefined): LargeObject {
