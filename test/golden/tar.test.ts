@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import type { HashAlgorithm } from '../../src/formats/digest.js'
 import { dumpTarEntry } from '../../src/formats/tar/dump.js'
 import { SluiceError } from '../../src/errors.js'
-import { joinParts, readEntries, splitTar, verityNamer, type TarPart } from '../helpers/tar-parts.js'
+import { checkCollected, joinParts, readEntries, splitTar, verityNamer, type TarPart } from '../helpers/tar-parts.js'
 import { hasVector, readJsonVector, readVector } from '../helpers/vectors.js'
 
 type Chunk = { inline: number; sha256: string } | { external: string; size: number }
@@ -62,6 +62,7 @@ for (const [name, expected] of cases) {
       const { entries, error } = readEntries(parts, verityNamer(algorithm))
       if (outcome.entries === 'ok') assert.equal(error, undefined)
       else assert.ok(error instanceof SluiceError, 'reading the entries must fail')
+      checkCollected(tar, verityNamer(algorithm), { entries, error })
       assert.equal(entries.map((entry) => `${dumpTarEntry(entry)}\n`).join(''), outcome.dumpfile)
     })
   }

@@ -1,8 +1,10 @@
 /** Runs the tar codec over whole archives and keeps what comes out. */
+import assert from 'node:assert/strict'
 import { verityDigest } from '../../src/formats/verity/digest.js'
 import type { HashAlgorithm, ObjectId } from '../../src/formats/digest.js'
 import { TarEntryReader, type TarEntry } from '../../src/formats/tar/entries.js'
-import { TarSplitter, type TarSink } from '../../src/formats/tar/split.js'
+import { TarSplitter, type EntrySink, type TarSink } from '../../src/formats/tar/split.js'
+import { EntryCollector } from '../../src/stages/tar/entry-collector.js'
 
 /** A chunk of the splitstream; `object` is the content of an external one. */
 export type TarPart = { readonly inline: Buffer } | { readonly object: Buffer }
@@ -13,6 +15,8 @@ export class PartCollector implements TarSink {
   #inline: Buffer[] = []
   #object: Buffer[] | undefined
   #objectLeft = 0
+
+  constructor(readonly entries?: EntrySink) {}
 
   inline(bytes: Uint8Array): void {
     if (this.#object !== undefined) throw new Error('inline bytes inside an object')
@@ -57,8 +61,8 @@ export function* cut(bytes: Buffer, sizes: readonly number[]): Generator<Buffer>
 }
 
 /** Splits a tar that arrives in pieces of these sizes; each piece is overwritten after its call. */
-export function splitTar(tar: Buffer, sizes: readonly number[] = [tar.length]): TarPart[] {
-  const collector = new PartCollector()
+export function splitTar(tar: Buffer, sizes: readonly number[] = [tar.length], entries?: EntrySink): TarPart[] {
+  const collector = new PartCollector(entries)
   const splitter = new TarSplitter(collector)
   for (const piece of cut(tar, sizes)) {
     splitter.push(piece)
@@ -108,4 +112,12 @@ export function readEntries(
   } catch (error) {
     return { entries, error }
   }
+}
+
+/** That the entries which are collected while the tar is split are those read back, and none if that fails. */
+export function checkCollected(tar: Buffer, name: ObjectNamer, read: EntriesRead, sizes?: readonly number[]): void {
+  const collector = new EntryCollector()
+  const parts = splitTar(tar, sizes, collector)
+  for (const part of parts) if ('object' in part) collector.stored(name(part.object))
+  assert.deepEqual(collector.entries(), read.error === undefined ? read.entries : undefined)
 }

@@ -11,7 +11,7 @@ import type { TarEntry } from '../../src/formats/tar/entries.js'
 import { LayerMerger } from '../../src/formats/tree/merge.js'
 import { finishTree } from '../../src/formats/tree/transform.js'
 import { directory, endMarker, entry, pax, seal } from '../helpers/tar-build.js'
-import { joinParts, readEntries, splitTar } from '../helpers/tar-parts.js'
+import { checkCollected, joinParts, readEntries, splitTar } from '../helpers/tar-parts.js'
 
 /** Names an object by its size and first byte: enough to see a mix-up. */
 const name = (content: Buffer): ObjectId =>
@@ -62,6 +62,7 @@ test('how a tar is cut does not change what is made of it', () => {
       const entries = readEntries(whole, name)
       assert.equal(entries.error, undefined)
       assert.deepEqual(readEntries(whole, name, readSizes), entries)
+      checkCollected(tar, name, entries, splitSizes)
     }),
     { numRuns: 150 },
   )
@@ -177,7 +178,9 @@ test('whatever is changed in a tar, only a SluiceError comes of it', () => {
         if (change.sealed) seal(tar.subarray(block, block + 512))
       }
       try {
-        const { entries, error } = readEntries(splitTar(tar.subarray(0, end ?? tar.length)), name)
+        const cut = tar.subarray(0, end ?? tar.length)
+        const { entries, error } = readEntries(splitTar(cut), name)
+        checkCollected(cut, name, { entries, error })
         if (error !== undefined) throw error
         const merger = new LayerMerger({ parity })
         for (const entry of entries) {

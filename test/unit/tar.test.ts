@@ -16,7 +16,7 @@ import {
   tarOf,
   type HeaderFields,
 } from '../helpers/tar-build.js'
-import { joinParts, readEntries, splitTar } from '../helpers/tar-parts.js'
+import { checkCollected, joinParts, readEntries, splitTar } from '../helpers/tar-parts.js'
 
 const someId = 'ab'.repeat(32) as ObjectId
 const name = (): ObjectId => someId
@@ -31,6 +31,7 @@ function outcome(...parts: readonly Buffer[]): string[] | 'import' | 'entries' {
     return 'import'
   }
   const { entries, error } = readEntries(split, name)
+  checkCollected(tarOf(...parts), name, { entries, error })
   if (error === undefined) return entries.slice(1).map(dumpTarEntry)
   assert.ok(error instanceof SluiceError)
   return 'entries'
@@ -286,6 +287,17 @@ test('an entry without content needs one more byte behind it', () => {
   assert.throws(() => reader.end(), { code: 'SLUICE_FORMAT' })
   reader.inline(Buffer.alloc(1))
   assert.equal(entries.length, 2)
+})
+
+test('an archive that ends right behind an entry without content has no entries to collect', () => {
+  for (const tar of [
+    directory('usr'),
+    Buffer.concat([file({}, 'x'), header({ size: 0 })]),
+    file({}, 'x'.repeat(512)),
+  ]) {
+    checkCollected(tar, name, readEntries(splitTar(tar), name))
+  }
+  checkCollected(directory('usr'), name, { entries: [], error: new Error('one more byte') })
 })
 
 test('an error says where', () => {

@@ -3,14 +3,12 @@ import { asBuffer, type ByteString } from '../bytes.js'
 import type { ObjectId } from '../digest.js'
 import { formatError } from '../../errors.js'
 import type { Stat } from '../tree/tree.js'
-import { absolutePath, otherEntry, statOf, type TarEntry } from './entry.js'
+import { absolutePath, emptyContent, otherEntry, regularFile, statOf, type TarEntry } from './entry.js'
 import { paddingOf } from './format.js'
 import type { EntryHeader } from './header.js'
 import { TarScanner } from './scan.js'
 
 export type { TarEntry } from './entry.js'
-
-const noData = new Uint8Array(0)
 
 interface File {
   readonly path: ByteString
@@ -101,12 +99,15 @@ export class TarEntryReader {
       this.#scanner.skip(size + paddingOf(size))
       return
     }
+    this.#scanner.skip(paddingOf(size))
+    if (size === 0) {
+      this.#empty = regularFile(header, emptyContent)
+      return
+    }
     const path = absolutePath(header.path)
     const stat = statOf(header)
     if (header.isExternal) this.#externalFile = { path, stat, size }
-    else if (size > 0) this.#inlineFile = { path, stat, data: Buffer.allocUnsafe(size), used: 0 }
-    else this.#empty = { type: 'leaf', path, stat, content: { type: 'inline', data: noData } }
-    this.#scanner.skip(paddingOf(size))
+    else this.#inlineFile = { path, stat, data: Buffer.allocUnsafe(size), used: 0 }
   }
 
   #fillInline(file: InlineFile, chunk: Buffer, at: number): number {

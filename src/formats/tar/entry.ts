@@ -26,6 +26,14 @@ export function statOf(header: EntryHeader): Stat {
   return { mode, uid, gid, mtime, mtimeNsec, xattrs }
 }
 
+/** Of files without any. */
+export const emptyContent: LeafContent = { type: 'inline', data: new Uint8Array(0) }
+
+/** A regular file. */
+export function regularFile(header: EntryHeader, content: LeafContent): TarEntry {
+  return { type: 'leaf', path: absolutePath(header.path), stat: statOf(header), content }
+}
+
 function deviceContent(header: EntryHeader, type: 'chr' | 'blk'): LeafContent {
   if (header.format === 'old') throw formatError('tar', 'a device in a header format without device numbers')
   return { type, rdev: header.rdev }

@@ -7,6 +7,7 @@
 import { asBuffer } from '../bytes.js'
 import { formatError } from '../../errors.js'
 import { paddingOf } from './format.js'
+import type { EntryHeader } from './header.js'
 import { TarScanner } from './scan.js'
 
 /**
@@ -19,6 +20,17 @@ export interface TarSink {
   beginObject(size: number): void
   objectData(bytes: Uint8Array): void
   endObject(): void
+  /** Is told of the entries, if anybody wants to know them. */
+  readonly entries?: EntrySink | undefined
+}
+
+/** Takes the entries of a tar, in order. What it is given is valid only during the call. */
+export interface EntrySink {
+  begin(header: EntryHeader): void
+  /** A piece of the content of a regular file that stays inline, which has begun last. */
+  content(bytes: Uint8Array): void
+  /** The archive has ended well; `behindHeader`: with not a byte more than the last entry, which is empty, has to have. */
+  end(behindHeader: boolean): void
 }
 
 /** Splits a tar that is pushed in chunks of any size. After an error it is not to be used any more. */
@@ -27,6 +39,8 @@ export class TarSplitter {
   readonly #scanner = new TarScanner()
   /** Bytes of the object at hand that are yet to come. */
   #objectLeft = 0
+  /** Bytes of inline content that the sink wants and that are yet to come. */
+  #contentLeft = 0
 
   constructor(sink: TarSink) {
     this.#sink = sink
@@ -43,16 +57,24 @@ export class TarSplitter {
         inlineFrom = at
         continue
       }
+      if (this.#contentLeft > 0) {
+        at = this.#content(this.#sink.entries!, chunk, at)
+        continue
+      }
       at = this.#scanner.scan(chunk, at)
       const { entry } = this.#scanner
       if (entry === undefined) continue
       const padding = paddingOf(entry.size)
+      this.#sink.entries?.begin(entry)
       if (entry.isExternal) {
         this.#sink.inline(chunk.subarray(inlineFrom, at))
         inlineFrom = at
         this.#objectLeft = entry.size
         this.#scanner.skip(padding)
         this.#sink.beginObject(entry.size)
+      } else if (entry.isRegular && this.#sink.entries !== undefined) {
+        this.#contentLeft = entry.size
+        this.#scanner.skip(padding)
       } else this.#scanner.skip(entry.size + padding)
     }
     if (inlineFrom < at) this.#sink.inline(chunk.subarray(inlineFrom, at))
@@ -60,8 +82,19 @@ export class TarSplitter {
 
   /** @throws SluiceError when the archive was cut short. */
   end(): void {
-    if (this.#objectLeft > 0) throw formatError('tar', `unexpected end of archive inside a file`)
+    if (this.#objectLeft + this.#contentLeft > 0) {
+      throw formatError('tar', `unexpected end of archive inside a file`)
+    }
     this.#scanner.end()
+    this.#sink.entries?.end(this.#scanner.entry?.size === 0)
+  }
+
+  #content(sink: EntrySink, chunk: Buffer, at: number): number {
+    const end = Math.min(at + this.#contentLeft, chunk.length)
+    sink.content(chunk.subarray(at, end))
+    this.#contentLeft -= end - at
+    this.#scanner.pass(end - at)
+    return end
   }
 
   #objectData(chunk: Buffer, at: number): number {

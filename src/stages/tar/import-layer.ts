@@ -77,9 +77,9 @@ export async function importSlabs(
   filled: AsyncGenerator<Slab>,
   { entries = false, meters = importMeters(), verify = true, signal }: ImportOptions = {},
 ): Promise<ImportedLayer> {
-  const cutter = new SlabCutter(repository.objects)
-  const digest = verify ? workers.digest(digestHashName(diffId ?? layerId)) : undefined
   const collector = entries ? new EntryCollector() : undefined
+  const cutter = new SlabCutter(repository.objects, collector)
+  const digest = verify ? workers.digest(digestHashName(diffId ?? layerId)) : undefined
   const writer = new LayerWriter(repository.objects, cutter, meters.splitstream, collector)
   const inOrder = new InOrder()
   let size = 0
@@ -101,7 +101,7 @@ export async function importSlabs(
     if (digest !== undefined) ensureDigest(layerId, diffId, await digest.digest())
     const stream = await writer.finish()
     await publishStream(repository, streamName.layer(layerId), stream)
-    return { stream, size, inlineBytes: writer.inlineBytes, objects: writer.stats, entries: writer.entries() }
+    return { stream, size, inlineBytes: writer.inlineBytes, objects: writer.stats, entries: collector?.entries() }
   } catch (error) {
     // Threads may still be writing to files that are to be removed.
     await inOrder.settled()
@@ -183,28 +183,19 @@ class LayerWriter {
       else if ('id' in part) {
         count(this.stats, part)
         this.#external(part.id, part.size)
-      } else this.#inline(part)
+      } else this.#writer.inline(part)
     }
-  }
-
-  #inline(bytes: Uint8Array): void {
-    this.#writer.inline(bytes)
-    this.#collector?.inline(bytes)
   }
 
   #external(id: ObjectId, size: number): void {
     this.#writer.external(id, size)
-    this.#collector?.external(id, size)
+    this.#collector?.stored(id)
   }
 
   async finish(): Promise<ObjectId> {
     const { id, size } = await this.#writer.finish()
     this.#meter.count(size)
     return id
-  }
-
-  entries(): readonly TarEntry[] | undefined {
-    return this.#collector?.end()
   }
 
   abort(): void {

@@ -1,7 +1,7 @@
 /** Cuts a tar that passes in slabs into what goes into its splitstream and what becomes objects. */
 import { copyBytes } from '../../formats/bytes.js'
 import { VERITY_BLOCK_SIZE } from '../../formats/verity/digest.js'
-import { TarSplitter, type TarSink } from '../../formats/tar/split.js'
+import { TarSplitter, type EntrySink, type TarSink } from '../../formats/tar/split.js'
 import type { ObjectStore, StoredObject } from '../../repository/objects.js'
 import { removeTemporary } from '../../repository/temporary-object.js'
 import { LargeObject } from '../object/large-object.js'
@@ -75,9 +75,11 @@ export class SlabCutter {
   /** Temporary files that no body has turned out to be. */
   readonly #unused = new Set<string>()
 
-  constructor(store: ObjectStore) {
+  /** @param entries is told of the entries. */
+  constructor(store: ObjectStore, entries?: EntrySink) {
     this.#store = store
     const sink: TarSink = {
+      entries,
       inline: (bytes) => void this.#plan!.parts.push(bytes),
       beginObject: (size) => {
         this.#size = size

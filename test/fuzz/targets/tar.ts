@@ -10,7 +10,7 @@ import { dumpTarEntry } from '../../../src/formats/tar/dump.js'
 import { LayerMerger } from '../../../src/formats/tree/merge.js'
 import { finishTree } from '../../../src/formats/tree/transform.js'
 import { endMarker, entry, magic, paxText, seal, type HeaderFields } from '../../helpers/tar-build.js'
-import { joinParts, readEntries, splitTar } from '../../helpers/tar-parts.js'
+import { checkCollected, joinParts, readEntries, splitTar } from '../../helpers/tar-parts.js'
 import { readSeeds } from '../corpus.js'
 import type { Random } from '../random.js'
 import type { Target } from '../target.js'
@@ -99,6 +99,7 @@ function run(input: Buffer, random: Random): void {
   const parts = splitTar(input, pieces)
   assert.deepEqual(joinParts(parts), input, 'the parts are the tar')
   const { entries, error } = readEntries(parts, name, pieces)
+  checkCollected(input, name, { entries, error }, pieces)
   for (const each of entries) dumpTarEntry(each)
   if (error !== undefined) throw error
   const options = { parity: random.chance(0.2), xattrs: random.pick(['allowlist-only', 'keep-user-xattrs'] as const) }
