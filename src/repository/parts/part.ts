@@ -110,17 +110,16 @@ export class Part {
     this.#length = at
   }
 
-  /** Takes over `bytes`, which must not change any more. */
-  async append(bytes: Uint8Array): Promise<void> {
-    if (this.#isDropped) return
+  /** Takes over `bytes`, which must not change any more; a promise where the next ones have to wait. */
+  append(bytes: Uint8Array): Promise<void> | undefined {
+    if (this.#isDropped) return undefined
     const { unwritten, size } = this.#options
     this.#batch.push(bytes)
     this.#batched += bytes.length
     unwritten.bytes += bytes.length
     const isCrowded = unwritten.bytes > UNWRITTEN_LIMIT
-    if (!isCrowded && (size < SMALLEST_PART || this.#batched < BATCH)) return
-    await this.#flush()
-    if (isCrowded) await this.#writing
+    if (!isCrowded && (size < SMALLEST_PART || this.#batched < BATCH)) return undefined
+    return this.#flush().then(() => (isCrowded ? this.#writing : undefined))
   }
 
   /** Ends the part so that a later run can go on from it. A sealed one is dropped: its barrier or its link failed. */

@@ -58,10 +58,13 @@ export class RemoteClient {
   async receive(segments: readonly string[], signal: AbortSignal, sink: BodySink): Promise<number> {
     await this.open(signal)
     let length = 0
-    const answer = await this.#http.receive(this.#request(segments, signal), (piece) => {
+    const counted: BodySink = (piece) => {
       length += piece.length
       return sink(piece)
-    })
+    }
+    const answer = await this.#http.receive(this.#request(segments, signal), ({ status }) =>
+      status === 200 ? counted : undefined,
+    )
     if (answer.status !== 200) throw refused(answer)
     checkLength(answer, length)
     return length

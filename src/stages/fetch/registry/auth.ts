@@ -10,7 +10,7 @@ import { parseJsonObject } from '../../../formats/oci/json-fields.js'
 import { redactUrl } from '../../../formats/oci/redact.js'
 import { parseChallenges, type Challenge } from './challenge.js'
 import type { Credentials } from './credential.js'
-import type { HttpClient, HttpResponse } from './http-client.js'
+import type { HttpAnswer, HttpClient, HttpResponse } from './http-client.js'
 
 export interface AuthOptions {
   readonly http: HttpClient
@@ -65,7 +65,7 @@ export class Authenticator {
    *
    * @throws SluiceError `SLUICE_AUTH` if no scheme it offers is known.
    */
-  refused(response: HttpResponse, sent: string | undefined): void {
+  refused(response: HttpAnswer, sent: string | undefined): void {
     const challenges = parseChallenges(response.headerLines('www-authenticate'))
     const challenge = ['bearer', 'basic'].map((scheme) => challenges.find((c) => c.scheme === scheme)).find(Boolean)
     if (challenge === undefined) {

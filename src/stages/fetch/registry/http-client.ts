@@ -50,21 +50,27 @@ export class HttpClient {
   }
 
   /**
-   * The answer to a GET, whatever its status; redirects are followed. The body of one with status 200 goes to `sink`.
+   * The answer to a GET, whatever its status, when all of its body is taken; redirects are followed.
+   *
+   * @param accept is told what the answer is before its body comes; gives who takes the body, undefined if nobody wants it.
    */
-  async receive(wanted: Omit<HttpRequest, 'form'>, sink: BodySink): Promise<HttpAnswer> {
+  async receive(
+    wanted: Omit<HttpRequest, 'form'>,
+    accept: (answer: HttpAnswer) => BodySink | undefined,
+  ): Promise<ReceivedAnswer> {
     const { connections, insecure, stallTimeoutMs } = this.#options
     const { url, signal, where } = wanted
     return this.#following(wanted, async (at, headers) => {
-      let answer: HttpAnswer | undefined
+      let answer: ReceivedAnswer | undefined
       try {
         const dispatcher = await connections.for(at, insecure)
-        await receive(dispatcher, at, { headers, signal, stallTimeoutMs }, (status, answered) => {
-          answer = new HttpAnswer(status, answered, at, at.host !== url.host)
-          if (status !== 200) return undefined
-          refuseEncoding(answer, where)
+        const unwanted = await receive(dispatcher, at, { headers, signal, stallTimeoutMs }, (status, answered) => {
+          answer = new ReceivedAnswer(status, answered, at, at.host !== url.host)
+          const sink = redirects.includes(status) ? undefined : accept(answer)
+          if (sink !== undefined) refuseEncoding(answer, where)
           return sink
         })
+        answer!.unwanted = unwanted
       } catch (error) {
         throw connectionError(error, at, where, signal)
       }
@@ -119,10 +125,12 @@ export class HttpClient {
   }
 }
 
+const redirects: readonly number[] = [301, 302, 303, 307, 308]
+
 /** Where an answer points to; undefined if it is not a redirect. */
 function redirectTarget(response: HttpAnswer, where: string): URL | undefined {
   const location = response.header('location')
-  if (![301, 302, 303, 307, 308].includes(response.status) || location === undefined) return undefined
+  if (!redirects.includes(response.status) || location === undefined) return undefined
   const refuse = (why: string): never => {
     response.discard()
     throw new SluiceError('SLUICE_HTTP', `${where}: ${redactUrl(response.url)} redirects ${why}`)
@@ -179,6 +187,12 @@ export class HttpAnswer {
 
   /** Reads a short body to its end, if it is still to come, so that its connection can be used again. */
   drain(): void {}
+}
+
+/** An answer whose body has been taken. */
+export class ReceivedAnswer extends HttpAnswer {
+  /** The beginning of the body, if nobody wanted it. */
+  unwanted: Uint8Array = new Uint8Array(0)
 }
 
 /** An answer whose body must be consumed or discarded. */

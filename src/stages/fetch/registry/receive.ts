@@ -23,13 +23,16 @@ export type OnAnswer = (status: number, headers: AnswerHeaders) => BodySink | un
 /** What is read of a body that nobody wants, so that its connection can be used again. */
 const MAX_UNWANTED = 64 * 1024
 
-/** Settles when all of the body is taken; rejects with undici's errors, or with those of the sink. */
+/**
+ * Settles when all of the body is taken, with the beginning of one that nobody wants, which may tell why; rejects with
+ * undici's errors, or with those of the sink.
+ */
 export function receive(
   dispatcher: Dispatcher,
   url: URL,
   { headers, signal, stallTimeoutMs }: ReceiveOptions,
   onAnswer: OnAnswer,
-): Promise<void> {
+): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(cancelled(signal))
     const receiver = new Receiver(signal, onAnswer, resolve, reject)
@@ -56,12 +59,18 @@ class Receiver implements Dispatcher.DispatchHandler {
   #sink: BodySink | undefined
   /** Settled when the sink is done with what it has. */
   #taking: Promise<unknown> = Promise.resolve()
-  #unwanted = 0
+  readonly #unwanted: Uint8Array[] = []
+  #unwantedBytes = 0
 
-  constructor(signal: AbortSignal, onAnswer: OnAnswer, resolve: () => void, reject: (error: unknown) => void) {
+  constructor(
+    signal: AbortSignal,
+    onAnswer: OnAnswer,
+    resolve: (unwanted: Buffer) => void,
+    reject: (error: unknown) => void,
+  ) {
     this.#signal = signal
     this.#onAnswer = onAnswer
-    this.#resolve = resolve
+    this.#resolve = () => resolve(Buffer.concat(this.#unwanted))
     this.#reject = reject
     signal.addEventListener('abort', this.#onAbort)
   }
@@ -80,8 +89,9 @@ class Receiver implements Dispatcher.DispatchHandler {
 
   onResponseData(controller: Dispatcher.DispatchController, piece: Buffer): void {
     if (this.#sink === undefined) {
-      this.#unwanted += piece.length
-      if (this.#unwanted <= MAX_UNWANTED) return
+      this.#unwanted.push(piece)
+      this.#unwantedBytes += piece.length
+      if (this.#unwantedBytes <= MAX_UNWANTED) return
       this.#end(this.#resolve)
       controller.abort(new Error('not wanted'))
       return

@@ -8,7 +8,8 @@ import { serverHost } from '../../../formats/oci/registry-name.js'
 import { Authenticator } from './auth.js'
 import type { Credentials } from './credential.js'
 import type { Endpoint } from './endpoints.js'
-import type { HttpClient, HttpResponse } from './http-client.js'
+import type { HttpAnswer, HttpClient, HttpRequest, HttpResponse, ReceivedAnswer } from './http-client.js'
+import type { BodySink } from './receive.js'
 
 export interface RegistryClientOptions {
   readonly endpoint: Endpoint
@@ -25,6 +26,8 @@ export interface FetchedDocument {
   readonly bytes: Buffer
   readonly mediaType: string | undefined
 }
+
+type Headers = Readonly<Record<string, string>>
 
 /** Answers with 401 to requests that had an authorization, before the registry's word is taken. */
 const MAX_AUTHORIZATIONS = 2
@@ -50,16 +53,40 @@ export class RegistryClient {
   }
 
   /** The answer for a resource of the repository, such as `blobs/sha256:…`, whatever its status. One attempt. */
-  async get(resource: string, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<HttpResponse> {
-    const { http, endpoint, where } = this.#options
+  async get(resource: string, headers: Headers, signal: AbortSignal): Promise<HttpResponse> {
+    return this.#authorized(resource, headers, signal, (request) => this.#options.http.send(request))
+  }
+
+  /** As `get`, but the body goes where `accept` says; see `HttpClient.receive`. */
+  async receive(
+    resource: string,
+    headers: Headers,
+    signal: AbortSignal,
+    accept: (answer: HttpAnswer) => BodySink | undefined,
+  ): Promise<ReceivedAnswer> {
+    return this.#authorized(resource, headers, signal, (request, isRefusal) =>
+      this.#options.http.receive(request, (answer) => (isRefusal(answer) ? undefined : accept(answer))),
+    )
+  }
+
+  /** Sends a request, and again with other credentials while it is refused. */
+  async #authorized<Answer extends HttpAnswer>(
+    resource: string,
+    headers: Headers,
+    signal: AbortSignal,
+    send: (request: HttpRequest, isRefusal: (answer: HttpAnswer) => boolean) => Promise<Answer>,
+  ): Promise<Answer> {
+    const { endpoint, where } = this.#options
     const url = new URL(`/v2/${endpoint.path}/${resource}`, await this.#serverBase(signal))
     for (let attempt = 0; ; attempt++) {
+      const isRefusal = ({ status, elsewhere }: HttpAnswer): boolean =>
+        status === 401 && !elsewhere && attempt < MAX_AUTHORIZATIONS
       const authorization = await this.#authenticator.header(signal)
       const authorized = authorization === undefined ? headers : { ...headers, authorization }
-      const response = await http.send({ url, headers: authorized, signal, where })
-      if (response.status !== 401 || response.elsewhere || attempt === MAX_AUTHORIZATIONS) return response
-      response.drain()
-      this.#authenticator.refused(response, authorization)
+      const answer = await send({ url, headers: authorized, signal, where }, isRefusal)
+      if (!isRefusal(answer)) return answer
+      answer.drain()
+      this.#authenticator.refused(answer, authorization)
     }
   }
 

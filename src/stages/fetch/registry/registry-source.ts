@@ -7,6 +7,8 @@ import { MAX_DOCUMENT_BYTES } from '../../../formats/oci/json-fields.js'
 import { documentMediaType, parseIndex } from '../../../formats/oci/manifest.js'
 import { documentKind, MediaType } from '../../../formats/oci/media-types.js'
 import { chooseByPlatform, hostPlatform, noInstance, type Platform } from '../../../formats/oci/platform.js'
+import { PinnedBuffer } from '../../../native/pinned-buffer.js'
+import { MAX_OUTPUT_CHUNK, type OutputMemory } from '../../decompress/native-output.js'
 import type { BlobOptions, DocumentOptions, ImageSource, ManifestOptions, ResolvedManifest } from '../image-source.js'
 import { resolveManifest } from '../resolve-manifest.js'
 import { checkDocumentSize, collect, embeddedData, verifyBlob, verifyBytes, verifyDigest } from '../verify-blob.js'
@@ -118,7 +120,7 @@ export class RegistrySource implements ImageSource {
   }
 
   async *#chunks(descriptor: Descriptor, options: BlobOptions): AsyncGenerator<Uint8Array> {
-    const { onProgress, partial, keep } = options
+    const { onProgress, partial } = options
     // Before anything is fetched: a blob that cannot be verified is not wanted.
     digestHashName(descriptor.digest)
     const embedded = embeddedData(descriptor)
@@ -138,8 +140,6 @@ export class RegistrySource implements ImageSource {
       try {
         for await (const chunk of resumeBlob(descriptor, received, transfer)) {
           received += chunk.length
-          onProgress?.(chunk.length)
-          await keep?.(chunk)
           yield chunk
         }
         return
@@ -153,7 +153,7 @@ export class RegistrySource implements ImageSource {
   /** The ways to get a blob: every place that may have the image, then the addresses of a foreign layer. */
   *#transfers(
     descriptor: Descriptor,
-    { signal, validator, onValidator }: BlobOptions,
+    { signal, validator, onValidator, onProgress, keep, memory = ownMemory(descriptor.size) }: BlobOptions,
     failures: Failures,
   ): Generator<ResumeOptions & { readonly name: string }> {
     const where = this.description
@@ -161,12 +161,17 @@ export class RegistrySource implements ImageSource {
       name,
       where,
       signal,
+      memory,
+      onPiece: (piece: Uint8Array) => {
+        onProgress?.(piece.length)
+        return keep?.(piece)
+      },
       etag: validator?.origin === name ? validator.etag : undefined,
       onEtag: (etag: string) => onValidator?.({ origin: name, etag }),
     })
     for (const client of this.#clients) {
-      const request = (headers: Readonly<Record<string, string>>) =>
-        client.get(`blobs/${descriptor.digest}`, headers, signal)
+      const request: ResumeOptions['request'] = (headers, signal, accept) =>
+        client.receive(`blobs/${descriptor.digest}`, headers, signal, accept)
       yield { ...from(client.endpoint.host), request, retry: client.retry }
     }
     if (!failures.allNotFound) return
@@ -176,12 +181,18 @@ export class RegistrySource implements ImageSource {
       if (url === undefined || (url.protocol !== 'https:' && url.protocol !== 'http:')) continue
       url.username = ''
       url.password = ''
-      const request = (headers: Readonly<Record<string, string>>) =>
-        this.#options.anonymous.send({ url, headers, signal, where })
+      const request: ResumeOptions['request'] = (headers, signal, accept) =>
+        this.#options.anonymous.receive({ url, headers, signal, where }, accept)
       yield { ...from(url.host), request, retry }
     }
   }
 }
+
+/** Of whoever collects the chunks of a blob of `size` bytes. */
+const ownMemory = (size: number): OutputMemory => ({
+  take: () => PinnedBuffer.allocate(Math.min(size, MAX_OUTPUT_CHUNK)),
+  give: () => undefined,
+})
 
 /** What went wrong at each place that was tried. */
 class Failures {

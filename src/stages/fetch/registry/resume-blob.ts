@@ -5,11 +5,19 @@ import type { Digest } from '../../../formats/digest.js'
 import type { Descriptor } from '../../../formats/oci/descriptor.js'
 import { redactUrl } from '../../../formats/oci/redact.js'
 import { sizeMismatch } from '../verify-blob.js'
-import type { HttpResponse } from './http-client.js'
+import type { OutputMemory } from '../../decompress/native-output.js'
+import { Gatherer } from './gatherer.js'
+import type { HttpAnswer, ReceivedAnswer } from './http-client.js'
+import { statusError } from './http-errors.js'
+import type { BodySink } from './receive.js'
 
 export interface ResumeOptions {
-  /** Sends one request for the blob with these headers. */
-  readonly request: (headers: Readonly<Record<string, string>>) => Promise<HttpResponse>
+  /** Sends one request for the blob with these headers; see `HttpClient.receive`. */
+  readonly request: (
+    headers: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+    accept: (answer: HttpAnswer) => BodySink | undefined,
+  ) => Promise<ReceivedAnswer>
   readonly retry: RetryPolicy
   readonly where: string
   readonly signal: AbortSignal
@@ -17,49 +25,112 @@ export interface ResumeOptions {
   readonly etag: string | undefined
   /** Called with the strong entity tag of an answer, before its first byte is given. */
   readonly onEtag: (etag: string) => void
+  /** Takes over each piece as it arrives; the next one waits for its promise. */
+  readonly onPiece: (piece: Uint8Array) => Promise<void> | undefined
+  /** Where chunks are put. */
+  readonly memory: OutputMemory
 }
 
+/** Of a blob, what is asked for. */
+type WantedBlob = Pick<Descriptor, 'digest' | 'size'>
+
 /**
- * The bytes of a blob from `offset` to its end. A transfer that breaks goes on with a range request; where the server
- * has no ranges, it starts again and what is known already is passed over. Nothing is verified but sizes.
+ * The bytes of a blob from `offset` to its end, in chunks that fill `memory`. A transfer that breaks goes on with a range
+ * request; where the server has no ranges, it starts again and what is known already is passed over. Nothing is verified but
+ * sizes.
  */
 export async function* resumeBlob(
-  descriptor: Pick<Descriptor, 'digest' | 'size'>,
+  descriptor: WantedBlob,
   offset: number,
-  { request, retry, where, signal, etag, onEtag }: ResumeOptions,
+  options: ResumeOptions,
 ): AsyncGenerator<Uint8Array> {
-  const { digest, size } = descriptor
+  const { retry, signal } = options
   const budget = new RetryBudget(retry)
-  let received = offset
-  let validator = etag
-  let useRanges = true
-  while (received < size) {
-    const ranged = useRanges && received > 0
+  const blob = new BlobTransfers(descriptor, offset, options, () => budget.reset())
+  while (!blob.isComplete) {
     try {
-      const response = await request(ranged ? rangeHeaders(received, validator) : {})
-      const start = await bodyStart(response, received, ranged, descriptor, where)
-      if (start === undefined) {
-        response.discard()
-        useRanges = false
-        continue
-      }
-      validator = strongValidator(response.header('etag')) ?? validator
-      if (validator !== undefined) onEtag(validator)
-      let known = received - start
-      for await (const chunk of response.body()) {
-        const fresh = chunk.subarray(Math.min(known, chunk.length))
-        known -= chunk.length - fresh.length
-        if (fresh.length === 0) continue
-        received += fresh.length
-        budget.reset()
-        yield fresh
-      }
-      if (received < size) throw brokenOff(response, received, size, `${where}: blob ${digest}`)
+      yield* blob.transfer()
     } catch (error) {
-      if (received >= size && !signal.aborted) return
-      await budget.spend(tellDigest(error, digest), signal)
+      if (blob.isComplete && !signal.aborted) return
+      await budget.spend(tellDigest(error, descriptor.digest), signal)
     }
   }
+}
+
+/** One transfer after the other, each from where the last one broke off. */
+class BlobTransfers {
+  readonly #descriptor: WantedBlob
+  readonly #options: ResumeOptions
+  readonly #onReceived: () => void
+  #received: number
+  #validator: string | undefined
+  #useRanges = true
+
+  constructor(descriptor: WantedBlob, offset: number, options: ResumeOptions, onReceived: () => void) {
+    this.#descriptor = descriptor
+    this.#options = options
+    this.#onReceived = onReceived
+    this.#received = offset
+    this.#validator = options.etag
+  }
+
+  /** Whether as many bytes came as there should be. */
+  get isComplete(): boolean {
+    return this.#received >= this.#descriptor.size
+  }
+
+  /** What one transfer gives; if it fails, what came before it did. */
+  async *transfer(): AsyncGenerator<Uint8Array> {
+    const { signal, memory } = this.#options
+    const gatherer = new Gatherer()
+    const ended = new AbortController()
+    const transferred = this.#receive(gatherer, AbortSignal.any([signal, ended.signal])).then(
+      () => gatherer.end(),
+      (error: unknown) => gatherer.end(error),
+    )
+    try {
+      yield* gatherer.chunks(memory)
+    } finally {
+      ended.abort()
+      await transferred
+    }
+  }
+
+  /** Sends one request; what is new of its body goes to `gatherer`. */
+  async #receive(gatherer: Gatherer, signal: AbortSignal): Promise<void> {
+    const { request, where, onEtag, onPiece } = this.#options
+    const { digest, size } = this.#descriptor
+    const from = this.#received
+    const ranged = this.#useRanges && from > 0
+    let start: BodyStart = 'refused'
+    /** Bytes that come once more. */
+    let known = 0
+    const take: BodySink = (piece) => {
+      const fresh = piece.subarray(Math.min(known, piece.length))
+      known -= piece.length - fresh.length
+      if (fresh.length === 0) return undefined
+      this.#received += fresh.length
+      this.#onReceived()
+      return both(onPiece(fresh), gatherer.write(fresh))
+    }
+    const answer = await request(ranged ? rangeHeaders(from, this.#validator) : {}, signal, (answer) => {
+      start = bodyStart(answer, from, ranged, this.#descriptor, where)
+      if (typeof start === 'string') return undefined
+      this.#validator = strongValidator(answer.header('etag')) ?? this.#validator
+      if (this.#validator !== undefined) onEtag(this.#validator)
+      known = from - start
+      return take
+    })
+    if (start === 'refused') throw statusError(answer, answer.unwanted, where)
+    if (start === 'no-ranges') this.#useRanges = false
+    else if (!this.isComplete) throw brokenOff(answer, this.#received, size, `${where}: blob ${digest}`)
+  }
+}
+
+/** Waits for both, if they take time. */
+function both(first: Promise<void> | undefined, second: Promise<void> | undefined): Promise<void> | undefined {
+  if (first === undefined || second === undefined) return first ?? second
+  return Promise.all([first, second]).then(() => undefined)
 }
 
 function rangeHeaders(received: number, validator: string | undefined): Record<string, string> {
@@ -71,31 +142,29 @@ function strongValidator(etag: string | undefined): string | undefined {
   return etag?.startsWith('"') === true ? etag : undefined
 }
 
-/** The position in the blob of the first byte of the body; undefined if the server cannot be trusted with ranges. */
-async function bodyStart(
-  response: HttpResponse,
+/** The position in the blob of the first byte of a body; that the server cannot be trusted with ranges; or an error. */
+type BodyStart = number | 'no-ranges' | 'refused'
+
+function bodyStart(
+  answer: HttpAnswer,
   received: number,
   ranged: boolean,
-  { digest, size }: Pick<Descriptor, 'digest' | 'size'>,
+  { digest, size }: WantedBlob,
   where: string,
-): Promise<number | undefined> {
-  const { status } = response
+): BodyStart {
+  const { status } = answer
   const checkTotal = (total: string | undefined): void => {
-    if (total === undefined || Number(total) === size) return
-    response.discard()
-    throw sizeMismatch(where, digest, size, total)
+    if (total !== undefined && Number(total) !== size) throw sizeMismatch(where, digest, size, total)
   }
   if (status === 200) {
-    checkTotal(response.header('content-length'))
+    checkTotal(answer.header('content-length'))
     return 0
   }
-  if (ranged && (status === 206 || status === 416)) {
-    const pattern = status === 206 ? /^bytes (\d+)-\d+\/(?:(\d+)|\*)$/ : /^bytes \*()\/(\d+)$/
-    const [, start, total] = pattern.exec(response.header('content-range') ?? '') ?? []
-    checkTotal(total)
-    return status === 206 && start !== undefined && Number(start) === received ? received : undefined
-  }
-  throw await response.toError()
+  if (!ranged || (status !== 206 && status !== 416)) return 'refused'
+  const pattern = status === 206 ? /^bytes (\d+)-\d+\/(?:(\d+)|\*)$/ : /^bytes \*()\/(\d+)$/
+  const [, start, total] = pattern.exec(answer.header('content-range') ?? '') ?? []
+  checkTotal(total)
+  return status === 206 && start !== undefined && Number(start) === received ? received : 'no-ranges'
 }
 
 /** The address may be that of a blob store, which does not tell whose blob it is. */
@@ -105,10 +174,10 @@ function tellDigest(error: unknown, digest: Digest): unknown {
   return withContext(error, `blob ${digest}`)
 }
 
-function brokenOff(response: HttpResponse, received: number, size: number, where: string): SluiceError {
+function brokenOff(answer: HttpAnswer, received: number, size: number, where: string): SluiceError {
   return new SluiceError(
     'SLUICE_NETWORK',
-    `${where}: ${redactUrl(response.url)} ended after ${received} of ${size} bytes`,
+    `${where}: ${redactUrl(answer.url)} ended after ${received} of ${size} bytes`,
     { retryable: true, details: { received } },
   )
 }
