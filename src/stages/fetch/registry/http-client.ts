@@ -32,6 +32,8 @@ export interface HttpRequest {
 const MAX_REDIRECTS = 10
 /** What is read of the body of an error. */
 const MAX_ERROR_BYTES = 64 * 1024
+/** One for all answers: a repository of ostree has 13,000. */
+const nothing = new Uint8Array(0)
 
 export class HttpClient {
   readonly #options: HttpOptions
@@ -192,7 +194,7 @@ export class HttpAnswer {
 /** An answer whose body has been taken. */
 export class ReceivedAnswer extends HttpAnswer {
   /** The beginning of the body, if nobody wanted it. */
-  unwanted: Uint8Array = new Uint8Array(0)
+  unwanted: Uint8Array = nothing
 }
 
 /** An answer whose body must be consumed or discarded. */

@@ -22,6 +22,7 @@ export type OnAnswer = (status: number, headers: AnswerHeaders) => BodySink | un
 
 /** What is read of a body that nobody wants, so that its connection can be used again. */
 const MAX_UNWANTED = 64 * 1024
+const nothing = Buffer.alloc(0)
 
 /**
  * Settles when all of the body is taken, with the beginning of one that nobody wants, which may tell why; rejects with
@@ -59,8 +60,7 @@ class Receiver implements Dispatcher.DispatchHandler {
   #sink: BodySink | undefined
   /** Settled when the sink is done with what it has. */
   #taking: Promise<unknown> = Promise.resolve()
-  readonly #unwanted: Uint8Array[] = []
-  #unwantedBytes = 0
+  #unwanted: Buffer = nothing
 
   constructor(
     signal: AbortSignal,
@@ -70,7 +70,7 @@ class Receiver implements Dispatcher.DispatchHandler {
   ) {
     this.#signal = signal
     this.#onAnswer = onAnswer
-    this.#resolve = () => resolve(Buffer.concat(this.#unwanted))
+    this.#resolve = () => resolve(this.#unwanted)
     this.#reject = reject
     signal.addEventListener('abort', this.#onAbort)
   }
@@ -89,9 +89,8 @@ class Receiver implements Dispatcher.DispatchHandler {
 
   onResponseData(controller: Dispatcher.DispatchController, piece: Buffer): void {
     if (this.#sink === undefined) {
-      this.#unwanted.push(piece)
-      this.#unwantedBytes += piece.length
-      if (this.#unwantedBytes <= MAX_UNWANTED) return
+      this.#unwanted = Buffer.concat([this.#unwanted, piece])
+      if (this.#unwanted.length <= MAX_UNWANTED) return
       this.#end(this.#resolve)
       controller.abort(new Error('not wanted'))
       return
