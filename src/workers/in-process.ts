@@ -23,7 +23,7 @@ export function inProcessWorkers(store: ObjectStore, onTask: OnTask): SlabWorker
   }
   let fileFiller: Promise<FillFromFiles> | undefined
   return {
-    store: (slab, batch) => attempt('object', () => storeBatch(store, slab.bytes, batch)),
+    store: (slab, batch) => attempt('object', () => storeBatch(store, slab, batch)),
     fill: async (slab, parts) => {
       fileFiller ??= import('../stages/slab/fill-from-files.js').then(({ fileFiller }) => fileFiller(store))
       const fill = await fileFiller

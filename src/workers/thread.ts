@@ -2,7 +2,7 @@
 import { createHash, type Hash } from 'node:crypto'
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { storeBatch } from '../stages/object/object-batch.js'
-import { SLAB_HEADROOM, slabBytes } from '../stages/slab/slab-pool.js'
+import { SLAB_HEADROOM, slabBytes, slabHashes } from '../stages/slab/slab-pool.js'
 import { PinnedBuffer } from '../native/pinned-buffer.js'
 import { localDecoder } from '../stages/decompress/decoder.js'
 import { EagerDecoder, type TimedStep } from './eager-decoder.js'
@@ -88,8 +88,10 @@ type Result = Results[Task['type']]
 
 function perform(task: Exclude<Task, DecodeTask>): Result | Promise<Result> {
   switch (task.type) {
-    case 'store':
-      return storeBatch(store, slabBytes(memory, task.slab), task.batch)
+    case 'store': {
+      const { slab, batch } = task
+      return storeBatch(store, { bytes: slabBytes(memory, slab), hashes: slabHashes(memory, slab) }, batch)
+    }
     case 'fill':
       return (fileFiller ??= openFileFiller()).then((fill) => fill(slabBytes(memory, task.slab), task.parts))
     case 'update':

@@ -52,10 +52,15 @@ test('slabs do not overlap', () => {
   const slabs = [1, 2, 3].map((fill) => {
     const slab = pool.tryTake()!
     slab.bytes.fill(fill)
+    slab.hashes.fill(0x10 + fill)
     return slab
   })
-  for (const [i, { bytes }] of slabs.entries()) assert.ok(bytes.every((byte) => byte === i + 1))
-  assert.equal(slabs[0].bytes.length, SLAB_FOOTPRINT)
+  for (const [i, { bytes, hashes }] of slabs.entries()) {
+    assert.ok(bytes.every((byte) => byte === i + 1))
+    assert.ok(hashes.every((byte) => byte === 0x11 + i))
+  }
+  assert.equal(slabs[0].bytes.length + slabs[0].hashes.length, SLAB_FOOTPRINT)
+  assert.equal(slabs[0].bytes.length, SLAB_HEADROOM + SLAB_BYTES)
   assert.equal(slabs[0].room.bytes.length, SLAB_BYTES)
 })
 

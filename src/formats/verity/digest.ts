@@ -60,12 +60,24 @@ export function hashBlocks(algorithm: HashAlgorithm, data: Uint8Array, hashMessa
   return hashMessages(algorithm, blocksOf(data, 0))
 }
 
+/** Bytes of the hashes of the blocks of so many bytes. */
+export function hashesLength(algorithm: HashAlgorithm, byteLength: number): number {
+  return Math.ceil(byteLength / VERITY_BLOCK_SIZE) * digestLength[algorithm]
+}
+
 /** Hashes of one level of the tree: those of the block that is not full, and how many there were in all. */
 interface Level {
   readonly block: Buffer
   used: number
   count: number
 }
+
+/**
+ * Blocks of trees that have ended, for the next ones: V8 leaves those of a gibibyte of files, 8 MiB, lying as long as the heap
+ * is small.
+ */
+const spareBlocks: Buffer[] = []
+const MOST_SPARE_BLOCKS = 16
 
 /** The Merkle tree over the hashes of a file's blocks. */
 export class VerityTree {
@@ -90,7 +102,7 @@ export class VerityTree {
    * @throws RangeError if these are not the hashes of so many bytes, or what came before was not whole blocks.
    */
   addLeaves(hashes: Uint8Array, byteLength: number): void {
-    if (hashes.length !== Math.ceil(byteLength / VERITY_BLOCK_SIZE) * this.#hashLength) {
+    if (hashes.length !== hashesLength(this.#algorithm, byteLength)) {
       throw new RangeError(`${hashes.length} bytes of hashes for ${byteLength} bytes`)
     }
     if (byteLength > 0 && this.#size % VERITY_BLOCK_SIZE !== 0) {
@@ -103,6 +115,9 @@ export class VerityTree {
   /** The digest. Ends the tree. */
   digest(): ObjectId {
     const descriptor = fillDescriptor(descriptorAt(0), this.#algorithm, this.#size, this.rootHash())
+    for (const { block } of this.#levels.splice(0)) {
+      if (spareBlocks.length < MOST_SPARE_BLOCKS) spareBlocks.push(block)
+    }
     return hash(this.#algorithm, descriptor, 'hex') as ObjectId
   }
 
@@ -117,7 +132,11 @@ export class VerityTree {
   }
 
   #add(level: number, hashes: Uint8Array): void {
-    const state = (this.#levels[level] ??= { block: Buffer.alloc(VERITY_BLOCK_SIZE), used: 0, count: 0 })
+    const state = (this.#levels[level] ??= {
+      block: spareBlocks.pop() ?? Buffer.allocUnsafeSlow(VERITY_BLOCK_SIZE),
+      used: 0,
+      count: 0,
+    })
     state.count += hashes.length / this.#hashLength
     for (let at = 0; at < hashes.length;) {
       const end = Math.min(hashes.length, at + VERITY_BLOCK_SIZE - state.used)

@@ -1,5 +1,6 @@
 /** The objects of one slab: what is to be stored, and what became of it. Plain data, which threads send each other. */
 import { ioError } from '../../errors.js'
+import { copyBytes } from '../../formats/bytes.js'
 import type { ObjectId } from '../../formats/digest.js'
 import type { ObjectStore, StoredObject } from '../../repository/objects.js'
 import { writeAll } from '../../repository/write-all.js'
@@ -24,8 +25,6 @@ export interface ObjectBatch {
 export interface StoredBatch {
   /** One for each whole object. */
   readonly ids: readonly ObjectId[]
-  /** Hashes of the blocks of each piece. */
-  readonly leaves: readonly Uint8Array[]
   /** Of the whole objects; sizes in bytes. */
   readonly stats: ObjectStats
 }
@@ -54,8 +53,19 @@ export const noObjects = (): ObjectStats => ({
   hardlinkedBytes: 0,
 })
 
-/** Stores the objects of a slab, whose memory is `bytes`. */
-export function storeBatch(store: ObjectStore, bytes: Buffer, { wholes, pieces }: ObjectBatch): StoredBatch {
+/** Memory of a slab. */
+export interface BatchMemory {
+  readonly bytes: Buffer
+  /** Gets the hashes of the blocks of each piece, one after the other. */
+  readonly hashes: Buffer
+}
+
+/** Stores the objects of a slab. */
+export function storeBatch(
+  store: ObjectStore,
+  { bytes, hashes }: BatchMemory,
+  { wholes, pieces }: ObjectBatch,
+): StoredBatch {
   const contents: Buffer[] = []
   for (let i = 0; i < wholes.length; i += 2) contents.push(bytes.subarray(wholes[i], wholes[i] + wholes[i + 1]))
   const stats = noObjects()
@@ -63,12 +73,15 @@ export function storeBatch(store: ObjectStore, bytes: Buffer, { wholes, pieces }
     count(stats, stored)
     return stored.id
   })
-  const leaves = pieces.map(({ fd, start, length, position }) => {
+  let hashed = 0
+  for (const { fd, start, length, position } of pieces) {
     const piece = bytes.subarray(start, start + length)
     if (fd !== undefined) writePiece(fd, piece, position)
-    return store.hashBlocks(piece)
-  })
-  return { ids, leaves, stats }
+    const blocks = store.hashBlocks(piece)
+    copyBytes(hashes, blocks, hashed)
+    hashed += blocks.length
+  }
+  return { ids, stats }
 }
 
 /** Adds one stored object to `stats`. */

@@ -4,6 +4,7 @@
  * The pool is the one bound on what a run holds: who finds no free slab waits, and with it the decoder, the socket and the
  * server behind it. All slabs lie in one shared block, of which only what was in use once takes real memory.
  */
+import { hashesLength } from '../../formats/verity/digest.js'
 import { abortable } from '../../flow/abortable.js'
 import type { StageMeter } from '../../flow/meter.js'
 import { MAX_OUTPUT_CHUNK, type OutputMemory } from '../decompress/native-output.js'
@@ -15,8 +16,13 @@ import type { StoredObject, WrittenFile } from '../../repository/objects.js'
 export const SLAB_BYTES = MAX_OUTPUT_CHUNK
 /** Room before it, into which the beginning of an object is carried over that the slab before has not seen the end of. */
 export const SLAB_HEADROOM = 256 * 1024
+/**
+ * Room behind it for the hashes of all its blocks. In messages they would be garbage that V8 leaves lying as long as the heap
+ * is small: 16 MiB for each GiB of large files.
+ */
+const SLAB_HASHES = hashesLength('sha512', SLAB_HEADROOM + SLAB_BYTES)
 /** Memory that one slab takes. */
-export const SLAB_FOOTPRINT = SLAB_HEADROOM + SLAB_BYTES
+export const SLAB_FOOTPRINT = SLAB_HEADROOM + SLAB_BYTES + SLAB_HASHES
 
 /** A file whose content passes in slabs, and which the object store has got. */
 export interface SlabFile {
@@ -33,6 +39,8 @@ export class Slab {
   readonly index: number
   /** Headroom and room. */
   readonly bytes: Buffer
+  /** Hashes of the blocks of large objects' pieces in it, once they are stored, one after the other. */
+  readonly hashes: Buffer
   /** What decoders write to. */
   readonly room: PinnedBuffer
   /** Bytes in the room that are filled. */
@@ -45,6 +53,7 @@ export class Slab {
   constructor(memory: SharedArrayBuffer, index: number) {
     this.index = index
     this.bytes = slabBytes(memory, index)
+    this.hashes = slabHashes(memory, index)
     this.room = PinnedBuffer.over(this.bytes.subarray(SLAB_HEADROOM))
   }
 
@@ -55,7 +64,12 @@ export class Slab {
 
 /** Headroom and room of a slab, in any thread. */
 export function slabBytes(memory: SharedArrayBuffer, index: number): Buffer {
-  return Buffer.from(memory, index * SLAB_FOOTPRINT, SLAB_FOOTPRINT)
+  return Buffer.from(memory, index * SLAB_FOOTPRINT, SLAB_FOOTPRINT - SLAB_HASHES)
+}
+
+/** Room for hashes of a slab, in any thread. */
+export function slabHashes(memory: SharedArrayBuffer, index: number): Buffer {
+  return Buffer.from(memory, (index + 1) * SLAB_FOOTPRINT - SLAB_HASHES, SLAB_HASHES)
 }
 
 export class SlabPool {

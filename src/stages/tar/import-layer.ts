@@ -90,7 +90,7 @@ export async function importSlabs(
       meters.tar.count(slab.length)
       inOrder.add(
         done,
-        ({ plan, stored }) => writer.write(plan, stored),
+        ({ plan, stored }) => writer.write(plan, stored, slab.hashes),
         () => slabs.give(slab),
       )
       inOrder.check()
@@ -166,13 +166,15 @@ class LayerWriter {
     return this.#writer.inlineBytes
   }
 
-  async write(plan: SlabPlan, stored: StoredBatch): Promise<void> {
-    this.#meter.work(() => this.#write(plan, stored))
+  /** @param hashes of the blocks of all pieces in the plan. */
+  async write(plan: SlabPlan, stored: StoredBatch, hashes: Buffer): Promise<void> {
+    this.#meter.work(() => this.#write(plan, stored, hashes))
     await this.#meter.blocked(this.#writer.settle())
   }
 
-  #write({ batch, owners, parts }: SlabPlan, { ids, leaves, stats }: StoredBatch): void {
-    owners.forEach((object, i) => object.addLeaves(leaves[i], batch.pieces[i].length))
+  #write({ batch, owners, parts }: SlabPlan, { ids, stats }: StoredBatch, hashes: Buffer): void {
+    let at = 0
+    owners.forEach((object, i) => (at += object.addLeaves(hashes.subarray(at), batch.pieces[i].length)))
     addStats(this.stats, stats)
     for (const part of parts) {
       if (part instanceof LargeObject) {
