@@ -29,7 +29,7 @@ export interface EntrySink {
   begin(header: EntryHeader): void
   /** A piece of the content of a regular file that stays inline, which has begun last. */
   content(bytes: Uint8Array): void
-  /** The archive has ended well; `behindHeader`: with not a byte more than the last entry, which is empty, has to have. */
+  /** The archive has ended; `behindHeader`: right behind that of an entry without content, which needs one more byte (oci.md §2.5). */
   end(behindHeader: boolean): void
 }
 
