@@ -1,4 +1,5 @@
 /** A decoder that works in another thread. */
+import { copyBytes } from '../formats/bytes.js'
 import type { DecoderStep } from '../native/codec-library.js'
 import type { Decoder, DecoderKind } from '../stages/decompress/decoder.js'
 import type { PinnedBuffer } from '../native/pinned-buffer.js'
@@ -27,7 +28,7 @@ export function remoteDecoder(kind: DecoderKind, decoder: number, { run, close, 
     }
     own ??= await slabs.take(signal)
     const given = input.subarray(0, SLAB_BYTES)
-    own.room.bytes.set(given)
+    copyBytes(own.room.bytes, given, 0)
     return { slab: own.index, start: 0, length: given.length }
   }
   const indexOf = (memory: PinnedBuffer | undefined): number | undefined => memory && slabs.slabOf(memory.bytes)?.index

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { PinnedBuffer } from '../../src/native/pinned-buffer.js'
-import type { OutputMemory } from '../../src/stages/decompress/native-output.js'
+import type { OutputMemory } from '../../src/stages/decompress/output-memory.js'
 import { Gatherer } from '../../src/stages/fetch/registry/gatherer.js'
 import { noise } from '../helpers/registry-images.js'
 

@@ -37,9 +37,9 @@ export interface EntrySink {
 export class TarSplitter {
   readonly #sink: TarSink
   readonly #scanner = new TarScanner()
-  /** Bytes of the object at hand that are yet to come. */
-  #objectLeft = 0
-  /** Bytes of inline content that the sink wants and that are yet to come. */
+  /** Whether the content at hand becomes an object; else it stays inline. */
+  #isObject = false
+  /** Bytes of that content that are yet to come; of inline content only if somebody wants it. */
   #contentLeft = 0
 
   constructor(sink: TarSink) {
@@ -52,57 +52,45 @@ export class TarSplitter {
     let at = 0
     let inlineFrom = 0
     while (at < chunk.length) {
-      if (this.#objectLeft > 0) {
-        at = this.#objectData(chunk, at)
-        inlineFrom = at
-        continue
-      }
       if (this.#contentLeft > 0) {
-        at = this.#content(this.#sink.entries!, chunk, at)
+        at = this.#content(chunk, at)
+        if (this.#isObject) inlineFrom = at
         continue
       }
       at = this.#scanner.scan(chunk, at)
       const { entry } = this.#scanner
       if (entry === undefined) continue
-      const padding = paddingOf(entry.size)
       this.#sink.entries?.begin(entry)
-      if (entry.isExternal) {
+      this.#isObject = entry.isExternal
+      if (this.#isObject) {
         this.#sink.inline(chunk.subarray(inlineFrom, at))
         inlineFrom = at
-        this.#objectLeft = entry.size
-        this.#scanner.skip(padding)
         this.#sink.beginObject(entry.size)
-      } else if (entry.isRegular && this.#sink.entries !== undefined) {
-        this.#contentLeft = entry.size
-        this.#scanner.skip(padding)
-      } else this.#scanner.skip(entry.size + padding)
+      }
+      const isWanted = this.#isObject || (entry.isRegular && this.#sink.entries !== undefined)
+      this.#contentLeft = isWanted ? entry.size : 0
+      this.#scanner.skip(entry.size - this.#contentLeft + paddingOf(entry.size))
     }
     if (inlineFrom < at) this.#sink.inline(chunk.subarray(inlineFrom, at))
   }
 
   /** @throws SluiceError when the archive was cut short. */
   end(): void {
-    if (this.#objectLeft + this.#contentLeft > 0) {
-      throw formatError('tar', `unexpected end of archive inside a file`)
-    }
+    if (this.#contentLeft > 0) throw formatError('tar', `unexpected end of archive inside a file`)
     this.#scanner.end()
     this.#sink.entries?.end(this.#scanner.entry?.size === 0)
   }
 
-  #content(sink: EntrySink, chunk: Buffer, at: number): number {
+  #content(chunk: Buffer, at: number): number {
     const end = Math.min(at + this.#contentLeft, chunk.length)
-    sink.content(chunk.subarray(at, end))
-    this.#contentLeft -= end - at
-    this.#scanner.pass(end - at)
-    return end
-  }
-
-  #objectData(chunk: Buffer, at: number): number {
-    const end = Math.min(at + this.#objectLeft, chunk.length)
-    this.#sink.objectData(chunk.subarray(at, end))
-    this.#objectLeft -= end - at
-    this.#scanner.pass(end - at)
-    if (this.#objectLeft === 0) this.#sink.endObject()
+    const bytes = chunk.subarray(at, end)
+    this.#contentLeft -= bytes.length
+    this.#scanner.pass(bytes.length)
+    if (!this.#isObject) this.#sink.entries?.content(bytes)
+    else {
+      this.#sink.objectData(bytes)
+      if (this.#contentLeft === 0) this.#sink.endObject()
+    }
     return end
   }
 }

@@ -1,18 +1,11 @@
 /** What decoders in C put out, in chunks that are good until the next one is asked for, unless their memory is held. */
 import { SluiceError } from '../../errors.js'
 import type { DeflateEnd } from '../../native/codec-library.js'
-import { PinnedBuffer } from '../../native/pinned-buffer.js'
+import type { PinnedBuffer } from '../../native/pinned-buffer.js'
 import { CompressedReader } from './compressed-reader.js'
 import { DECODER_INPUT, localDecoder, type Decoder, type DecoderKind } from './decoder.js'
 import { gather } from './gather.js'
-
-/** Where the memory comes from that decoders write to. What was taken is given back. */
-export interface OutputMemory {
-  take(): PinnedBuffer | Promise<PinnedBuffer>
-  /** If there is some at once, for what comes after the next chunk. */
-  tryTake?(): PinnedBuffer | undefined
-  give(memory: PinnedBuffer): void
-}
+import { freshMemory, type OutputMemory } from './output-memory.js'
 
 export interface NativeOptions {
   readonly memory?: OutputMemory
@@ -25,15 +18,6 @@ export interface DecodedStream {
   /** Bytes that came out. */
   readonly size: number
   readonly end: DeflateEnd | undefined
-}
-
-/** Largest chunk that comes out of a decoder, in bytes. */
-export const MAX_OUTPUT_CHUNK = 1024 * 1024
-
-/** New memory for each chunk, which is the consumer's to keep. */
-export const freshMemory: OutputMemory = {
-  take: () => PinnedBuffer.allocate(MAX_OUTPUT_CHUNK),
-  give: () => undefined,
 }
 
 const nothing = new Uint8Array(0)

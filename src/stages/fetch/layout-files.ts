@@ -4,7 +4,7 @@ import { open, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cancelled, errnoOf, formatError, ioError } from '../../errors.js'
 import { MAX_DOCUMENT_BYTES } from '../../formats/oci/json-fields.js'
-import type { OutputMemory } from '../decompress/native-output.js'
+import type { OutputMemory } from '../decompress/output-memory.js'
 import { collect } from './verify-blob.js'
 
 /** Bytes read at a time. */

@@ -1,5 +1,4 @@
-import type { HashAlgorithm } from '../../formats/digest.js'
-import { hashesLength, VerityTree } from '../../formats/verity/digest.js'
+import { VerityTree } from '../../formats/verity/digest.js'
 import type { ObjectStore, ObjectWriter, StoredObject, WrittenFile } from '../../repository/objects.js'
 
 /** An object of several slabs: written by any thread at any place, its blocks' hashes put together here in order. */
@@ -8,7 +7,6 @@ export class LargeObject {
   readonly #writer: ObjectWriter
   readonly #tree: VerityTree
   readonly #isWritten: boolean
-  readonly #algorithm: HashAlgorithm
   #planned = 0
 
   /**
@@ -19,7 +17,6 @@ export class LargeObject {
     this.size = size
     this.#writer = store.begin(written)
     this.#isWritten = written !== undefined
-    this.#algorithm = store.algorithm
     this.#tree = new VerityTree(store.algorithm)
   }
 
@@ -35,11 +32,9 @@ export class LargeObject {
     return position
   }
 
-  /** `hashes` begin with those of the blocks of the next `length` bytes; returns how long they are. */
-  addLeaves(hashes: Uint8Array, length: number): number {
-    const used = hashesLength(this.#algorithm, length)
-    this.#tree.addLeaves(hashes.subarray(0, used), length)
-    return used
+  /** The hashes of the blocks of the next `length` bytes. */
+  addLeaves(hashes: Uint8Array, length: number): void {
+    this.#tree.addLeaves(hashes, length)
   }
 
   /** Once all pieces are written and their hashes added. */

@@ -1,7 +1,8 @@
 /** The objects of one slab: what is to be stored, and what became of it. Plain data, which threads send each other. */
 import { ioError } from '../../errors.js'
 import { copyBytes } from '../../formats/bytes.js'
-import type { ObjectId } from '../../formats/digest.js'
+import type { HashAlgorithm, ObjectId } from '../../formats/digest.js'
+import { hashesLength } from '../../formats/verity/digest.js'
 import type { ObjectStore, StoredObject } from '../../repository/objects.js'
 import { writeAll } from '../../repository/write-all.js'
 
@@ -82,6 +83,12 @@ export function storeBatch(
     hashed += blocks.length
   }
   return { ids, stats }
+}
+
+/** Of a batch that is stored: the hashes of the blocks of each piece, in `hashes` as `storeBatch` put them there. */
+export function hashesOfPieces(algorithm: HashAlgorithm, hashes: Buffer, { pieces }: ObjectBatch): Buffer[] {
+  let at = 0
+  return pieces.map(({ length }) => hashes.subarray(at, (at += hashesLength(algorithm, length))))
 }
 
 /** Adds one stored object to `stats`. */

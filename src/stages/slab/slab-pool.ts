@@ -7,7 +7,7 @@
 import { hashesLength } from '../../formats/verity/digest.js'
 import { abortable } from '../../flow/abortable.js'
 import type { StageMeter } from '../../flow/meter.js'
-import { MAX_OUTPUT_CHUNK, type OutputMemory } from '../decompress/native-output.js'
+import { MAX_OUTPUT_CHUNK, type OutputMemory } from '../decompress/output-memory.js'
 import { returnMemory } from '../../native/memory.js'
 import { PinnedBuffer } from '../../native/pinned-buffer.js'
 import type { StoredObject, WrittenFile } from '../../repository/objects.js'

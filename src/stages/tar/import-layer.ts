@@ -4,7 +4,7 @@
  * The layer gets its name last, when its digest is right and all of it is on disk (repository.md §2.9).
  */
 import { cancelled, SluiceError, withContext } from '../../errors.js'
-import { digestHashName, type Digest, type ObjectId } from '../../formats/digest.js'
+import { digestHashName, type Digest, type HashAlgorithm, type ObjectId } from '../../formats/digest.js'
 import { contentType } from '../../formats/splitstream/format.js'
 import type { TarEntry } from '../../formats/tar/entries.js'
 import { streamName } from '../../repository/names.js'
@@ -13,7 +13,14 @@ import { StageMeter } from '../../flow/meter.js'
 import { InOrder } from '../../flow/in-order.js'
 import type { ObjectStore } from '../../repository/objects.js'
 import { LargeObject } from '../object/large-object.js'
-import { addStats, count, noObjects, type ObjectStats, type StoredBatch } from '../object/object-batch.js'
+import {
+  addStats,
+  count,
+  hashesOfPieces,
+  noObjects,
+  type ObjectStats,
+  type StoredBatch,
+} from '../object/object-batch.js'
 import { fillSlabs } from '../slab/fill-slabs.js'
 import type { Slab } from '../slab/slab-pool.js'
 import type { Engine, SlabDigest, SlabWorkers } from '../slab/slab-workers.js'
@@ -150,12 +157,14 @@ async function allSettled<First, Second>(first: Promise<First>, second: Promise<
 /** Writes the splitstream of a layer from its planned and stored slabs. */
 class LayerWriter {
   readonly stats = noObjects()
+  readonly #algorithm: HashAlgorithm
   readonly #writer: SplitstreamWriter
   readonly #cutter: SlabCutter
   readonly #meter: StageMeter
   readonly #collector: EntryCollector | undefined
 
   constructor(store: ObjectStore, cutter: SlabCutter, meter: StageMeter, collector: EntryCollector | undefined) {
+    this.#algorithm = store.algorithm
     this.#writer = new SplitstreamWriter(store, contentType.layer)
     this.#cutter = cutter
     this.#meter = meter
@@ -173,8 +182,8 @@ class LayerWriter {
   }
 
   #write({ batch, owners, parts }: SlabPlan, { ids, stats }: StoredBatch, hashes: Buffer): void {
-    let at = 0
-    owners.forEach((object, i) => (at += object.addLeaves(hashes.subarray(at), batch.pieces[i].length)))
+    const leaves = hashesOfPieces(this.#algorithm, hashes, batch)
+    owners.forEach((object, i) => object.addLeaves(leaves[i], batch.pieces[i].length))
     addStats(this.stats, stats)
     for (const part of parts) {
       if (part instanceof LargeObject) {

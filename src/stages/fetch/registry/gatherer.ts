@@ -3,7 +3,7 @@
  * through the stages costs them several turns of promises; here it costs a copy, which it needs anyway.
  */
 import { copyBytes } from '../../../formats/bytes.js'
-import type { OutputMemory } from '../../decompress/native-output.js'
+import type { OutputMemory } from '../../decompress/output-memory.js'
 
 export class Gatherer {
   /** What the reader waits with, and how much of it is filled. */

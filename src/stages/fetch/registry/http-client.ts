@@ -29,6 +29,9 @@ export interface HttpRequest {
   readonly where: string
 }
 
+/** Told what the answer is before its body comes; gives who takes the body, undefined if nobody wants it. */
+export type AcceptBody = (answer: HttpAnswer) => BodySink | undefined
+
 const MAX_REDIRECTS = 10
 /** What is read of the body of an error. */
 const MAX_ERROR_BYTES = 64 * 1024
@@ -53,13 +56,8 @@ export class HttpClient {
 
   /**
    * The answer to a GET, whatever its status, when all of its body is taken; redirects are followed.
-   *
-   * @param accept is told what the answer is before its body comes; gives who takes the body, undefined if nobody wants it.
    */
-  async receive(
-    wanted: Omit<HttpRequest, 'form'>,
-    accept: (answer: HttpAnswer) => BodySink | undefined,
-  ): Promise<ReceivedAnswer> {
+  async receive(wanted: Omit<HttpRequest, 'form'>, accept: AcceptBody): Promise<ReceivedAnswer> {
     const { connections, insecure, stallTimeoutMs } = this.#options
     const { url, signal, where } = wanted
     return this.#following(wanted, async (at, headers) => {

@@ -8,8 +8,7 @@ import { serverHost } from '../../../formats/oci/registry-name.js'
 import { Authenticator } from './auth.js'
 import type { Credentials } from './credential.js'
 import type { Endpoint } from './endpoints.js'
-import type { HttpAnswer, HttpClient, HttpRequest, HttpResponse, ReceivedAnswer } from './http-client.js'
-import type { BodySink } from './receive.js'
+import type { AcceptBody, HttpAnswer, HttpClient, HttpRequest, HttpResponse, ReceivedAnswer } from './http-client.js'
 
 export interface RegistryClientOptions {
   readonly endpoint: Endpoint
@@ -58,12 +57,7 @@ export class RegistryClient {
   }
 
   /** As `get`, but the body goes where `accept` says; see `HttpClient.receive`. */
-  async receive(
-    resource: string,
-    headers: Headers,
-    signal: AbortSignal,
-    accept: (answer: HttpAnswer) => BodySink | undefined,
-  ): Promise<ReceivedAnswer> {
+  async receive(resource: string, headers: Headers, signal: AbortSignal, accept: AcceptBody): Promise<ReceivedAnswer> {
     return this.#authorized(resource, headers, signal, (request, isRefusal) =>
       this.#options.http.receive(request, (answer) => (isRefusal(answer) ? undefined : accept(answer))),
     )

@@ -7,8 +7,7 @@ import { MAX_DOCUMENT_BYTES } from '../../../formats/oci/json-fields.js'
 import { documentMediaType, parseIndex } from '../../../formats/oci/manifest.js'
 import { documentKind, MediaType } from '../../../formats/oci/media-types.js'
 import { chooseByPlatform, hostPlatform, noInstance, type Platform } from '../../../formats/oci/platform.js'
-import { PinnedBuffer } from '../../../native/pinned-buffer.js'
-import { MAX_OUTPUT_CHUNK, type OutputMemory } from '../../decompress/native-output.js'
+import { freshMemory } from '../../decompress/output-memory.js'
 import type { BlobOptions, DocumentOptions, ImageSource, ManifestOptions, ResolvedManifest } from '../image-source.js'
 import { resolveManifest } from '../resolve-manifest.js'
 import { checkDocumentSize, collect, embeddedData, verifyBlob, verifyBytes, verifyDigest } from '../verify-blob.js'
@@ -153,7 +152,7 @@ export class RegistrySource implements ImageSource {
   /** The ways to get a blob: every place that may have the image, then the addresses of a foreign layer. */
   *#transfers(
     descriptor: Descriptor,
-    { signal, validator, onValidator, onProgress, keep, memory = ownMemory(descriptor.size) }: BlobOptions,
+    { signal, validator, onValidator, onProgress, keep, memory = freshMemory }: BlobOptions,
     failures: Failures,
   ): Generator<ResumeOptions & { readonly name: string }> {
     const where = this.description
@@ -187,12 +186,6 @@ export class RegistrySource implements ImageSource {
     }
   }
 }
-
-/** Of whoever collects the chunks of a blob of `size` bytes. */
-const ownMemory = (size: number): OutputMemory => ({
-  take: () => PinnedBuffer.allocate(Math.min(size, MAX_OUTPUT_CHUNK)),
-  give: () => undefined,
-})
 
 /** What went wrong at each place that was tried. */
 class Failures {

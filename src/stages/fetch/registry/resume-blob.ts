@@ -5,9 +5,9 @@ import type { Digest } from '../../../formats/digest.js'
 import type { Descriptor } from '../../../formats/oci/descriptor.js'
 import { redactUrl } from '../../../formats/oci/redact.js'
 import { sizeMismatch } from '../verify-blob.js'
-import type { OutputMemory } from '../../decompress/native-output.js'
+import type { OutputMemory } from '../../decompress/output-memory.js'
 import { Gatherer } from './gatherer.js'
-import type { HttpAnswer, ReceivedAnswer } from './http-client.js'
+import type { AcceptBody, HttpAnswer, ReceivedAnswer } from './http-client.js'
 import { statusError } from './http-errors.js'
 import type { BodySink } from './receive.js'
 
@@ -16,7 +16,7 @@ export interface ResumeOptions {
   readonly request: (
     headers: Readonly<Record<string, string>>,
     signal: AbortSignal,
-    accept: (answer: HttpAnswer) => BodySink | undefined,
+    accept: AcceptBody,
   ) => Promise<ReceivedAnswer>
   readonly retry: RetryPolicy
   readonly where: string
@@ -46,7 +46,11 @@ export async function* resumeBlob(
 ): AsyncGenerator<Uint8Array> {
   const { retry, signal } = options
   const budget = new RetryBudget(retry)
-  const blob = new BlobTransfers(descriptor, offset, options, () => budget.reset())
+  const onPiece: ResumeOptions['onPiece'] = (piece) => {
+    budget.reset()
+    return options.onPiece(piece)
+  }
+  const blob = new BlobTransfers(descriptor, offset, { ...options, onPiece })
   while (!blob.isComplete) {
     try {
       yield* blob.transfer()
@@ -61,15 +65,13 @@ export async function* resumeBlob(
 class BlobTransfers {
   readonly #descriptor: WantedBlob
   readonly #options: ResumeOptions
-  readonly #onReceived: () => void
   #received: number
   #validator: string | undefined
   #useRanges = true
 
-  constructor(descriptor: WantedBlob, offset: number, options: ResumeOptions, onReceived: () => void) {
+  constructor(descriptor: WantedBlob, offset: number, options: ResumeOptions) {
     this.#descriptor = descriptor
     this.#options = options
-    this.#onReceived = onReceived
     this.#received = offset
     this.#validator = options.etag
   }
@@ -110,7 +112,6 @@ class BlobTransfers {
       known -= piece.length - fresh.length
       if (fresh.length === 0) return undefined
       this.#received += fresh.length
-      this.#onReceived()
       return both(onPiece(fresh), gatherer.write(fresh))
     }
     const answer = await request(ranged ? rangeHeaders(from, this.#validator) : {}, signal, (answer) => {
