@@ -1,8 +1,8 @@
 /** Requests to a repository at a URL, with the retries and time limits of registries. */
-import { formatError, SluiceError } from '../../errors.js'
+import { SluiceError } from '../../errors.js'
 import { redactUrl } from '../../formats/oci/redact.js'
 import { retrying, type RetryPolicy } from '../../flow/retry.js'
-import type { HttpAnswer, HttpClient, HttpRequest, HttpResponse } from '../fetch/registry/http-client.js'
+import { WholeBody, type AcceptBody, type HttpAnswer, type HttpClient } from '../fetch/registry/http-client.js'
 import { statusError } from '../fetch/registry/http-errors.js'
 import type { BodySink } from '../fetch/registry/receive.js'
 import { remoteUrl, type RemoteBase } from './remote-urls.js'
@@ -40,51 +40,41 @@ export class RemoteClient {
   /** Finds out where the repository is, if that is not known. Every request does so. */
   async open(_signal: AbortSignal): Promise<void> {}
 
-  /** The answer to one request, whatever its status. */
+  /** The answer to one request, whatever its status, and the document in it, of at most `limit` bytes, if that is 200. */
   async get(
     segments: readonly string[],
+    limit: number,
     signal: AbortSignal,
     headers: Readonly<Record<string, string>> = {},
-  ): Promise<HttpResponse> {
-    await this.open(signal)
-    return this.#http.send(this.#request(segments, signal, headers))
+  ): Promise<{ answer: HttpAnswer; bytes: Buffer }> {
+    const body = new WholeBody(limit, 'ostree')
+    const answer = await this.#receive(segments, signal, headers, body.accept)
+    return { answer, bytes: body.bytes() }
   }
 
   /**
-   * One request for a document that goes to `sink` as it comes; its length.
+   * One request for a document that goes to `sink` as it comes.
    *
    * @throws SluiceError for any status but 200, and if the document ends early.
    */
-  async receive(segments: readonly string[], signal: AbortSignal, sink: BodySink): Promise<number> {
-    await this.open(signal)
+  async receive(segments: readonly string[], signal: AbortSignal, sink: BodySink): Promise<void> {
     let length = 0
     const counted: BodySink = (piece) => {
       length += piece.length
       return sink(piece)
     }
-    const answer = await this.#http.receive(this.#request(segments, signal), ({ status }) =>
-      status === 200 ? counted : undefined,
-    )
+    const answer = await this.#receive(segments, signal, {}, ({ status }) => (status === 200 ? counted : undefined))
     if (answer.status !== 200) throw refused(answer)
     checkLength(answer, length)
-    return length
   }
 
   /** A document of at most `limit` bytes, with retries. @throws SluiceError for any status but 200. */
   async document(segments: readonly string[], limit: number, signal: AbortSignal): Promise<Buffer> {
     return this.retrying(signal, async (client) => {
-      const pieces: Uint8Array[] = []
-      let room = limit
-      const length = await client.receive(segments, signal, (piece) => {
-        room -= piece.length
-        if (room < 0) {
-          const name = redactUrl(remoteUrl(client.base, segments))
-          throw formatError('ostree', `${name} has more than ${limit} bytes`)
-        }
-        pieces.push(piece)
-        return undefined
-      })
-      return Buffer.concat(pieces, length)
+      const { answer, bytes } = await client.get(segments, limit, signal)
+      if (answer.status !== 200) throw refused(answer)
+      checkLength(answer, bytes.length)
+      return bytes
     })
   }
 
@@ -105,25 +95,27 @@ export class RemoteClient {
     return retrying(this.#retry, signal, () => work(this))
   }
 
-  #request(
+  async #receive(
     segments: readonly string[],
     signal: AbortSignal,
-    headers: Readonly<Record<string, string>> = {},
-  ): Omit<HttpRequest, 'form'> {
+    headers: Readonly<Record<string, string>>,
+    accept: AcceptBody,
+  ): Promise<HttpAnswer> {
+    await this.open(signal)
     const { base } = this
     const { authorization } = base
-    return {
+    const request = {
       url: remoteUrl(base, segments),
       headers: { accept: '*/*', ...headers, ...(authorization !== undefined && { authorization }) },
       signal,
       where: 'ostree',
     }
+    return this.#http.receive(request, accept)
   }
 }
 
 /** The error for an answer with a status that is not wanted. What is in it is for browsers. */
 export function refused(response: HttpAnswer): SluiceError {
-  response.drain()
   const error = statusError(response, new Uint8Array(0), 'ostree')
   if (error.code !== 'SLUICE_AUTH') return error
   return new SluiceError('SLUICE_AUTH', error.message, {

@@ -88,12 +88,8 @@ class SummaryLoader {
   /** The digest that the index has for the subset. */
   async #listed(subset: string): Promise<string | undefined> {
     try {
-      const index = await this.#client.get(['summary.idx'], this.#signal)
-      if (index.status !== 200) {
-        index.drain()
-        return undefined
-      }
-      const bytes = await index.bytes(MAX_METADATA)
+      const { answer, bytes } = await this.#client.get(['summary.idx'], MAX_METADATA, this.#signal)
+      if (answer.status !== 200) return undefined
       // Where flatpak has the signature of an index (§2.5).
       const signature = ['summaries', `${createHash('sha256').update(bytes).digest('hex')}.idx.sig`]
       await (
@@ -113,22 +109,15 @@ class SummaryLoader {
     const check = await this.#signatureCheck('the summary', ['summary.sig'])
     const cached = this.#isOfThisUrl() ? await this.#cachedIf(check, name) : undefined
     return this.#client.retrying(this.#signal, async () => {
-      const response = await this.#client.get(['summary'], this.#signal, conditions(cached))
-      if (response.status === 304 && cached !== undefined) {
-        response.drain()
-        return cached.summary
-      }
-      if (response.status === 404 || response.status === 410) {
-        response.drain()
-        return undefined
-      }
-      if (response.status !== 200) throw refused(response)
-      const summary = await response.bytes(MAX_METADATA)
-      await check(summary)
-      const [etag, lastModified] = [response.header('etag') ?? '', response.header('last-modified') ?? '']
-      await this.#keep(name, writeSummaryCache(etag, lastModified, summary))
+      const { answer, bytes } = await this.#client.get(['summary'], MAX_METADATA, this.#signal, conditions(cached))
+      if (answer.status === 304 && cached !== undefined) return cached.summary
+      if (answer.status === 404 || answer.status === 410) return undefined
+      if (answer.status !== 200) throw refused(answer)
+      await check(bytes)
+      const [etag, lastModified] = [answer.header('etag') ?? '', answer.header('last-modified') ?? '']
+      await this.#keep(name, writeSummaryCache(etag, lastModified, bytes))
       this.#rememberUrl()
-      return summary
+      return bytes
     })
   }
 

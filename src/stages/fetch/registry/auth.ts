@@ -10,7 +10,8 @@ import { parseJsonObject } from '../../../formats/oci/json-fields.js'
 import { redactUrl } from '../../../formats/oci/redact.js'
 import { parseChallenges, type Challenge } from './challenge.js'
 import type { Credentials } from './credential.js'
-import type { HttpAnswer, HttpClient, HttpResponse } from './http-client.js'
+import { WholeBody, type HttpAnswer, type HttpClient, type HttpRequest } from './http-client.js'
+import { statusError } from './http-errors.js'
 
 export interface AuthOptions {
   readonly http: HttpClient
@@ -121,23 +122,24 @@ export class Authenticator {
     const service = parameters.get('service')
     if (service !== undefined) query.set('service', service)
     const scopes = [this.#ownScope, ...(this.#extraScope === undefined ? [] : [this.#extraScope])]
-    const request = { signal: lifetime, where: `${where}: token` }
-    let response: HttpResponse
+    const token = `${where}: token`
+    let request: Pick<HttpRequest, 'form' | 'headers'>
     if (credentials !== undefined && 'identityToken' in credentials) {
       query.set('grant_type', 'refresh_token')
       query.set('refresh_token', credentials.identityToken)
       query.set('scope', scopes.join(' '))
       query.set('client_id', CLIENT_ID)
-      response = await http.send({ ...request, url: realm, form: query })
+      request = { form: query }
     } else {
       for (const scope of scopes) query.append('scope', scope)
       if (credentials !== undefined) query.set('account', credentials.username)
       for (const [name, value] of query) realm.searchParams.append(name, value)
-      const headers = credentials === undefined ? {} : { authorization: basic(credentials) }
-      response = await http.send({ ...request, url: realm, headers })
+      request = { headers: credentials === undefined ? {} : { authorization: basic(credentials) } }
     }
-    if (response.status !== 200) throw await response.toError()
-    return this.#readToken(await response.bytes(MAX_TOKEN_BYTES), response.url)
+    const body = new WholeBody(MAX_TOKEN_BYTES, token)
+    const answer = await http.receive({ ...request, url: realm, signal: lifetime, where: token }, body.accept)
+    if (answer.status !== 200) throw statusError(answer, answer.unwanted, token)
+    return this.#readToken(body.bytes(), answer.url)
   }
 
   #readToken(bytes: Buffer, url: URL): Token {

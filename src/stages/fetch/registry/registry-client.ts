@@ -8,7 +8,8 @@ import { serverHost } from '../../../formats/oci/registry-name.js'
 import { Authenticator } from './auth.js'
 import type { Credentials } from './credential.js'
 import type { Endpoint } from './endpoints.js'
-import type { AcceptBody, HttpAnswer, HttpClient, HttpRequest, HttpResponse, ReceivedAnswer } from './http-client.js'
+import { WholeBody, type AcceptBody, type HttpAnswer, type HttpClient } from './http-client.js'
+import { statusError } from './http-errors.js'
 
 export interface RegistryClientOptions {
   readonly endpoint: Endpoint
@@ -51,35 +52,22 @@ export class RegistryClient {
     return this.#options.retry
   }
 
-  /** The answer for a resource of the repository, such as `blobs/sha256:…`, whatever its status. One attempt. */
-  async get(resource: string, headers: Headers, signal: AbortSignal): Promise<HttpResponse> {
-    return this.#authorized(resource, headers, signal, (request) => this.#options.http.send(request))
-  }
-
-  /** As `get`, but the body goes where `accept` says; see `HttpClient.receive`. */
-  async receive(resource: string, headers: Headers, signal: AbortSignal, accept: AcceptBody): Promise<ReceivedAnswer> {
-    return this.#authorized(resource, headers, signal, (request, isRefusal) =>
-      this.#options.http.receive(request, (answer) => (isRefusal(answer) ? undefined : accept(answer))),
-    )
-  }
-
-  /** Sends a request, and again with other credentials while it is refused. */
-  async #authorized<Answer extends HttpAnswer>(
-    resource: string,
-    headers: Headers,
-    signal: AbortSignal,
-    send: (request: HttpRequest, isRefusal: (answer: HttpAnswer) => boolean) => Promise<Answer>,
-  ): Promise<Answer> {
-    const { endpoint, where } = this.#options
+  /**
+   * The answer for a resource of the repository, such as `blobs/sha256:…`, whatever its status; its body goes where `accept`
+   * says. Asks again with other credentials while it is refused, but otherwise once.
+   */
+  async receive(resource: string, headers: Headers, signal: AbortSignal, accept: AcceptBody): Promise<HttpAnswer> {
+    const { http, endpoint, where } = this.#options
     const url = new URL(`/v2/${endpoint.path}/${resource}`, await this.#serverBase(signal))
     for (let attempt = 0; ; attempt++) {
       const isRefusal = ({ status, elsewhere }: HttpAnswer): boolean =>
         status === 401 && !elsewhere && attempt < MAX_AUTHORIZATIONS
       const authorization = await this.#authenticator.header(signal)
       const authorized = authorization === undefined ? headers : { ...headers, authorization }
-      const answer = await send({ url, headers: authorized, signal, where }, isRefusal)
+      const answer = await http.receive({ url, headers: authorized, signal, where }, (answer) =>
+        isRefusal(answer) ? undefined : accept(answer),
+      )
       if (!isRefusal(answer)) return answer
-      answer.drain()
       this.#authenticator.refused(answer, authorization)
     }
   }
@@ -87,16 +75,17 @@ export class RegistryClient {
   /** A document of at most `limit` bytes, with retries; any status but 200 is an error. */
   async document(resource: string, accept: string, limit: number, signal: AbortSignal): Promise<FetchedDocument> {
     return retrying(this.retry, signal, async () => {
-      const response = await this.get(resource, { accept }, signal)
-      if (response.status !== 200) throw await response.toError()
-      const bytes = await response.bytes(limit)
+      const { where } = this.#options
+      const body = new WholeBody(limit, where)
+      const answer = await this.receive(resource, { accept }, signal, body.accept)
+      if (answer.status !== 200) throw statusError(answer, answer.unwanted, where)
+      const bytes = body.bytes()
       if (looksLikeHtml(bytes)) {
-        const { where } = this.#options
-        throw new SluiceError('SLUICE_HTTP', `${where}: ${redactUrl(response.url)} answered 200 with an HTML page`, {
+        throw new SluiceError('SLUICE_HTTP', `${where}: ${redactUrl(answer.url)} answered 200 with an HTML page`, {
           hint: 'this may not be a registry, or a proxy wants a login',
         })
       }
-      return { bytes, mediaType: response.mediaType }
+      return { bytes, mediaType: answer.mediaType }
     })
   }
 
@@ -119,18 +108,17 @@ export class RegistryClient {
     let failure: unknown
     for (const scheme of endpoint.insecure ? ['https', 'http'] : ['https']) {
       const base = `${scheme}://${host}`
-      let response: HttpResponse
+      let answer: HttpAnswer
       try {
-        response = await http.send({ url: new URL('/v2/', base), signal: lifetime, where })
+        answer = await http.receive({ url: new URL('/v2/', base), signal: lifetime, where }, () => undefined)
       } catch (error) {
         failure ??= error
         if (error instanceof SluiceError && error.code === 'SLUICE_NETWORK') continue
         throw error
       }
       // Some registries do not answer here, but serve images all the same: then the request itself will tell.
-      if (response.status === 429 || response.status >= 500) throw await response.toError()
-      response.drain()
-      if (response.status === 401) this.#authenticator.refused(response, undefined)
+      if (answer.status === 429 || answer.status >= 500) throw statusError(answer, answer.unwanted, where)
+      if (answer.status === 401) this.#authenticator.refused(answer, undefined)
       return base
     }
     throw failure

@@ -7,17 +7,17 @@ import { redactUrl } from '../../../formats/oci/redact.js'
 import { sizeMismatch } from '../verify-blob.js'
 import type { OutputMemory } from '../../decompress/output-memory.js'
 import { Gatherer } from './gatherer.js'
-import type { AcceptBody, HttpAnswer, ReceivedAnswer } from './http-client.js'
+import type { AcceptBody, HttpAnswer } from './http-client.js'
 import { statusError } from './http-errors.js'
 import type { BodySink } from './receive.js'
 
 export interface ResumeOptions {
-  /** Sends one request for the blob with these headers; see `HttpClient.receive`. */
+  /** Sends one request for the blob with these headers; see `RegistryClient.receive`. */
   readonly request: (
     headers: Readonly<Record<string, string>>,
     signal: AbortSignal,
     accept: AcceptBody,
-  ) => Promise<ReceivedAnswer>
+  ) => Promise<HttpAnswer>
   readonly retry: RetryPolicy
   readonly where: string
   readonly signal: AbortSignal
