@@ -1,4 +1,5 @@
 /** The composefs EROFS writer (erofs.md §7). Everything depends only on the tree: no clock, no randomness, no locale. */
+import type { ByteString } from '../bytes.js'
 import type { Directory } from '../tree/tree.js'
 import { assignXattrs } from './assign-xattrs.js'
 import { encodeInode } from './encode-inode.js'
@@ -54,7 +55,7 @@ export function writeErofs(root: Directory, options: WriteErofsOptions): Buffer 
   const layout = layOut(survey, version, table.size)
 
   const image = newImage(layout.size)
-  writeHeader(image, pool, version)
+  writeHeader(image, version !== 2 && hasAcl(pool, dialect), version)
   writeSuperblock(image, survey, layout, version)
   const xattrBase = version === 2 ? 0 : roundDownToBlock(layout.inodeEnd)
   const context = { version, tableId: (layout.inodeEnd - xattrBase) / 4 }
@@ -68,17 +69,21 @@ function roundDownToBlock(position: number): number {
   return position - (position % BLOCK_SIZE)
 }
 
-function writeHeader({ view }: Image, pool: XattrPool, version: ErofsVersion): void {
+function writeHeader({ view }: Image, hasAcl: boolean, version: ErofsVersion): void {
   view.setUint32(Header.magic, HEADER_MAGIC, true)
   view.setUint32(Header.headerVersion, HEADER_VERSION, true)
-  view.setUint32(Header.flags, version !== 2 && hasAcl(pool) ? FLAG_HAS_ACL : 0, true)
+  view.setUint32(Header.flags, hasAcl ? FLAG_HAS_ACL : 0, true)
   view.setUint32(Header.composefsVersion, version, true)
 }
 
-/** Only the exact keys count, not longer ones with the same prefix index. */
-function hasAcl(pool: XattrPool): boolean {
+/**
+ * Whether an inode has an ACL (erofs.md §5.9). For `cfsctl` longer keys with the same prefix count as well, such as those with
+ * a zero byte at their end in images of commits (ostree.md §5.2).
+ */
+function hasAcl(pool: XattrPool, dialect: Dialect): boolean {
   const [, , access, fallback] = xattrPrefixes
-  return pool.hasKey(access) || pool.hasKey(fallback)
+  const has = (key: ByteString): boolean => (dialect === 'rust' ? pool.hasPrefix(key) : pool.hasKey(key))
+  return has(access) || has(fallback)
 }
 
 function writeSuperblock({ view }: Image, survey: Survey, layout: ImageLayout, version: ErofsVersion): void {

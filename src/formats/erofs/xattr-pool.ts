@@ -54,6 +54,12 @@ export class XattrPool {
     return this.#names.has(key)
   }
 
+  /** As `hasKey`, of any key that begins with `prefix`. */
+  hasPrefix(prefix: ByteString): boolean {
+    for (const key of this.#names.keys()) if (key.startsWith(prefix)) return true
+    return false
+  }
+
   /** All pairs with more than one use. */
   reused(): Xattr[] {
     const reused: Xattr[] = []
