@@ -1,6 +1,6 @@
 /**
- * Commits of random trees: both tools make the same stream and the same images of them. SLUICE_COMMITS gives the number of
- * commits (24), SLUICE_SEED repeats a run.
+ * Commits of random trees: both tools make the same stream and the same images of them, and the same commits of these. SLUICE_COMMITS gives the number of
+ * commits (18), SLUICE_SEED repeats a run.
  */
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
@@ -11,10 +11,18 @@ import { writeRandomTree } from '../helpers/random-commit.js'
 import { linkedNames } from '../helpers/repository-model.js'
 import { comparableLines, missing, runOk, scratchFolder, ToolRepository } from '../helpers/system-run.js'
 
-const commits = Number(process.env['SLUICE_COMMITS'] ?? 24)
+const commits = Number(process.env['SLUICE_COMMITS'] ?? 18)
 const seed = Number(process.env['SLUICE_SEED'] ?? Date.now() % 1_000_000)
 
 const repositories = [0, 1, 2].flatMap((erofsVersion) => ['sha256', 'sha512'].map((hash) => ({ erofsVersion, hash })))
+
+/** The root of a commit that is made of the image of another one; it has its own date. */
+async function commitImage(repository: ToolRepository, ref: string): Promise<string[]> {
+  const image = await repository.ok('ostree', 'compute-id', ref)
+  await repository.ok('ostree', 'commit', '--reference', `made/${ref}`, '--subject', 'of an image', image)
+  const details = await repository.ok('ostree', 'inspect', `made/${ref}`)
+  return details.split('\n').filter((line) => /^(tree|dirmeta) /.test(line))
+}
 
 test('both tools make the same of random commits', { skip: missing('cfsctl', 'ostree') }, async (t) => {
   t.diagnostic(`seed ${seed}`)
@@ -37,6 +45,9 @@ test('both tools make the same of random commits', { skip: missing('cfsctl', 'os
       assert.deepEqual(ours, theirs, what)
       const [dump, other] = await Promise.all(both.map((tool) => tool.bytes('ostree', 'dump', `c${number}`)))
       assert.ok(dump.equals(other), what)
+      const [made, madeThere] = await Promise.all(both.map((repository) => commitImage(repository, `c${number}`)))
+      assert.equal(made.length, 2)
+      assert.deepEqual(made, madeThere, `${what}, made of its image`)
     }
     assert.deepEqual(linkedNames(join(sluice.path, 'images')), linkedNames(join(cfsctl.path, 'images')))
     await sluice.other.ok('fsck')
