@@ -22,11 +22,17 @@ async function serve(t: TestContext, listener: RequestListener): Promise<URL> {
 }
 
 /** The status that came, after the body went to `sink`. */
-async function get(t: TestContext, url: URL, sink: BodySink, signal = new AbortController().signal): Promise<number> {
+async function get(
+  t: TestContext,
+  url: URL,
+  sink: BodySink,
+  signal = new AbortController().signal,
+  stallTimeoutMs = 5000,
+): Promise<number> {
   const agent = new Agent({})
   t.after(() => agent.destroy())
   let answered = 0
-  await receive(agent, url, { headers: {}, signal, stallTimeoutMs: 5000 }, (status) => {
+  await receive(agent, url, { headers: {}, signal, stallTimeoutMs }, (status) => {
     answered = status
     return status === 200 ? sink : undefined
   })
@@ -95,4 +101,27 @@ test('a body that nobody wants is passed over, however long it is', async (t) =>
     const url = await serve(t, (_request, response) => void response.writeHead(404).end(unwanted))
     assert.equal(await get(t, url, never), 404)
   }
+})
+
+test('a body that nobody wants may be cut or never end: the answer counts', async (t) => {
+  const never: BodySink = () => assert.fail('a piece of what is not wanted')
+  for (const then of ['cut', 'stall']) {
+    const url = await serve(t, (_request, response) => {
+      response.writeHead(401, { 'content-length': 1000 })
+      response.write('not so', () => then === 'cut' && setTimeout(() => response.destroy(), 20))
+    })
+    assert.equal(await get(t, url, never, undefined, 100), 401)
+  }
+})
+
+test('who refuses an answer ends it', async (t) => {
+  const url = await serve(t, (_request, response) => void response.end(body))
+  const agent = new Agent({})
+  t.after(() => agent.destroy())
+  const options = { headers: {}, signal: new AbortController().signal, stallTimeoutMs: 5000 }
+  const failure = new Error('not this')
+  const refuse = (): never => {
+    throw failure
+  }
+  await assert.rejects(receive(agent, url, options, refuse), failure)
 })

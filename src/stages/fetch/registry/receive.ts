@@ -61,6 +61,8 @@ class Receiver implements Dispatcher.DispatchHandler {
   readonly #reject: (error: unknown) => void
   #controller: Dispatcher.DispatchController | undefined
   #sink: BodySink | undefined
+  /** Nobody asked for the body: whatever becomes of it, the answer is there. */
+  #isUnwanted = false
   /** Settled when the sink is done with what it has. */
   #taking: Promise<unknown> = Promise.resolve()
   #unwanted: Buffer = nothing
@@ -88,6 +90,7 @@ class Receiver implements Dispatcher.DispatchHandler {
   onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: AnswerHeaders): void {
     if (status < 200) return
     this.#sink = this.#onAnswer(status, headers)
+    this.#isUnwanted = this.#sink === undefined
   }
 
   onResponseData(controller: Dispatcher.DispatchController, piece: Buffer): void {
@@ -114,7 +117,7 @@ class Receiver implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
-    this.#end(() => this.#reject(error))
+    this.#end(this.#isUnwanted ? this.#resolve : () => this.#reject(error))
   }
 
   #fail(error: unknown): void {
