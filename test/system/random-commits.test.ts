@@ -43,8 +43,10 @@ test('both tools make the same of random commits', { skip: missing('cfsctl', 'os
       const pull = (repository: ToolRepository) => repository.ok('ostree', 'pull-local', source, `c${number}`)
       const [ours, theirs] = [await pull(sluice), await pull(cfsctl)].map(comparableLines)
       assert.deepEqual(ours, theirs, what)
-      const [dump, other] = await Promise.all(both.map((tool) => tool.bytes('ostree', 'dump', `c${number}`)))
-      assert.ok(dump.equals(other), what)
+      for (const command of ['dump', 'inspect']) {
+        const [text, other] = await Promise.all(both.map((tool) => tool.bytes('ostree', command, `c${number}`)))
+        assert.ok(text.equals(other), `${what}: ${command}`)
+      }
       const [made, madeThere] = await Promise.all(both.map((repository) => commitImage(repository, `c${number}`)))
       assert.equal(made.length, 2)
       assert.deepEqual(made, madeThere, `${what}, made of its image`)
