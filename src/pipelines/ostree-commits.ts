@@ -3,7 +3,7 @@ import { SluiceError } from '../errors.js'
 import { readCommit, type Commit } from '../formats/ostree/commit.js'
 import { hashMetadata, isOstreeId, type OstreeId } from '../formats/ostree/ostree-id.js'
 import {
-  checkRefName,
+  checkKeptRefName,
   commitOfStreamName,
   commitStreamName,
   refOfStreamRefName,
@@ -58,7 +58,7 @@ function commitOfRef(repository: Repository, name: string): OstreeId | undefined
 /** A name that could be no ref is looked for as an id only. */
 function isRefName(name: string): boolean {
   try {
-    checkRefName(name)
+    checkKeptRefName(name)
     return true
   } catch {
     return false
@@ -123,7 +123,7 @@ export async function inspectOstreeCommit(repository: Repository, source: string
 
 /** Makes the ref `name` point to the commit that `source` means, whatever it was before. */
 export function tagOstreeCommit(repository: Repository, source: string, name: string): OstreeId {
-  checkRefName(name)
+  checkKeptRefName(name)
   repository.ensureWritable()
   const commit = resolveOstreeCommit(repository, source)
   repository.streams.linkRef(streamRefName(name), commitStreamName(commit))

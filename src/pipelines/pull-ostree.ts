@@ -9,7 +9,7 @@ import type { Observable } from 'rxjs'
 import { naming, SluiceError, withContext } from '../errors.js'
 import { ObjectCollection } from '../formats/ostree/object-collection.js'
 import { isOstreeId, parseOstreeId, type OstreeId } from '../formats/ostree/ostree-id.js'
-import { checkRefName, commitStreamName, streamRefName } from '../formats/ostree/ref-name.js'
+import { checkKeptRefName, checkRefName, commitStreamName, streamRefName } from '../formats/ostree/ref-name.js'
 import { coldFrom } from '../flow/cold.js'
 import { resultOf } from '../flow/result-of.js'
 import { defaults } from '../options.js'
@@ -122,7 +122,7 @@ async function trustedCommit(
 /** The commit of the ref `name`; undefined if it lacks objects, and so cannot give them. */
 async function openBase({ repository, emit, signal }: OstreeRun, name: string): Promise<StoredCommit | undefined> {
   try {
-    const base = await readStoredCommit(repository, `refs/${streamRefName(checkRefName(name))}`, signal)
+    const base = await readStoredCommit(repository, `refs/${streamRefName(checkKeptRefName(name))}`, signal)
     if (isWhole(repository, base)) return base
     emit({ type: 'warning', text: `base ${name} is of no use: objects of it are missing` })
     return undefined

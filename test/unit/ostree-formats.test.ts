@@ -20,7 +20,13 @@ import { readHeaderPrefix } from '../../src/formats/ostree/file-header.js'
 import { parseKeyFile } from '../../src/formats/ostree/key-file.js'
 import { ObjectCollection } from '../../src/formats/ostree/object-collection.js'
 import { hashMetadata, parseOstreeId, type OstreeId } from '../../src/formats/ostree/ostree-id.js'
-import { checkRefName, decodeRefName, encodeRefName, isLibostreeRef } from '../../src/formats/ostree/ref-name.js'
+import {
+  checkKeptRefName,
+  checkRefName,
+  decodeRefName,
+  encodeRefName,
+  isLibostreeRef,
+} from '../../src/formats/ostree/ref-name.js'
 import { readRepositoryConfig } from '../../src/formats/ostree/repository-config.js'
 import { readSummaryCache, writeSummaryCache } from '../../src/formats/ostree/summary-cache.js'
 import { xattrMap, xattrsOfMap } from '../../src/formats/ostree/xattrs.js'
@@ -106,6 +112,14 @@ test('refs are paths without tricks, and one file name', () => {
     'a/'.repeat(70) + 'a'.repeat(46),
   ]) {
     refuses('SLUICE_USAGE', /ostree ref/, () => checkRefName(name))
+  }
+  // What cfsctl 0.9.4 takes for the name of a stored commit.
+  for (const name of ['/a', 'a/', 'a//b', '//', 'a/../b', '\n', 'é'.repeat(100)]) {
+    assert.equal(checkKeptRefName(name), name)
+    assert.equal(decodeRefName(encodeRefName(name)), name)
+  }
+  for (const name of ['', '.', '..', 'a\0', 'x'.repeat(256), 'é'.repeat(128)]) {
+    refuses('SLUICE_USAGE', /ostree ref/, () => checkKeptRefName(name))
   }
   assert.ok(isLibostreeRef('origin:fedora/39'))
   assert.ok(!isLibostreeRef('-a') && !isLibostreeRef('a b') && !isLibostreeRef('a:b:c'))

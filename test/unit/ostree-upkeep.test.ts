@@ -9,7 +9,12 @@ import { commitStreamName } from '../../src/formats/ostree/ref-name.js'
 import { lockingAvailable } from '../../src/native/lock.js'
 import { checkRepository } from '../../src/pipelines/fsck.js'
 import { collectGarbage } from '../../src/pipelines/gc.js'
-import { tagOstreeCommit, untagOstreeCommit } from '../../src/pipelines/ostree-commits.js'
+import {
+  listOstreeImages,
+  resolveOstreeCommit,
+  tagOstreeCommit,
+  untagOstreeCommit,
+} from '../../src/pipelines/ostree-commits.js'
 import { pullOstreeCommit } from '../../src/pipelines/pull-ostree.js'
 import { repairRepository } from '../../src/pipelines/repair.js'
 import { measureRepository } from '../../src/pipelines/stats.js'
@@ -113,6 +118,18 @@ test('a repair forgets a damaged commit and names its refs; another pull brings 
   assert.deepEqual([[...pullCommitsAgain].sort(), remaining], [['a%/b', 'alpha/main'], []])
   await pullOstreeCommit(repository, async () => openLocalOstree(archive), { ref: 'alpha/main', threads: 0 })
   assert.deepEqual(await problems(repository, true), [])
+})
+
+test('a stored commit may have any name that is one of a file, once its slashes are encoded', async (t) => {
+  const repository = await pulled(t, first)
+  for (const name of ['/a', 'a//b', '//', 'x y\n']) {
+    assert.equal(tagOstreeCommit(repository, first, name), first)
+    assert.equal(resolveOstreeCommit(repository, name), first)
+    assert.deepEqual(listOstreeImages(repository), [{ name, commit: first }])
+    untagOstreeCommit(repository, name)
+    assert.throws(() => resolveOstreeCommit(repository, name), { code: 'SLUICE_NOT_FOUND' })
+  }
+  assert.throws(() => tagOstreeCommit(repository, first, '..'), { code: 'SLUICE_USAGE' })
 })
 
 test('gc keeps what a ref needs, and no more', needsLock, async (t) => {

@@ -6,22 +6,32 @@ import type { OstreeId } from './ostree-id.js'
 const MAX_FILE_NAME = 255
 
 /**
- * Checks a name that is looked up as a path below `refs/`, in a repository or at a URL.
+ * Checks a name that is looked up as a path below `refs/`, in a repository or at a URL, and then kept here.
  *
- * @throws SluiceError `SLUICE_USAGE`: empty, `.` or `..` components, a slash at the beginning, zero bytes, or too long
- * for the name of a stream.
+ * @throws SluiceError `SLUICE_USAGE`: empty, `.` or `..` components, a slash at the beginning, or no name for a stream.
  */
 export function checkRefName(name: string): string {
-  const components = name.split('/')
-  if (components.some((part) => part === '' || part === '.' || part === '..') || name.includes('\0')) {
-    throw new SluiceError('SLUICE_USAGE', `not an ostree ref: ${JSON.stringify(name.slice(0, 200))}`, {
-      hint: 'a ref is names joined by single slashes, as in fedora/stable/x86_64',
-    })
-  }
+  if (name.split('/').some((part) => part === '' || part === '.' || part === '..')) throw notARef(name)
+  return checkKeptRefName(name)
+}
+
+/**
+ * Checks a name of a commit that is stored here: `cfsctl` takes nearly anything, as slashes are encoded (§4.5).
+ *
+ * @throws SluiceError `SLUICE_USAGE`: empty, `.`, `..`, zero bytes, or too long for the name of a stream.
+ */
+export function checkKeptRefName(name: string): string {
+  if (name === '' || name === '.' || name === '..' || name.includes('\0')) throw notARef(name)
   if (Buffer.byteLength(encodeRefName(name)) > MAX_FILE_NAME) {
     throw new SluiceError('SLUICE_USAGE', `an ostree ref is too long for a file name: ${name.slice(0, 50)}…`)
   }
   return name
+}
+
+function notARef(name: string): SluiceError {
+  return new SluiceError('SLUICE_USAGE', `not an ostree ref: ${JSON.stringify(name.slice(0, 200))}`, {
+    hint: 'a ref is names joined by single slashes, as in fedora/stable/x86_64',
+  })
 }
 
 const syntax = /^(?:[\w\d][-._\w\d]*:)?[\w\d][-._\w\d]*(?:\/[\w\d][-._\w\d]*)*$/
