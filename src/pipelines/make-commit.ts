@@ -10,7 +10,7 @@ import { refBinding } from '../formats/ostree/bindings.js'
 import { writeCommit } from '../formats/ostree/commit.js'
 import { ObjectCollection } from '../formats/ostree/object-collection.js'
 import { hashMetadata, type OstreeId } from '../formats/ostree/ostree-id.js'
-import { checkKeptRefName, commitStreamName, streamRefName } from '../formats/ostree/ref-name.js'
+import { checkRefName, commitStreamName, streamRefName } from '../formats/ostree/ref-name.js'
 import type { Repository } from '../repository/repository.js'
 import { MAX_IMAGE_SIZE } from '../formats/erofs/format.js'
 import { treeObjects } from '../stages/ostree/tree-objects.js'
@@ -49,7 +49,7 @@ export async function makeOstreeCommit(
   options: MakeCommitOptions = {},
 ): Promise<MadeCommit> {
   const { reference, subject = '', timestamp = now(), parity = false, signal } = options
-  if (reference !== undefined) checkKeptRefName(reference)
+  if (reference !== undefined) checkRefName(reference)
   repository.ensureWritable()
   const bytesOfImage = repository.objects.read(repository.findImage(image), MAX_IMAGE_SIZE)
   const tree = loadErofsTree(openErofs(bytesOfImage), repository.algorithm)
