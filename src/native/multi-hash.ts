@@ -221,7 +221,7 @@ function givesHashes(opened: MultiHasher, algorithm: HashAlgorithm, messages: re
   return opened.hash(algorithm, messages).equals(hashEach(algorithm, messages))
 }
 
-/** Of bytes that repeat after 251, so that no two blocks are alike. A loop over all of them would take 25 ms. */
+/** Of bytes that repeat after 251, a prime, so that neighbouring blocks differ. A loop over all of them would take 25 ms. */
 function testMessages(lengths: readonly number[]): Buffer[] {
   const pattern = Buffer.from(Array.from({ length: 251 }, (_, i) => (i * i * 31) % 251))
   const data = Buffer.alloc(Math.max(...lengths) + BURST, pattern)

@@ -10,15 +10,16 @@ import { fileId } from '../../src/formats/ostree/file-id.js'
 import { ostreeObjectPath, type ObjectSuffix } from '../../src/formats/ostree/object-type.js'
 import { hashMetadata, type OstreeId } from '../../src/formats/ostree/ostree-id.js'
 
-/** What an archive repository is made of, and what goes into it object by object. */
+/** Writes an archive repository object by object. */
 export class ArchiveWriter {
   readonly #directory: string
 
   /** Makes the repository if there is none. */
   constructor(directory: string) {
     this.#directory = directory
-    for (const folder of ['objects', 'tmp', 'refs/heads', 'refs/remotes', 'extensions'])
+    for (const folder of ['objects', 'tmp', 'refs/heads', 'refs/remotes', 'extensions']) {
       mkdirSync(join(directory, folder), { recursive: true })
+    }
     writeFileSync(join(directory, 'config'), '[core]\nrepo_version=1\nmode=archive-z2\n')
   }
 
@@ -31,7 +32,7 @@ export class ArchiveWriter {
     return this.#putMetadata('dirmeta', writeDirmeta(ownership))
   }
 
-  /** @param entries in any order. */
+  /** Of entries in any order. */
   dirtree({ files, directories }: Dirtree): OstreeId {
     return this.#putMetadata('dirtree', writeDirtree({ files: byName(files), directories: byName(directories) }))
   }

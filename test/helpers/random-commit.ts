@@ -5,25 +5,10 @@ import type { OstreeId } from '../../src/formats/ostree/ostree-id.js'
 import { sortXattrs, type OstreeXattrs } from '../../src/formats/ostree/xattrs.js'
 import { S_IFDIR, S_IFLNK, S_IFREG } from '../../src/formats/tree/tree.js'
 import type { Random } from '../fuzz/random.js'
+import { oddNames } from './odd-names.js'
 import type { ArchiveWriter } from './ostree-archive.js'
 
-const names = [
-  'usr',
-  'etc',
-  'b',
-  'x y',
-  'n\nl',
-  'é',
-  'b\\s',
-  '-',
-  '=',
-  't\tb',
-  '.hid',
-  '...',
-  '.wh.a',
-  '\u{1f642}',
-  'L'.repeat(255),
-]
+const names = ['usr', 'etc', ...oddNames, '.wh.a', '\u{1f642}', 'L'.repeat(255)]
 /** Around the limits for inline content (§3.4), of a block, and of a level of a hash tree. */
 const sizes = [0, 0, 1, 63, 64, 65, 511, 4095, 4096, 4097, 70_000, 262_144, 262_145, 600_000]
 const ids = [0, 0, 0, 1000, 65_535, 65_536, 2 ** 31, 2 ** 32 - 1]

@@ -3,27 +3,11 @@
  * an image of most, and now and then something that one of them may refuse.
  */
 import type { Random } from '../fuzz/random.js'
+import { oddNames } from './odd-names.js'
 import { directory, endMarker, entry, magic, pax, type HeaderFields } from './tar-build.js'
 
 const tops = ['usr', 'etc', 'run', 'var', 'a']
-const names = [
-  'bin',
-  'lib',
-  'b',
-  'x y',
-  'n\nl',
-  'é',
-  '\xff\xfe',
-  'b\\s',
-  '-',
-  '=',
-  't\tb',
-  '.hid',
-  '...',
-  '.wh',
-  '00',
-  'ff',
-]
+const names = ['bin', 'lib', ...oddNames, '\xff\xfe', '.wh', '00', 'ff']
 const sizes = [0, 0, 1, 63, 64, 65, 511, 512, 513, 4096, 5000, 70_000]
 const targets = [
   '',

@@ -218,6 +218,17 @@ export class ToolRepository {
   }
 }
 
+/** Has both repositories answer the same command with the same bytes. @param what it is about, for the error. */
+export async function ensureSameBytes(both: readonly ToolRepository[], what: string, ...args: string[]): Promise<void> {
+  const [ours, theirs] = await Promise.all(both.map((repository) => repository.bytes(...args)))
+  assert.ok(ours.equals(theirs), `${what}: ${args.join(' ')} differs`)
+}
+
+/** The root of a commit, from what `ostree inspect` prints. */
+export function rootLines(details: string): string[] {
+  return details.split('\n').filter((line) => /^(tree|dirmeta) /.test(line))
+}
+
 /** The lines of a pull but `verity`: the digest of a splitstream's bytes, in which tools differ (repository.md §3.8). */
 export function comparableLines(pullOutput: string): string[] {
   return pullOutput.split('\n').filter((line) => !line.startsWith('verity '))

@@ -1,6 +1,6 @@
 /**
- * Commits of random trees: both tools make the same stream and the same images of them, and the same commits of these. SLUICE_COMMITS gives the number of
- * commits (18), SLUICE_SEED repeats a run.
+ * Commits of random trees: both tools make the same stream and the same images of them, and the same commits of these.
+ * SLUICE_COMMITS gives the number of commits (18), SLUICE_SEED repeats a run.
  */
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
@@ -9,7 +9,16 @@ import { Random } from '../fuzz/random.js'
 import { ArchiveWriter } from '../helpers/ostree-archive.js'
 import { writeRandomTree } from '../helpers/random-commit.js'
 import { linkedNames } from '../helpers/repository-model.js'
-import { comparableLines, missing, runOk, scratchFolder, ToolRepository } from '../helpers/system-run.js'
+import {
+  comparableLines,
+  ensureSameBytes,
+  missing,
+  rootLines,
+  runOk,
+  scratchFolder,
+  ToolRepository,
+  type ToolName,
+} from '../helpers/system-run.js'
 
 const commits = Number(process.env['SLUICE_COMMITS'] ?? 18)
 const seed = Number(process.env['SLUICE_SEED'] ?? Date.now() % 1_000_000)
@@ -20,8 +29,7 @@ const repositories = [0, 1, 2].flatMap((erofsVersion) => ['sha256', 'sha512'].ma
 async function commitImage(repository: ToolRepository, ref: string): Promise<string[]> {
   const image = await repository.ok('ostree', 'compute-id', ref)
   await repository.ok('ostree', 'commit', '--reference', `made/${ref}`, '--subject', 'of an image', image)
-  const details = await repository.ok('ostree', 'inspect', `made/${ref}`)
-  return details.split('\n').filter((line) => /^(tree|dirmeta) /.test(line))
+  return rootLines(await repository.ok('ostree', 'inspect', `made/${ref}`))
 }
 
 test('both tools make the same of random commits', { skip: missing('cfsctl', 'ostree') }, async (t) => {
@@ -34,19 +42,16 @@ test('both tools make the same of random commits', { skip: missing('cfsctl', 'os
   }
   await runOk('ostree', [`--repo=${source}`, 'fsck', '--quiet'])
   for (const [i, kind] of repositories.entries()) {
-    const open = (tool: 'sluice' | 'cfsctl') =>
+    const open = (tool: ToolName) =>
       ToolRepository.init(tool, join(scratch, `${tool}-${i}`), { ...kind, env: { SLUICE_PARITY: '1' } })
     const [sluice, cfsctl] = [await open('sluice'), await open('cfsctl')]
+    const both = [sluice, cfsctl]
     for (let number = i; number < commits; number += repositories.length) {
       const what = `commit ${number} of SLUICE_SEED=${seed}, ${kind.hash}, V${kind.erofsVersion}`
-      const both = [sluice, cfsctl]
       const pull = (repository: ToolRepository) => repository.ok('ostree', 'pull-local', source, `c${number}`)
       const [ours, theirs] = [await pull(sluice), await pull(cfsctl)].map(comparableLines)
       assert.deepEqual(ours, theirs, what)
-      for (const command of ['dump', 'inspect']) {
-        const [text, other] = await Promise.all(both.map((tool) => tool.bytes('ostree', command, `c${number}`)))
-        assert.ok(text.equals(other), `${what}: ${command}`)
-      }
+      for (const command of ['dump', 'inspect']) await ensureSameBytes(both, what, 'ostree', command, `c${number}`)
       const [made, madeThere] = await Promise.all(both.map((repository) => commitImage(repository, `c${number}`)))
       assert.equal(made.length, 2)
       assert.deepEqual(made, madeThere, `${what}, made of its image`)

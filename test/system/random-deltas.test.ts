@@ -3,16 +3,7 @@
  * objects makes, and what the reference makes of them. SLUICE_DELTAS gives their number (8), SLUICE_SEED repeats a run.
  */
 import assert from 'node:assert/strict'
-import {
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { Random } from '../fuzz/random.js'
@@ -81,7 +72,7 @@ function change(tree: string, random: Random): void {
   const directory = join(tree, ...Array.from({ length: random.below(3) }, () => random.pick(['usr', 'é', 'x y'])))
   mkdirSync(directory, { recursive: true })
   const path = join(directory, String.fromCharCode(97 + random.below(8)))
-  const isFile = existsSync(path) && lstatSync(path).isFile()
+  const isFile = lstatSync(path, { throwIfNoEntry: false })?.isFile() === true
   if (isFile && random.chance(0.7)) {
     const bytes = readFileSync(path)
     const at = random.below(bytes.length)

@@ -55,7 +55,7 @@ export function writeErofs(root: Directory, options: WriteErofsOptions): Buffer 
   const layout = layOut(survey, version, table.size)
 
   const image = newImage(layout.size)
-  writeHeader(image, version !== 2 && hasAcl(pool, dialect), version)
+  writeHeader(image, version !== 2 && hasAcl(pool, dialect) ? FLAG_HAS_ACL : 0, version)
   writeSuperblock(image, survey, layout, version)
   const xattrBase = version === 2 ? 0 : roundDownToBlock(layout.inodeEnd)
   const context = { version, tableId: (layout.inodeEnd - xattrBase) / 4 }
@@ -69,10 +69,10 @@ function roundDownToBlock(position: number): number {
   return position - (position % BLOCK_SIZE)
 }
 
-function writeHeader({ view }: Image, hasAcl: boolean, version: ErofsVersion): void {
+function writeHeader({ view }: Image, flags: number, version: ErofsVersion): void {
   view.setUint32(Header.magic, HEADER_MAGIC, true)
   view.setUint32(Header.headerVersion, HEADER_VERSION, true)
-  view.setUint32(Header.flags, hasAcl ? FLAG_HAS_ACL : 0, true)
+  view.setUint32(Header.flags, flags, true)
   view.setUint32(Header.composefsVersion, version, true)
 }
 
@@ -82,8 +82,8 @@ function writeHeader({ view }: Image, hasAcl: boolean, version: ErofsVersion): v
  */
 function hasAcl(pool: XattrPool, dialect: Dialect): boolean {
   const [, , access, fallback] = xattrPrefixes
-  const has = (key: ByteString): boolean => (dialect === 'rust' ? pool.hasPrefix(key) : pool.hasKey(key))
-  return has(access) || has(fallback)
+  const isOf = (key: ByteString, acl: ByteString): boolean => (dialect === 'rust' ? key.startsWith(acl) : key === acl)
+  return pool.keys.some((key) => isOf(key, access) || isOf(key, fallback))
 }
 
 function writeSuperblock({ view }: Image, survey: Survey, layout: ImageLayout, version: ErofsVersion): void {

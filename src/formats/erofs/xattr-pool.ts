@@ -49,15 +49,9 @@ export class XattrPool {
     return id !== undefined && objectPath(id) === path ? this.object(id)[1] : this.get(REDIRECT, `/${path}`)
   }
 
-  /** Whether an inode may have a pair of this key. */
-  hasKey(key: ByteString): boolean {
-    return this.#names.has(key)
-  }
-
-  /** As `hasKey`, of any key that begins with `prefix`. */
-  hasPrefix(prefix: ByteString): boolean {
-    for (const key of this.#names.keys()) if (key.startsWith(prefix)) return true
-    return false
+  /** Those that inodes may have pairs of. */
+  get keys(): ByteString[] {
+    return [...this.#names.keys()]
   }
 
   /** All pairs with more than one use. */

@@ -64,16 +64,14 @@ export class RemoteClient {
       return sink(piece)
     }
     const answer = await this.#receive(segments, signal, {}, ({ status }) => (status === 200 ? counted : undefined))
-    if (answer.status !== 200) throw refused(answer)
-    checkLength(answer, length)
+    ensureWhole(answer, length)
   }
 
   /** A document of at most `limit` bytes, with retries. @throws SluiceError for any status but 200. */
   async document(segments: readonly string[], limit: number, signal: AbortSignal): Promise<Buffer> {
     return this.retrying(signal, async (client) => {
       const { answer, bytes } = await client.get(segments, limit, signal)
-      if (answer.status !== 200) throw refused(answer)
-      checkLength(answer, bytes.length)
+      ensureWhole(answer, bytes.length)
       return bytes
     })
   }
@@ -124,8 +122,9 @@ export function refused(response: HttpAnswer): SluiceError {
   })
 }
 
-/** A proxy may end an answer early as if it were whole. */
-function checkLength(response: HttpAnswer, length: number): void {
+/** An answer with status 200 that came whole: a proxy may end one early as if it were. @param length bytes that came. */
+function ensureWhole(response: HttpAnswer, length: number): void {
+  if (response.status !== 200) throw refused(response)
   const stated = response.header('content-length')
   if (stated === undefined || Number(stated) === length) return
   throw new SluiceError(

@@ -61,11 +61,10 @@ class Receiver implements Dispatcher.DispatchHandler {
   readonly #reject: (error: unknown) => void
   #controller: Dispatcher.DispatchController | undefined
   #sink: BodySink | undefined
-  /** Nobody asked for the body: whatever becomes of it, the answer is there. */
-  #isUnwanted = false
   /** Settled when the sink is done with what it has. */
   #taking: Promise<unknown> = Promise.resolve()
-  #unwanted: Buffer = nothing
+  /** What came of a body that nobody wants: whatever becomes of the rest, the answer is there. */
+  #unwanted: Buffer | undefined
 
   constructor(
     signal: AbortSignal,
@@ -75,7 +74,7 @@ class Receiver implements Dispatcher.DispatchHandler {
   ) {
     this.#signal = signal
     this.#onAnswer = onAnswer
-    this.#resolve = () => resolve(this.#unwanted)
+    this.#resolve = () => resolve(this.#unwanted ?? nothing)
     this.#reject = reject
     signal.addEventListener('abort', this.#onAbort)
   }
@@ -90,18 +89,18 @@ class Receiver implements Dispatcher.DispatchHandler {
   onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: AnswerHeaders): void {
     if (status < 200) return
     this.#sink = this.#onAnswer(status, headers)
-    this.#isUnwanted = this.#sink === undefined
+    if (this.#sink === undefined) this.#unwanted = nothing
   }
 
   onResponseData(controller: Dispatcher.DispatchController, piece: Buffer): void {
-    if (this.#sink === undefined) {
+    if (this.#unwanted !== undefined) {
       this.#unwanted = Buffer.concat([this.#unwanted, piece])
       if (this.#unwanted.length <= MAX_UNWANTED) return
       this.#end(this.#resolve)
       controller.abort(new Error('not wanted'))
       return
     }
-    const taking = this.#sink(piece)
+    const taking = this.#sink!(piece)
     if (taking === undefined) return
     controller.pause()
     this.#taking = Promise.allSettled([taking])
@@ -117,7 +116,7 @@ class Receiver implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
-    this.#end(this.#isUnwanted ? this.#resolve : () => this.#reject(error))
+    this.#end(this.#unwanted === undefined ? () => this.#reject(error) : this.#resolve)
   }
 
   #fail(error: unknown): void {
