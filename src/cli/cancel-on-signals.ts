@@ -1,6 +1,6 @@
 import { SluiceError } from '../errors.js'
 
-/** The first signal cancels and cleans up; a second one ends the process as it is. */
+/** The first signal, or that nobody reads the output any more, cancels and cleans up; a second one ends the process as it is. */
 export function cancelOnSignals(): AbortController {
   const controller = new AbortController()
   for (const [signal, status] of [
@@ -13,5 +13,8 @@ export function cancelOnSignals(): AbortController {
       process.once(signal, () => process.exit(status))
     })
   }
+  process.stdout.once('error', (error) => {
+    controller.abort(new SluiceError('SLUICE_CANCELLED', `standard output: ${error.message}`, { cause: error }))
+  })
   return controller
 }

@@ -58,8 +58,6 @@ export function addGlobals(command: Command, shown: boolean): void {
   }
 }
 
-const saidParity = (level: Command) => level.getOptionValueSource('parity') === 'cli'
-
 /** What was said, the subcommand's own word first. */
 export function globalsOf(command: Command): Globals {
   const levels: Command[] = []
@@ -71,8 +69,11 @@ export function globalsOf(command: Command): Globals {
       said[name] = value
     }
   }
+  const isTyped = (name: string) => levels.some((level) => level.getOptionValueSource(name) === 'cli')
   // A boolean flag takes any text from its variable for true.
-  if (['', '0', 'false'].includes(process.env['SLUICE_PARITY'] ?? '') && !levels.some(saidParity)) delete said['parity']
+  if (['', '0', 'false'].includes(process.env['SLUICE_PARITY'] ?? '') && !isTyped('parity')) delete said['parity']
+  // The variable is for where nothing is said.
+  if (!isTyped('repo') && (isTyped('user') || isTyped('system') || said['repo'] === '')) delete said['repo']
   return said
 }
 
@@ -92,6 +93,12 @@ export function repositoryPath({ repo, user, system }: Globals): string {
   return `${home}/.var/lib/composefs`
 }
 
+/** Says why nothing happens. */
+export function tellWait(wanted: 'shared' | 'exclusive' = 'exclusive'): void {
+  const why = wanted === 'shared' ? 'somebody is collecting garbage in it' : 'others have it open'
+  process.stderr.write(`waiting for the repository: ${why}\n`)
+}
+
 export function openOptions(globals: Globals): OpenOptions {
   return {
     insecure: globals.insecure ?? false,
@@ -99,7 +106,7 @@ export function openOptions(globals: Globals): OpenOptions {
     upgrade: globals.upgrade ?? true,
     ...(globals.hash && { algorithm: globals.hash }),
     ...(globals.erofsVersion !== undefined && { erofsVersion: globals.erofsVersion }),
-    onWait: () => process.stderr.write('waiting for the repository: somebody is collecting garbage in it\n'),
+    onWait: tellWait,
   }
 }
 

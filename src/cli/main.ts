@@ -1,7 +1,7 @@
 /** Runs a command line; gives no exit status back but sets `process.exitCode`. */
 import { readFileSync } from 'node:fs'
 import { CommanderError, type Command } from 'commander'
-import { errnoOf } from '../errors.js'
+import { errnoOf, ioError } from '../errors.js'
 import { globalsOf } from './globals.js'
 import { createProgram, usageStatus } from './program.js'
 import { reportError } from './report-error.js'
@@ -11,8 +11,7 @@ const otherNames = new Set(['mkcomposefs', 'composefs-info'])
 
 /** @param argv as `process.argv`: node, script, arguments. */
 export async function main(argv: readonly string[], name: string): Promise<void> {
-  // A reader that goes away (`| head`) ends the program quietly, as it ends other tools.
-  process.stdout.on('error', (error) => process.exit(errnoOf(error) === 'EPIPE' ? 0 : 1))
+  process.stdout.on('error', endWithoutReader)
   const words = otherNames.has(name) ? [name, ...argv.slice(2)] : argv.slice(2)
   const program = await createProgram(packageVersion(), words)
   try {
@@ -22,9 +21,22 @@ export async function main(argv: readonly string[], name: string): Promise<void>
   }
 }
 
+/** That of a program which SIGPIPE ends: Node ignores the signal. */
+const CLOSED_PIPE = 141
+
+/**
+ * What is printed gets nowhere: a reader that goes away (`| head`) ends the program quietly, as it ends other tools. Never with
+ * status 0, which would say that the work is done.
+ */
+function endWithoutReader(error: Error): void {
+  process.exitCode = errnoOf(error) === 'EPIPE' ? CLOSED_PIPE : reportError(ioError(error, 'standard output'), 0)
+  // What can be cancelled listens, too, and ends when it has cleaned up.
+  if (process.stdout.listenerCount('error') === 1) process.exit()
+}
+
 function reported(error: unknown, program: Command): number {
   const status = reportError(error, globalsOf(program).verbose ?? 0)
-  // A signal handler may have set 130 or 143 already.
+  // A signal handler may have set 130 or 143 already, or a closed pipe 141.
   return typeof process.exitCode === 'number' && process.exitCode > 128 ? process.exitCode : status
 }
 

@@ -12,6 +12,8 @@ export interface ImageMount {
   readonly type: 'overlay' | 'erofs'
   /** Where it is mounted; something else may be mounted over it. */
   readonly mountPoint: ByteString
+  /** `major:minor` of what is mounted. */
+  readonly device: string
   /** For EROFS its device or file; for overlay any text, `composefs:NAME` by the usual tools. */
   readonly source: ByteString
   /** Lower and data layers of an overlay, as they were given: `/proc/self/fd/N` of a process that is gone, too. */
@@ -44,16 +46,16 @@ export function parseImageMounts(table: ByteString): ImageMount[] {
     const words = line.split(' ')
     const separator = words.indexOf('-', 6)
     if (separator < 0) return []
-    const mountPoint = unescapeOctal(words[4])
+    const place = { device: words[2], mountPoint: unescapeOctal(words[4]) }
     const [type, source = '', options = ''] = words.slice(separator + 1)
     if (type === 'erofs') {
-      return [{ type, mountPoint, source: unescapeOctal(source), layers: [], hasUpper: false }]
+      return [{ type, ...place, source: unescapeOctal(source), layers: [], hasUpper: false }]
     }
-    return type === 'overlay' ? [overlayMount(mountPoint, unescapeOctal(source), options)] : []
+    return type === 'overlay' ? [{ ...place, ...overlayMount(unescapeOctal(source), options) }] : []
   })
 }
 
-function overlayMount(mountPoint: ByteString, source: ByteString, options: ByteString): ImageMount {
+function overlayMount(source: ByteString, options: ByteString): Omit<ImageMount, 'device' | 'mountPoint'> {
   const layers: ByteString[] = []
   let hasUpper = false
   // A comma in a path is \054 here, and one that was escaped with a backslash for mount(2) is \134\054.
@@ -65,7 +67,7 @@ function overlayMount(mountPoint: ByteString, source: ByteString, options: ByteS
     else if (key === 'lowerdir+' || key === 'datadir+') layers.push(value)
     else if (key === 'lowerdir') layers.push(...splitLayers(value))
   }
-  return { type: 'overlay', mountPoint, source, layers, hasUpper }
+  return { type: 'overlay', source, layers, hasUpper }
 }
 
 /** `a:b::c`: layers by colons, data-only ones after two; a backslash takes the next character as it is. */

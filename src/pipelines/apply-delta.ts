@@ -5,7 +5,6 @@
  */
 import type { Observable } from 'rxjs'
 import { formatError, naming, SluiceError, withContext } from '../errors.js'
-import { coldFrom } from '../flow/cold.js'
 import { resultOf } from '../flow/result-of.js'
 import type { Superblock } from '../formats/ostree/delta/superblock.js'
 import type { Repository } from '../repository/repository.js'
@@ -17,6 +16,7 @@ import type { StoredCommit } from '../stages/ostree/stored-commit.js'
 import { detachedSignatures } from '../stages/ostree-verify/detached-signatures.js'
 import { requireSignatures, type TrustedKeys } from '../stages/ostree-verify/verify.js'
 import type { SignatureVerdict } from '../stages/ostree-verify/verdict.js'
+import { onRepository } from './on-repository.js'
 import type { OstreePullEvent, OstreePullResult } from './ostree-events.js'
 import { ensureImage, findStoredCommit, registerCommit } from './register-commit.js'
 
@@ -37,17 +37,21 @@ export function applyDelta(
   path: string,
   options: ApplyDeltaOptions = {},
 ): Observable<OstreePullEvent> {
-  return coldFrom<OstreePullEvent>(async (emit, signal) => {
-    repository.ensureWritable()
-    const started = performance.now()
-    const delta = openDeltaFile(path)
-    try {
-      const result = await run({ repository, path, delta, options, emit, signal })
-      emit({ type: 'completed', result: { ...result, elapsedMs: performance.now() - started } })
-    } finally {
-      delta.close()
-    }
-  }, options.signal)
+  return onRepository<OstreePullEvent>(
+    repository,
+    async (emit, signal) => {
+      repository.ensureWritable()
+      const started = performance.now()
+      const delta = openDeltaFile(path)
+      try {
+        const result = await run({ repository, path, delta, options, emit, signal })
+        emit({ type: 'completed', result: { ...result, elapsedMs: performance.now() - started } })
+      } finally {
+        delta.close()
+      }
+    },
+    options.signal,
+  )
 }
 
 /** The promise form of `applyDelta`. */

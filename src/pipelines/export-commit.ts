@@ -10,7 +10,6 @@ import { naming, SluiceError, withContext } from '../errors.js'
 import type { OstreeId } from '../formats/ostree/ostree-id.js'
 import { isLibostreeRef } from '../formats/ostree/ref-name.js'
 import type { RepositoryMode } from '../formats/ostree/repository-config.js'
-import { coldFrom } from '../flow/cold.js'
 import { resultOf } from '../flow/result-of.js'
 import type { Repository } from '../repository/repository.js'
 import { stageObjects, type StagedObjects } from '../stages/ostree-export/stage-objects.js'
@@ -18,6 +17,7 @@ import { Staging } from '../stages/ostree-export/staging.js'
 import { openTarget } from '../stages/ostree-export/target-repository.js'
 import type { LocalRepository } from '../stages/ostree/local-repository.js'
 import type { StoredCommit } from '../stages/ostree/stored-commit.js'
+import { onRepository } from './on-repository.js'
 import { openOstreeCommit, storedCommitObject } from './ostree-commits.js'
 
 export interface OstreeExportOptions {
@@ -50,19 +50,23 @@ export type OstreeExportEvent =
 /** Subscribing starts the export, unsubscribing cancels it; the last event is `completed`. */
 export function exportOstree(repository: Repository, options: OstreeExportOptions): Observable<OstreeExportEvent> {
   const { source, path, reference, mode } = options
-  return coldFrom<OstreeExportEvent>(async (emit, signal) => {
-    if (reference !== undefined) checkReference(reference)
-    const stored = await openOstreeCommit(repository, source)
-    storedCommitObject(stored)
-    const target = openTarget(path, mode)
-    try {
-      const written = await writeObjects(repository, stored, target, { reference, emit, signal })
-      const result = { commit: stored.commit, tag: reference, mode: target.mode, written }
-      emit({ type: 'completed', result })
-    } catch (error) {
-      throw withContext(naming(error, path), `cannot export commit ${stored.commit}`)
-    }
-  }, options.signal)
+  return onRepository<OstreeExportEvent>(
+    repository,
+    async (emit, signal) => {
+      if (reference !== undefined) checkReference(reference)
+      const stored = await openOstreeCommit(repository, source)
+      storedCommitObject(stored)
+      const target = openTarget(path, mode)
+      try {
+        const written = await writeObjects(repository, stored, target, { reference, emit, signal })
+        const result = { commit: stored.commit, tag: reference, mode: target.mode, written }
+        emit({ type: 'completed', result })
+      } catch (error) {
+        throw withContext(naming(error, path), `cannot export commit ${stored.commit}`)
+      }
+    },
+    options.signal,
+  )
 }
 
 /** The promise form of `exportOstree`. */

@@ -6,7 +6,6 @@
  */
 import type { Observable } from 'rxjs'
 import { Breather } from '../flow/breather.js'
-import { coldFrom } from '../flow/cold.js'
 import { resultOf } from '../flow/result-of.js'
 import type { Repository } from '../repository/repository.js'
 import { imageCheck } from '../stages/check/check-image.js'
@@ -18,6 +17,7 @@ import { streamCheck } from '../stages/check/check-stream.js'
 import { Findings } from '../stages/check/findings.js'
 import type { DamagedObject } from '../stages/check/object-checker.js'
 import { checkObjects } from '../workers/check-objects.js'
+import { onRepository } from './on-repository.js'
 
 export interface FsckOptions {
   /** Leave the contents of objects alone. */
@@ -89,24 +89,32 @@ export type EmitProgress = (event: Extract<FsckEvent<never>, { type: 'progress' 
 
 /** Checks a repository. Subscribing starts, unsubscribing stops; the last event is `completed`. */
 export function fsck(repository: Repository, options: FsckOptions = {}): Observable<FsckEvent<FsckResult>> {
-  return coldFrom<FsckEvent<FsckResult>>(async (emit, signal) => {
-    const { result } = await examine(repository, options, emit, signal)
-    emit({ type: 'completed', result })
-  }, options.signal)
+  return onRepository<FsckEvent<FsckResult>>(
+    repository,
+    async (emit, signal) => {
+      const { result } = await examine(repository, options, emit, signal)
+      emit({ type: 'completed', result })
+    },
+    options.signal,
+  )
 }
 
 /** Checks a repository and the images that are tagged in it. */
 export function ociFsck(repository: Repository, options: OciFsckOptions = {}): Observable<FsckEvent<OciFsckResult>> {
-  return coldFrom<FsckEvent<OciFsckResult>>(async (emit, signal) => {
-    const { result: repo } = await examine(repository, { threads: options.threads }, emit, signal)
-    const images = new Findings()
-    const report = progressOf('oci images', emit)
-    await checkOciImages(repository, options.image, images, new Breather(signal), report)
-    const { checked, corrupted, errors } = images
-    const ok = repo.ok && errors.length === 0
-    const result = { ok, images_checked: checked, images_corrupted: corrupted, errors, repo }
-    emit({ type: 'completed', result })
-  }, options.signal)
+  return onRepository<FsckEvent<OciFsckResult>>(
+    repository,
+    async (emit, signal) => {
+      const { result: repo } = await examine(repository, { threads: options.threads }, emit, signal)
+      const images = new Findings()
+      const report = progressOf('oci images', emit)
+      await checkOciImages(repository, options.image, images, new Breather(signal), report)
+      const { checked, corrupted, errors } = images
+      const ok = repo.ok && errors.length === 0
+      const result = { ok, images_checked: checked, images_corrupted: corrupted, errors, repo }
+      emit({ type: 'completed', result })
+    },
+    options.signal,
+  )
 }
 
 /** The promise form of `fsck`. */

@@ -53,7 +53,7 @@ export function gc(repository: Repository, options: GcOptions = {}): Observable<
       if (options.dryRun !== true) await executePlan(repository, plan, emit, signal)
       emit({ type: 'completed', result: summarisePlan(plan) })
     }
-    if (options.dryRun === true) return run()
+    if (options.dryRun === true) return repository.during(run, signal)
     repository.ensureWritable()
     await repository.exclusively(run, signal)
   }, options.signal)

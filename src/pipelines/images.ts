@@ -1,6 +1,6 @@
 /** EROFS images of a repository: what they refer to, files in them, import, mount; and plain streams (repository.md §7). */
 import { closeSync } from 'node:fs'
-import { SluiceError } from '../errors.js'
+import { cancelled, SluiceError } from '../errors.js'
 import { fromByteString, utf8ByteString, type ByteString } from '../formats/bytes.js'
 import { objectPath, type ObjectId } from '../formats/digest.js'
 import { formatDumpLine } from '../formats/dumpfile/line.js'
@@ -45,12 +45,25 @@ export async function importImage(
   repository: Repository,
   bytes: AsyncIterable<Uint8Array>,
   name: string,
+  signal?: AbortSignal,
 ): Promise<ObjectId> {
   checkName(name, 'image name')
   repository.ensureWritable()
+  return repository.during(() => storeImage(repository, bytes, name, signal), signal)
+}
+
+async function storeImage(
+  repository: Repository,
+  bytes: AsyncIterable<Uint8Array>,
+  name: string,
+  signal: AbortSignal | undefined,
+): Promise<ObjectId> {
   const writer = repository.objects.begin()
   try {
-    for await (const piece of bytes) writer.write(piece)
+    for await (const piece of bytes) {
+      if (signal?.aborted === true) throw cancelled(signal)
+      writer.write(piece)
+    }
   } catch (error) {
     writer.abort()
     throw error
@@ -85,6 +98,7 @@ export function* dumpFiles(
   const root = loadErofsTree(openImage(repository, image), repository.algorithm)
   const references = countReferences(root)
   for (const file of files) {
+    if (file === '') throw new SluiceError('SLUICE_USAGE', 'the path of a file is empty')
     const path = utf8ByteString(file)
     const node = lookup(root, path)
     if (node.kind === 'leaf') {

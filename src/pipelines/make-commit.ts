@@ -48,6 +48,10 @@ export async function makeOstreeCommit(
   image: string,
   options: MakeCommitOptions = {},
 ): Promise<MadeCommit> {
+  return repository.during(() => makeCommit(repository, image, options), options.signal)
+}
+
+async function makeCommit(repository: Repository, image: string, options: MakeCommitOptions): Promise<MadeCommit> {
   const { reference, subject = '', timestamp = now(), parity = false, signal } = options
   if (reference !== undefined) checkRefName(reference)
   repository.ensureWritable()

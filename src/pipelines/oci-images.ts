@@ -53,13 +53,21 @@ function taggedDigest(repository: Repository, encodedTag: string): Digest | unde
 
 /** Resolves a tag, or `@digest`, to the digest that it means. */
 export function resolveImageName(repository: Repository, name: string): Digest {
-  if (name.startsWith('@')) return parseDigest(name.slice(1))
+  if (name.startsWith('@')) return statedDigest(name.slice(1))
   checkTag(name)
   const digest = taggedDigest(repository, encodeTag(name))
   if (digest !== undefined) return digest
   throw new SluiceError('SLUICE_NOT_FOUND', `OCI reference not found: ${name}`, {
     hint: '"sluice oci images" lists the tags of this repository',
   })
+}
+
+function statedDigest(text: string): Digest {
+  try {
+    return parseDigest(text)
+  } catch (error) {
+    throw new SluiceError('SLUICE_USAGE', (error as Error).message, { cause: error })
+  }
 }
 
 /** Opens the image whose manifest has `digest`; both documents are checked against their digests. */

@@ -6,7 +6,7 @@ import type { Digest, ObjectId } from '../formats/digest.js'
 import { contentType } from '../formats/splitstream/format.js'
 import { dumpTarEntry } from '../formats/tar/dump.js'
 import { defaults } from '../options.js'
-import { streamName } from '../repository/names.js'
+import { checkName, streamName } from '../repository/names.js'
 import type { OpenStream, Repository } from '../repository/repository.js'
 import { readLayerEntries } from '../stages/erofs/image-tree.js'
 import { mergeStream, streamParts } from '../stages/splitstream/read.js'
@@ -105,11 +105,14 @@ export async function importTarLayer(
   name?: string,
   signal?: AbortSignal,
 ): Promise<ObjectId> {
+  if (name !== undefined) checkName(name, 'layer name')
   repository.ensureWritable()
-  const stream =
-    repository.streams.objectOf(streamName.layer(diffId)) ?? (await importTar(repository, diffId, tar, signal))
-  if (name !== undefined) repository.streams.linkRef(name, streamName.layer(diffId))
-  return stream
+  return repository.during(async () => {
+    const stream =
+      repository.streams.objectOf(streamName.layer(diffId)) ?? (await importTar(repository, diffId, tar, signal))
+    if (name !== undefined) repository.streams.linkRef(name, streamName.layer(diffId))
+    return stream
+  }, signal)
 }
 
 async function importTar(

@@ -10,7 +10,6 @@ import { naming, SluiceError, withContext } from '../errors.js'
 import type { ObjectId } from '../formats/digest.js'
 import { imageLayers, isContainerImage, type ImageLayer } from '../formats/oci/image-layers.js'
 import { checkTag, encodeTag } from '../formats/oci/tag-name.js'
-import { coldFrom } from '../flow/cold.js'
 import { resultOf } from '../flow/result-of.js'
 import type { ErofsVersion } from '../repository/metadata.js'
 import { imageRefName, streamName } from '../repository/names.js'
@@ -21,6 +20,7 @@ import type { ImageSource, ResolvedManifest } from '../stages/fetch/image-source
 import { noObjects } from '../stages/object/object-batch.js'
 import { encodeImageDocuments, registerImage, type ImageDocuments } from '../stages/splitstream/image-documents.js'
 import type * as FetchLayers from './fetch-layers.js'
+import { onRepository } from './on-repository.js'
 import { pullMeters, type PullEvent, type PullResult } from './pull-events.js'
 import type { PullOptions, PullRun } from './pull-run.js'
 
@@ -36,27 +36,31 @@ export function pullOci(
   openSource: () => Promise<ImageSource>,
   options: PullOptions,
 ): Observable<PullEvent> {
-  return coldFrom<PullEvent>(async (emit, signal) => {
-    checkTag(options.tag)
-    ensureTakesImages(repository)
-    // Every layer listens to it, and there may be more than ten at a time.
-    setMaxListeners(0, signal)
-    const source = await openSource()
-    const stages = pullMeters('image', options.onSpan)
-    for (const text of warningsOf(source, options)) emit({ type: 'warning', text })
-    const telling = setInterval(() => emit({ type: 'stages', stages }), STAGES_INTERVAL_MS)
-    try {
-      const objects = { ...noObjects(), inlineBytes: 0 }
-      const result = await run({ repository, source, options, emit, signal, stages, objects })
-      emit({ type: 'stages', stages })
-      emit({ type: 'completed', result })
-    } catch (error) {
-      throw withContext(naming(error, source.description), 'cannot pull')
-    } finally {
-      clearInterval(telling)
-      await source.close()
-    }
-  }, options.signal)
+  return onRepository<PullEvent>(
+    repository,
+    async (emit, signal) => {
+      checkTag(options.tag)
+      ensureTakesImages(repository)
+      // Every layer listens to it, and there may be more than ten at a time.
+      setMaxListeners(0, signal)
+      const source = await openSource()
+      const stages = pullMeters('image', options.onSpan)
+      for (const text of warningsOf(source, options)) emit({ type: 'warning', text })
+      const telling = setInterval(() => emit({ type: 'stages', stages }), STAGES_INTERVAL_MS)
+      try {
+        const objects = { ...noObjects(), inlineBytes: 0 }
+        const result = await run({ repository, source, options, emit, signal, stages, objects })
+        emit({ type: 'stages', stages })
+        emit({ type: 'completed', result })
+      } catch (error) {
+        throw withContext(naming(error, source.description), 'cannot pull')
+      } finally {
+        clearInterval(telling)
+        await source.close()
+      }
+    },
+    options.signal,
+  )
 }
 
 /** The promise form of `pullOci`. */

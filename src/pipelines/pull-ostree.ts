@@ -10,7 +10,6 @@ import { naming, SluiceError, withContext } from '../errors.js'
 import { ObjectCollection } from '../formats/ostree/object-collection.js'
 import { isOstreeId, parseOstreeId, type OstreeId } from '../formats/ostree/ostree-id.js'
 import { checkKeptRefName, checkRefName, commitStreamName, streamRefName } from '../formats/ostree/ref-name.js'
-import { coldFrom } from '../flow/cold.js'
 import { resultOf } from '../flow/result-of.js'
 import { defaults } from '../options.js'
 import type { Repository } from '../repository/repository.js'
@@ -21,6 +20,7 @@ import type { OstreeSource } from '../stages/ostree/source.js'
 import { readStoredCommit, type StoredCommit } from '../stages/ostree/stored-commit.js'
 import { openEngine } from '../workers/open-engine.js'
 import { pullDeltaObjects, type DeltaObjects } from './delta-objects.js'
+import { onRepository } from './on-repository.js'
 import type { OstreePullEvent, OstreePullOptions, OstreePullResult } from './ostree-events.js'
 import { pullParents } from './pull-parents.js'
 import { requireTrustedCommit } from './require-trusted-commit.js'
@@ -46,22 +46,26 @@ export function pullOstree(
   openSource: () => Promise<OstreeSource>,
   options: OstreePullOptions,
 ): Observable<OstreePullEvent> {
-  return coldFrom<OstreePullEvent>(async (emit, signal) => {
-    if (!isOstreeId(options.ref)) checkRefName(options.ref)
-    repository.ensureWritable()
-    // Every request listens to it, and there are more than ten.
-    setMaxListeners(0, signal)
-    const source = await openSource()
-    try {
-      const fetched = { metadata: 0, files: 0, deltaParts: 0 }
-      const result = await run({ repository, source, options, emit, signal, objects: noObjects(), fetched })
-      emit({ type: 'completed', result })
-    } catch (error) {
-      throw withContext(naming(error, source.description), 'cannot pull')
-    } finally {
-      await source.close()
-    }
-  }, options.signal)
+  return onRepository<OstreePullEvent>(
+    repository,
+    async (emit, signal) => {
+      if (!isOstreeId(options.ref)) checkRefName(options.ref)
+      repository.ensureWritable()
+      // Every request listens to it, and there are more than ten.
+      setMaxListeners(0, signal)
+      const source = await openSource()
+      try {
+        const fetched = { metadata: 0, files: 0, deltaParts: 0 }
+        const result = await run({ repository, source, options, emit, signal, objects: noObjects(), fetched })
+        emit({ type: 'completed', result })
+      } catch (error) {
+        throw withContext(naming(error, source.description), 'cannot pull')
+      } finally {
+        await source.close()
+      }
+    },
+    options.signal,
+  )
 }
 
 /** The promise form of `pullOstree`. */

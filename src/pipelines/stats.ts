@@ -79,6 +79,10 @@ export interface RepositoryStats {
  * @throws SluiceError as a collection: for a dangling ref, and a root or stream that cannot be read.
  */
 export async function measureRepository(repository: Repository, options: StatsOptions = {}): Promise<RepositoryStats> {
+  return repository.during(() => measure(repository, options), options.signal)
+}
+
+async function measure(repository: Repository, options: StatsOptions): Promise<RepositoryStats> {
   const breather = new Breather(options.signal)
   try {
     const table = new DigestTable(repository.algorithm)

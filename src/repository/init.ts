@@ -15,7 +15,7 @@ import {
 import { join } from 'node:path'
 import { errnoOf, ioError, SluiceError, withContext } from '../errors.js'
 import { digestLength, type HashAlgorithm } from '../formats/digest.js'
-import { lock } from '../native/lock.js'
+import { lock, type LockOptions } from '../native/lock.js'
 import { readDirectory } from './category.js'
 import { makeDirectories, randomSuffix } from './links.js'
 import { formatMetadata, newMetadata, parseMetadata, type ErofsVersion, type Metadata } from './metadata.js'
@@ -34,6 +34,9 @@ export interface InitOptions {
   readonly resetMetadata?: boolean
   /** Accept a repository of the same algorithm, whatever its EROFS versions; upgrade an old one. */
   readonly ensure?: boolean
+  readonly signal?: AbortSignal
+  /** Called before waiting, with `resetMetadata`, for others that have the repository open. */
+  readonly onWait?: () => void
 }
 
 export type InitResult = 'created' | 'exists' | 'upgraded'
@@ -63,7 +66,7 @@ export function loadMetadata(path: string): Metadata | undefined {
  */
 export async function initRepository(path: string, options: InitOptions): Promise<InitResult> {
   makeRepositoryDirectory(path)
-  if (options.resetMetadata === true) await resetMetadata(path)
+  if (options.resetMetadata === true) await resetMetadata(path, options)
   const wanted = newMetadata(options.algorithm, options.erofsVersion)
   const present = loadMetadata(path)
   if (present !== undefined) return acceptPresent(path, present, wanted, options)
@@ -72,8 +75,9 @@ export async function initRepository(path: string, options: InitOptions): Promis
     if (upgraded.algorithm !== options.algorithm) throw otherAlgorithm(path, upgraded, options)
     return 'upgraded'
   }
-  writeMetadata(path, wanted, !options.insecure)
-  return 'created'
+  return writeMetadata(path, wanted, !options.insecure)
+    ? 'created'
+    : acceptPresent(path, loadMetadata(path)!, wanted, options)
 }
 
 /** Makes the directory of a repository, with its parents. */
@@ -106,10 +110,10 @@ function otherAlgorithm(path: string, present: Metadata, options: InitOptions): 
 }
 
 /** Removes everything but the objects, while nobody else has the repository open. */
-async function resetMetadata(path: string): Promise<void> {
+async function resetMetadata(path: string, { signal, onWait }: LockOptions): Promise<void> {
   const directory = openSync(path, 'r')
   try {
-    await lock(directory, 'exclusive')
+    await lock(directory, 'exclusive', { ...(signal && { signal }), ...(onWait && { onWait }) })
     for (const name of ['streams', 'images', METADATA_FILE]) rmSync(join(path, name), { recursive: true, force: true })
   } catch (error) {
     throw ioError(error, `cannot reset repository ${path}`)
@@ -118,8 +122,8 @@ async function resetMetadata(path: string): Promise<void> {
   }
 }
 
-/** Writes meta.json so that it is there whole or not at all; it must not exist. */
-function writeMetadata(path: string, metadata: Metadata, secure: boolean): void {
+/** Writes meta.json so that it is there whole or not at all. False if somebody else has meanwhile made one. */
+function writeMetadata(path: string, metadata: Metadata, secure: boolean): boolean {
   const temporary = join(path, `.${METADATA_FILE}-${randomSuffix()}`)
   try {
     const fd = openSync(temporary, 'wx', 0o644)
@@ -131,11 +135,21 @@ function writeMetadata(path: string, metadata: Metadata, secure: boolean): void 
       closeSync(fd)
     }
     sealMetadata(temporary, metadata.algorithm, secure)
-    linkSync(temporary, join(path, METADATA_FILE))
+    return linkUnlessThere(temporary, join(path, METADATA_FILE))
   } catch (error) {
     throw withContext(error, `cannot initialise repository ${path}`)
   } finally {
     if (existsSync(temporary)) unlinkSync(temporary)
+  }
+}
+
+function linkUnlessThere(existing: string, path: string): boolean {
+  try {
+    linkSync(existing, path)
+    return true
+  } catch (error) {
+    if (errnoOf(error) === 'EEXIST') return false
+    throw error
   }
 }
 
@@ -151,7 +165,9 @@ export function upgradeOldRepository(path: string, allowed: boolean): Metadata {
     })
   }
   if (!allowed) {
-    throw new SluiceError('SLUICE_REPOSITORY', `repository ${path} has no meta.json and may not be upgraded`, { hint })
+    throw new SluiceError('SLUICE_REPOSITORY', `repository ${path} has no meta.json and may not be upgraded`, {
+      hint: 'leave out --no-upgrade',
+    })
   }
   const sample = firstObject(path)
   if (sample === undefined) {
@@ -162,8 +178,7 @@ export function upgradeOldRepository(path: string, allowed: boolean): Metadata {
     )
   }
   const metadata = newMetadata(sample.algorithm, 1)
-  writeMetadata(path, metadata, hasVerity(sample.path))
-  return metadata
+  return writeMetadata(path, metadata, hasVerity(sample.path)) ? metadata : loadMetadata(path)!
 }
 
 function firstObject(path: string): { path: string; algorithm: HashAlgorithm } | undefined {

@@ -1,11 +1,11 @@
 /** An open composefs repository: its metadata, its lock, and the stores inside (repository.md §2). */
-import { accessSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs'
+import { accessSync, constants, fstatSync, openSync, readSync, realpathSync, statSync } from 'node:fs'
 import { errnoOf, ioError, SluiceError } from '../errors.js'
 import type { HashAlgorithm, ObjectId } from '../formats/digest.js'
 import type { ByteString } from '../formats/bytes.js'
 import { readSplitstream, type Splitstream } from '../formats/splitstream/read.js'
 import { syncFileSystem } from '../native/durability.js'
-import { lock, lockingAvailable } from '../native/lock.js'
+import { lock, lockingAvailable, unlock, type LockMode, type LockOptions } from '../native/lock.js'
 import { closeQuietly } from './close-quietly.js'
 import { LinkCategory } from './category.js'
 import { loadMetadata, METADATA_FILE, upgradeOldRepository } from './init.js'
@@ -21,6 +21,8 @@ import { ObjectStore } from './objects.js'
 import { PartStore } from './parts/part-store.js'
 import { isSecure, VerityPolicy } from './verity-policy.js'
 
+export type OnWait = (wanted: LockMode) => void
+
 export interface OpenOptions {
   /** Treat the repository as insecure even if its meta.json has fs-verity. */
   readonly insecure?: boolean
@@ -33,8 +35,11 @@ export interface OpenOptions {
   /** EROFS version of new images instead of the repository's own. */
   readonly erofsVersion?: ErofsVersion
   readonly signal?: AbortSignal
-  /** Called if the lock is held by a collection, before waiting for it. */
-  readonly onWait?: () => void
+  /**
+   * Called before waiting for the lock: for the shared one because garbage is being collected, for the exclusive one because
+   * others have the repository open.
+   */
+  readonly onWait?: OnWait
 }
 
 /** Why a directory cannot be written, by the errno of `access`. */
@@ -53,6 +58,7 @@ export interface OpenStream extends Splitstream {
 }
 
 export class Repository implements Disposable {
+  /** Absolute and without symbolic links: neither a change of directory nor of a link leads to another repository. */
   readonly path: string
   readonly metadata: Metadata
   readonly objects: ObjectStore
@@ -63,12 +69,19 @@ export class Repository implements Disposable {
   readonly erofsFormats: ErofsFormats
   /** Whether every object must have fs-verity. */
   readonly secure: boolean
-  /** The descriptor that holds the lock; -1 once closed. */
+  /** The descriptor that holds the lock; -1 once given up. */
   #directory: number
+  #isClosed = false
+  /** Operations that have not ended. */
+  #underWay = 0
+  /** Of those, what has the exclusive lock, or waits for it. The handle's own gives way to it. */
+  #exclusive = 0
+  readonly #onWait: OnWait | undefined
 
   private constructor(path: string, directory: number, metadata: Metadata, options: OpenOptions, secure: boolean) {
     this.path = path
     this.#directory = directory
+    this.#onWait = options.onWait
     this.metadata = metadata
     this.secure = secure
     this.erofsFormats =
@@ -86,10 +99,12 @@ export class Repository implements Disposable {
   }
 
   /** Opens a repository and holds its shared lock until `close`. Waits while another process collects garbage. */
-  static async open(path: string, options: OpenOptions = {}): Promise<Repository> {
-    const directory = openDirectory(path)
+  static async open(given: string, options: OpenOptions = {}): Promise<Repository> {
+    const directory = openDirectory(given)
     try {
-      if (lockingAvailable()) await lock(directory, 'shared', options)
+      const path = realPath(given, directory)
+      if (lockingAvailable()) await lock(directory, 'shared', lockOptions('shared', options))
+      ensureSame(path, directory)
       const metadata = loadMetadata(path) ?? upgradeOldRepository(path, options.upgrade ?? true)
       if (options.algorithm !== undefined && options.algorithm !== metadata.algorithm) {
         throw new SluiceError(
@@ -112,8 +127,10 @@ export class Repository implements Disposable {
     return this.metadata.algorithm
   }
 
-  /** Gives the lock up. May be called again. */
+  /** Gives the lock up as soon as nothing is under way; nothing new begins. May be called again. */
   close(): void {
+    this.#isClosed = true
+    if (this.#underWay > 0) return
     const directory = this.#directory
     this.#directory = -1
     if (directory >= 0) closeQuietly(directory)
@@ -129,6 +146,7 @@ export class Repository implements Disposable {
    * @throws SluiceError `SLUICE_READ_ONLY`
    */
   ensureWritable(): void {
+    this.#ensureOpen()
     const unknown = unknownReadOnlyFlags(this.metadata)
     if (unknown.length > 0) {
       throw new SluiceError(
@@ -150,20 +168,26 @@ export class Repository implements Disposable {
     await syncFileSystem(this.path, this.#directory)
   }
 
-  /** Runs `work` under the exclusive lock: nobody else has the repository open. */
+  /** Runs `work` while nobody collects garbage, by this handle or another. */
+  async during<T>(work: () => Promise<T> | T, signal?: AbortSignal): Promise<T> {
+    return this.#counted(() => this.#locked('shared', work, signal))
+  }
+
+  /** Runs `work` under the exclusive lock: nobody else has the repository open, and nothing is under way by this handle. */
   async exclusively<T>(work: () => Promise<T> | T, signal?: AbortSignal): Promise<T> {
     if (!lockingAvailable()) {
       throw new SluiceError('SLUICE_NATIVE', 'the repository cannot be locked: native code is off or missing', {
         hint: 'unset SLUICE_NATIVE, or run this where ffi-rs has a binary for the platform',
       })
     }
-    await lock(this.#directory, 'exclusive', signal === undefined ? {} : { signal })
-    try {
-      return await work()
-    } finally {
-      // A downgrade never waits: nobody else holds the lock.
-      await lock(this.#directory, 'shared')
-    }
+    return this.#counted(async () => {
+      if (this.#exclusive++ === 0) unlock(this.#directory)
+      try {
+        return await this.#locked('exclusive', work, signal)
+      } finally {
+        if (--this.#exclusive === 0) await this.#lockAgain()
+      }
+    })
   }
 
   /**
@@ -211,6 +235,72 @@ export class Repository implements Disposable {
     if (id === undefined) throw new SluiceError('SLUICE_NOT_FOUND', `image not found: ${name}`)
     return id
   }
+
+  /** Runs `work` under a lock of its own. */
+  async #locked<T>(mode: LockMode, work: () => Promise<T> | T, signal: AbortSignal | undefined): Promise<T> {
+    const descriptor = openDirectory(this.path)
+    try {
+      const onWait = this.#onWait
+      if (lockingAvailable()) await lock(descriptor, mode, lockOptions(mode, { signal, onWait }))
+      ensureSame(this.path, this.#directory)
+      return await work()
+    } finally {
+      closeQuietly(descriptor)
+    }
+  }
+
+  async #lockAgain(): Promise<void> {
+    await lock(this.#directory, 'shared')
+    // Others may have come meanwhile, and would wait for it.
+    if (this.#exclusive > 0) unlock(this.#directory)
+  }
+
+  /** The lock of the handle is kept until `work` has ended, closed or not. */
+  async #counted<T>(work: () => Promise<T>): Promise<T> {
+    this.#ensureOpen()
+    this.#underWay++
+    try {
+      return await work()
+    } finally {
+      this.#underWay--
+      if (this.#isClosed) this.close()
+    }
+  }
+
+  #ensureOpen(): void {
+    if (this.#isClosed) throw new SluiceError('SLUICE_USAGE', `repository ${this.path} was closed`)
+  }
+}
+
+function lockOptions(
+  mode: LockMode,
+  { signal, onWait }: { readonly signal?: AbortSignal | undefined; readonly onWait?: OnWait | undefined },
+): LockOptions {
+  return { ...(signal && { signal }), ...(onWait && { onWait: () => onWait(mode) }) }
+}
+
+/** The path to work by. One that Node cannot spell, as it is not UTF-8, stays as it was given. */
+function realPath(path: string, directory: number): string {
+  try {
+    const real = realpathSync(path)
+    return isAt(real, directory) ? real : path
+  } catch {
+    return path
+  }
+}
+
+/** The lock is on what is open, the work goes by the path. @throws SluiceError `SLUICE_REPOSITORY` */
+function ensureSame(path: string, directory: number): void {
+  if (isAt(path, directory)) return
+  throw new SluiceError('SLUICE_REPOSITORY', `${path} is not the repository any more that was opened there`, {
+    hint: 'it was moved or replaced meanwhile: try again',
+  })
+}
+
+function isAt(path: string, directory: number): boolean {
+  const there = statSync(path, { throwIfNoEntry: false })
+  const { dev, ino } = fstatSync(directory)
+  return there !== undefined && there.dev === dev && there.ino === ino
 }
 
 /** There is none, or none that is to be seen; anything else is trouble with the disk. */

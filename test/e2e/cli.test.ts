@@ -1,13 +1,16 @@
 /** The command line as a process: output, exit statuses, and the same repository with and without native code. */
 import assert from 'node:assert/strict'
+import { exec } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { promisify } from 'node:util'
 import { sluice } from '../helpers/cli.js'
 import { layerTar, serveImage } from '../helpers/pull.js'
 import { startRegistry } from '../helpers/registry-client.js'
 import { temporaryDirectory } from '../helpers/temporary.js'
+import { projectRoot } from '../helpers/vectors.js'
 
 const tars = [layerTar('base'), layerTar('app')]
 
@@ -192,4 +195,67 @@ test('--hardlink does not take the reference for its value', async (t) => {
   const refused = await run('--hardlink=all', 'containers-storage:app', 'mine')
   assert.equal(refused.status, 2)
   assert.match(refused.stderr, /Allowed choices are sealed, insecure/)
+})
+
+test('several at once make one repository', async (t) => {
+  for (let round = 0; round < 3; round++) {
+    const repo = join(temporaryDirectory(t), 'repo')
+    const made = await Promise.all(Array.from({ length: 6 }, () => sluice(['--repo', repo, 'init', '--insecure'])))
+    assert.deepEqual(
+      made.map(({ status, stderr }) => [status, stderr]),
+      made.map(() => [0, '']),
+    )
+    assert.equal(made.filter(({ stdout }) => stdout.startsWith('Initialized')).length, 1)
+    assert.deepEqual(readdirSync(repo), ['meta.json'])
+  }
+})
+
+test('SLUICE_REPO counts where no repository is named, and not if it is empty', async (t) => {
+  const folder = temporaryDirectory(t)
+  const repo = join(folder, 'of the variable')
+  const env = { SLUICE_REPO: repo, HOME: folder }
+  assert.equal((await sluice(['init', '--insecure'], { env })).status, 0)
+  assert.equal((await sluice(['images'], { env })).status, 0)
+  const mine = join(folder, '.var/lib/composefs')
+  for (const variable of [repo, '']) {
+    const { stderr } = await sluice(['--user', 'images'], { env: { ...env, SLUICE_REPO: variable } })
+    assert.match(stderr, new RegExp(`cannot open repository ${mine}: ENOENT`))
+  }
+  assert.equal((await sluice(['--repo', repo, '--user', 'images'], { env })).status, 2)
+})
+
+test('--hash and --algorithm may not contradict each other', async (t) => {
+  const repo = join(temporaryDirectory(t), 'repo')
+  const init = (...args: string[]) => sluice(['--repo', repo, '--hash', 'sha256', 'init', '--insecure', ...args])
+  assert.equal((await init('--algorithm', 'fsverity-sha512-12')).status, 2)
+  assert.match((await init()).stdout, /fsverity-sha256-12/)
+})
+
+test('output that gets nowhere is never a success', async (t) => {
+  const repo = join(temporaryDirectory(t), 'repo')
+  const run = (command: string) => promisify(exec)(`${command}; echo "\${PIPESTATUS[0]}"`, { shell: '/bin/bash' })
+  const command = `"${process.execPath}" "${join(projectRoot, 'bin/sluice.js')}" --repo "${repo}"`
+  assert.equal((await sluice(['--repo', repo, 'init', '--insecure'])).status, 0)
+
+  const full = await run(`${command} fsck > /dev/full`)
+  assert.match(full.stderr, /^Error: standard output: ENOSPC/)
+  assert.equal(full.stdout, '7\n')
+
+  const registry = await startRegistry(t)
+  serveImage(registry, 'v1', tars)
+  const reference = `docker://${registry.host}/app:v1`
+  const pulled = await run(
+    `${command} pull --json --no-tls-verify --platform linux/amd64 ${reference} mine | exec 0<&-`,
+  )
+  assert.equal(pulled.stdout, '141\n')
+})
+
+test('a layer whose name is refused is not read', async (t) => {
+  const repo = join(temporaryDirectory(t), 'repo')
+  assert.equal((await sluice(['--repo', repo, 'init', '--insecure'])).status, 0)
+  const tar = tars[0]
+  const diffId = `sha256:${createHash('sha256').update(tar).digest('hex')}`
+  const { status } = await sluice(['--repo', repo, 'oci', 'import-layer', diffId, '../y'], { input: tar })
+  assert.equal(status, 2)
+  assert.deepEqual(readdirSync(repo), ['meta.json'])
 })

@@ -100,7 +100,7 @@ describe('commands', { skip: missing(...mountTools, 'flock') }, () => {
 
   test('files inside an image are described the same', async () => {
     const { composefs_erofs: image } = await repository.json<{ composefs_erofs: string }>('oci', 'inspect', 'rich')
-    const files = ['/usr/lib/size-64', '/usr/lib/size-65', '/etc', '/bin', '/var/lib/null', '/usr/bin/ping']
+    const files = ['/usr/lib/size-64', '/usr/lib/size-65', '/etc', '/etc/', '/bin', '/var/lib/null', '/usr/bin/ping']
     for (const file of files) await sameOutput(['--repo', repository.path, 'dump-files', image, file])
     for (const file of files.slice(0, 2)) {
       await sameOutput(['--repo', repository.path, 'dump-files', '--backing-path-only', image, file])

@@ -78,7 +78,11 @@ test('the mount table alone tells which image it is, unless a writable layer hid
     const { repository: tool, images, mountPoint } = await mountAndUntag(name, options)
     using repository = await Repository.open(tool.path, { insecure: true })
     const all = new Set(Object.values(images))
-    const find = () => [...findMountedImages(repository, all, { mounts: listImageMounts(), loopFiles: [] })].sort()
+    // As older versions name mounts, by their tag: an id would tell at once.
+    const table = () => listImageMounts().map((mount) => ({ ...mount, source: 'composefs:kept' }))
+    const find = () => [...findMountedImages(repository, all, { mounts: table(), loopFiles: [] })].sort()
+    const named = findMountedImages(repository, all, { mounts: listImageMounts(), loopFiles: [] })
+    assert.deepEqual([...named], [images['kept']], 'by the id in its name')
     assert.deepEqual(find(), name === 'gc-table' ? [images['kept']] : [...all].sort())
     await runOk('mount', ['-t', 'tmpfs', 'cover', mountPoint])
     assert.deepEqual(find(), [...all].sort(), 'something else lies over the mount')

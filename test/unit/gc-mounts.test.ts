@@ -27,20 +27,34 @@ test('the mount table is read with all its escapes', () => {
   const overlay = { type: 'overlay', hasUpper: false }
   const erofs = { type: 'erofs', hasUpper: false, layers: [] }
   assert.deepEqual(parseImageMounts(table), [
-    { ...overlay, mountPoint: '/mnt/6.18', source: 'composefs:node', layers: ['/', '/srv/repo/objects'] },
-    { ...overlay, mountPoint: '/mnt/6.6', source: 'composefs:x', layers: ['/proc/self/fd/12', '/proc/self/fd/13'] },
+    {
+      ...overlay,
+      mountPoint: '/mnt/6.18',
+      device: '0:39',
+      source: 'composefs:node',
+      layers: ['/', '/srv/repo/objects'],
+    },
+    {
+      ...overlay,
+      mountPoint: '/mnt/6.6',
+      device: '0:40',
+      source: 'composefs:x',
+      layers: ['/proc/self/fd/12', '/proc/self/fd/13'],
+    },
     {
       ...overlay,
       mountPoint: '/mnt/with space\\',
+      device: '0:41',
       source: `composefs:${id}`,
       layers: ['/run/.erofs', '/srv/a:b\\', '/srv/c,d'],
       hasUpper: true,
     },
-    { ...erofs, mountPoint: '/mnt/erofs', source: '/dev/loop0' },
-    { ...erofs, mountPoint: '/mnt/file', source: `/srv/my repo/objects/ab/${id.slice(2)}` },
+    { ...erofs, mountPoint: '/mnt/erofs', device: '7:0', source: '/dev/loop0' },
+    { ...erofs, mountPoint: '/mnt/file', device: '0:42', source: `/srv/my repo/objects/ab/${id.slice(2)}` },
     {
       ...overlay,
       mountPoint: '/var/lib/docker/merged',
+      device: '0:43',
       source: 'overlay',
       layers: ['l/AAA', 'l/BBB'],
       hasUpper: true,
@@ -50,7 +64,7 @@ test('the mount table is read with all its escapes', () => {
 
 test('lines that are none of a mount table are passed over', () => {
   assert.deepEqual(parseImageMounts('\n-\n- - - - - - -\n1 2 3 4 5 6 7 -\n1 2 3 4 5 6 - overlay'), [
-    { type: 'overlay', mountPoint: '5', source: '', layers: [], hasUpper: false },
+    { type: 'overlay', mountPoint: '5', device: '3', source: '', layers: [], hasUpper: false },
   ])
 })
 
@@ -71,6 +85,7 @@ function storeImages(repository: Repository): { small: ObjectId; twin: ObjectId;
 const mount = (facts: Partial<ImageMount>): ImageMount => ({
   type: 'overlay',
   mountPoint: '/nonexistent',
+  device: '0:99',
   source: 'composefs:name',
   layers: [],
   hasUpper: false,
@@ -93,7 +108,12 @@ test('an image is found by its id, by a loop device, or is one of all', async (t
   assert.deepEqual(find([mount({ source: `composefs:${id}`, layers: ['/', objects] })]), [], 'of another repository')
   assert.deepEqual(find([mount({ layers: ['/', objects] })]), everything)
   assert.deepEqual(find([mount({ layers: ['/', `${alias}/objects/.`] })]), everything, 'by another path')
-  assert.deepEqual(find([mount({ layers: ['/', '/srv/objects'] })]), [])
+  assert.deepEqual(find([mount({ layers: ['/', '/usr'] })]), [])
+  assert.deepEqual(
+    find([mount({ layers: ['/', '/nonexistent/objects'] })]),
+    everything,
+    'of a repository that was moved',
+  )
   assert.deepEqual(find([mount({ layers: ['/proc/self/fd/3', '/proc/self/fd/4'] })]), everything)
   assert.deepEqual(find([mount({ source: 'overlay', layers: ['l/A', 'l/B'], hasUpper: true })]), [])
   assert.deepEqual(find([mount({ type: 'erofs', source: repository.objects.path(large) })]), [large])

@@ -2,7 +2,7 @@ import { Argument, Command, Option } from 'commander'
 import type { HashAlgorithm } from '../../index.js'
 import { SluiceError } from '../../errors.js'
 import { defaults } from '../../options.js'
-import { globalsOf, repositoryPath } from '../globals.js'
+import { globalsOf, repositoryPath, tellWait } from '../globals.js'
 import { print } from '../output.js'
 
 interface InitFlags {
@@ -24,7 +24,15 @@ export function initCommand(): Command {
       const { verityAlgorithmName } = await import('../../index/values.js')
       const globals = globalsOf(command)
       const target = path ?? repositoryPath(globals)
-      const algorithm = algorithmOf(flags.algorithm, globals.hash, parseAlgorithmName)
+      const stated = algorithmOf(flags.algorithm, parseAlgorithmName)
+      const isExplicit = command.getOptionValueSource('algorithm') === 'cli'
+      if (isExplicit && globals.hash !== undefined && globals.hash !== stated) {
+        throw new SluiceError(
+          'SLUICE_USAGE',
+          `--hash ${globals.hash} and --algorithm ${flags.algorithm} contradict each other`,
+        )
+      }
+      const algorithm = globals.hash ?? stated
       const insecure = globals.insecure ?? false
       const result = await initRepository(target, {
         algorithm,
@@ -32,6 +40,7 @@ export function initCommand(): Command {
         erofsVersion: globals.erofsVersion ?? defaults.erofsVersion,
         resetMetadata: flags.resetMetadata ?? false,
         ensure: flags.ensure ?? false,
+        onWait: tellWait,
       })
       if (result === 'exists') {
         const kept = flags.ensure === true ? ' (existing configuration preserved)' : ''
@@ -46,16 +55,10 @@ export function initCommand(): Command {
     })
 }
 
-function algorithmOf(
-  name: string,
-  hash: HashAlgorithm | undefined,
-  parse: (name: string) => HashAlgorithm,
-): HashAlgorithm {
-  let algorithm: HashAlgorithm
+function algorithmOf(name: string, parse: (name: string) => HashAlgorithm): HashAlgorithm {
   try {
-    algorithm = parse(name)
+    return parse(name)
   } catch (error) {
     throw new SluiceError('SLUICE_USAGE', `unknown algorithm ${name}`, { cause: error })
   }
-  return hash ?? algorithm
 }

@@ -18,6 +18,7 @@ function withMountOptions(command: Command): Command {
     .option('--upperdir <dir>', 'writable layer; needs --workdir')
     .option('--workdir <dir>', 'work directory of the writable layer')
     .option('--read-write', 'mount writable; needs --upperdir')
+    .option('--foreground', 'stay until it is unmounted; for FUSE')
     .addOption(new Option('--fuse <when>', 'through FUSE').choices(['auto', 'yes', 'no']).default('auto'))
 }
 
@@ -53,15 +54,14 @@ export function ociMountCommand(): Command {
     const options = mountOptions(dir, flags)
     await withRepository(self, async (repository) => {
       const { storedImageId } = await import('../../index/content.js')
-      await mount(repository, storedImageId(repository, name), name, options)
+      const id = storedImageId(repository, name)
+      await mount(repository, id, id, options)
     })
   })
 }
 
 export function ostreeMountCommand(): Command {
-  const command = new Command('mount')
-    .argument('<source>', 'ref, id of a commit, or the beginning of one')
-    .option('--foreground', 'stay until it is unmounted; for FUSE')
+  const command = new Command('mount').argument('<source>', 'ref, id of a commit, or the beginning of one')
   return withMountOptions(command).action(async (source: string, dir: string, flags: MountFlags, self: Command) => {
     const options = mountOptions(dir, flags)
     await withRepository(self, async (repository) => {

@@ -8,7 +8,7 @@ import { formatDumpLine, formatHardlinkLine, type DumpLine } from './line.js'
  * The lines of a tree, without newlines: depth first, names in byte order, further names of a leaf as hard link lines
  * that name the first one.
  *
- * @param path absolute path of `directory`; `/` for a root.
+ * @param path absolute path of `directory`, with a slash at its end or without; `/` for a root.
  * @param references names of each leaf; they may lie outside `directory`.
  */
 export function* writeDumpfile(
@@ -19,7 +19,7 @@ export function* writeDumpfile(
   const printed = new Map<Leaf, ByteString>()
   const stack: { readonly path: ByteString; readonly names: [ByteString, TreeNode][]; next: number }[] = []
   yield formatDumpLine(dumpLine(path, directory, 0))
-  stack.push({ path: path === '/' ? '' : path, names: sortedEntries(directory), next: 0 })
+  stack.push({ path: path.replace(/\/$/, ''), names: sortedEntries(directory), next: 0 })
   for (let open = stack.at(-1); open !== undefined; open = stack.at(-1)) {
     const entry = open.names[open.next++]
     if (entry === undefined) {

@@ -50,16 +50,20 @@ function namedImage(algorithm: HashAlgorithm, source: ByteString): ObjectId | un
 
 /**
  * Whether the mount reads from this repository. Kernels before 6.13 show layers as descriptors of the process that mounted
- * them, which say nothing any more; others mount an image from a descriptor.
+ * them, which say nothing any more; others mount an image from a descriptor; and a repository may have been moved since.
  */
 function belongsTo(repository: Repository, { type, source, layers }: ImageMount): 'yes' | 'no' | 'perhaps' {
   if (type === 'erofs') return isUnclear(source) ? 'perhaps' : 'no'
   if (layers.some((layer) => isSameFile(layer, repository.objects.directory))) return 'yes'
-  return source.startsWith('composefs') && layers.some(isUnclear) ? 'perhaps' : 'no'
+  return source.startsWith('composefs') && layers.some((layer) => isUnclear(layer) || isGone(layer)) ? 'perhaps' : 'no'
 }
 
 function isUnclear(path: ByteString): boolean {
   return path.startsWith('/proc/') || !path.startsWith('/')
+}
+
+function isGone(path: ByteString): boolean {
+  return unlessFails(() => statSync(fromByteString(path))) === undefined
 }
 
 function isSameFile(path: ByteString, other: string): boolean {
@@ -71,9 +75,21 @@ function isSameFile(path: ByteString, other: string): boolean {
 const fileSystemNumbers = { overlay: 0x794c7630, erofs: 0xe0f5e1e2 } as const
 
 /** Bytes of the mounted image; undefined if the mount does not tell, or another one lies over it. */
-function imageSize({ type, mountPoint, hasUpper }: ImageMount): number | undefined {
-  const facts = hasUpper ? undefined : unlessFails(() => statfsSync(fromByteString(mountPoint)))
+function imageSize({ type, mountPoint, device, hasUpper }: ImageMount): number | undefined {
+  const path = fromByteString(mountPoint)
+  const isUppermost = deviceOf(path) === device
+  const facts = hasUpper || !isUppermost ? undefined : unlessFails(() => statfsSync(path))
   return facts?.type === fileSystemNumbers[type] ? facts.blocks * facts.bsize : undefined
+}
+
+/** `major:minor` of the file system at `path`. */
+function deviceOf(path: Buffer): string | undefined {
+  const stat = unlessFails(() => statSync(path, { bigint: true }))
+  if (stat === undefined) return undefined
+  const { dev } = stat
+  const major = ((dev >> 8n) & 0xfffn) | ((dev >> 32n) & ~0xfffn)
+  const minor = (dev & 0xffn) | ((dev >> 12n) & ~0xffn & 0xffffffffn)
+  return `${major}:${minor}`
 }
 
 function sizeOf(repository: Repository, id: ObjectId): number | undefined {
