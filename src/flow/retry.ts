@@ -41,11 +41,9 @@ export class RetryBudget {
     this.#failures++
     if (!(error instanceof SluiceError) || !error.retryable || this.#failures >= this.#policy.tries) throw error
     const demanded = error.details[RETRY_AFTER_DETAIL]
-    const delay =
-      typeof demanded === 'number'
-        ? Math.min(demanded, this.#policy.maxRetryAfterMs)
-        : backoff(this.#policy, this.#failures)
-    await sleep(delay, signal)
+    const least = typeof demanded === 'number' ? Math.min(demanded, this.#policy.maxRetryAfterMs) : 0
+    // A clock that is fast makes a date one in the past: what is demanded lengthens the pause and never takes it away.
+    await sleep(Math.max(least, backoff(this.#policy, this.#failures)), signal)
   }
 }
 

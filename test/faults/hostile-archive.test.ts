@@ -281,3 +281,11 @@ test('an oci-archive: with a size that no number is, or beyond its end', { timeo
     await refused(openArchiveFiles(path, never), 'SLUICE_FORMAT', /not a tar archive/)
   }
 })
+
+test('an archive that is a pipe or a device is refused at once', async (t) => {
+  const pipe = join(temporaryDirectory(t), 'pipe')
+  execFileSync('mkfifo', [pipe])
+  for (const path of [pipe, '/dev/zero', '/']) {
+    await refused(openArchiveFiles(path, never), 'SLUICE_FORMAT', /not a regular file/)
+  }
+})

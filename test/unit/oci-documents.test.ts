@@ -74,6 +74,25 @@ test('a manifest: what is required, what is kept, what is ignored', () => {
   )
 })
 
+test('a key that is there twice is refused, at any depth and in any spelling', () => {
+  const manifest = (more: string) =>
+    Buffer.from(`{"schemaVersion":2,"config":${JSON.stringify(descriptor)},"layers":[]${more}}`)
+  assert.equal(
+    parseManifest(manifest(',"annotations":{"a,{\\"a":"a","b":"a"},"x":[{"a":1},{"a":1}]'), 'm').layers.length,
+    0,
+  )
+  for (const [more, key] of [
+    [',"layers":[]', 'layers'],
+    [',"l\\u0061yers":[]', 'layers'],
+    [',"x":{"y":[[],{"z":{"a":[1,2]},"a":"b","a":"c"}]}', 'a'],
+  ]) {
+    assert.throws(
+      () => parseManifest(manifest(more), 'm'),
+      fails('SLUICE_FORMAT', new RegExp(`"${key}" is there twice`)),
+    )
+  }
+})
+
 test('documents that are no JSON, too large, or HTML', () => {
   assert.throws(() => parseManifest(Buffer.from('{'), 'm'), fails('SLUICE_FORMAT', /not a JSON document/))
   assert.throws(() => parseManifest(Buffer.from([0x22, 0xff, 0x22]), 'm'), fails('SLUICE_FORMAT', /not a JSON/))

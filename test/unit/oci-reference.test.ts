@@ -116,4 +116,10 @@ test('redaction of URLs and texts', () => {
     'see https://h/a?sig=*** and Bearer ***',
   )
   assert.equal(redactText('quay.io/a:t@sha256:abc stays'), 'quay.io/a:t@sha256:abc stays')
+  for (const text of ['docker://bob:s3cr/et@host/a:1', '"bob:s3cr/et@host/a:1"', 'http://bob:s3/c@r/et@host:80']) {
+    assert.equal(redactText(text), text.replace(/bob:.*@/, '***@'))
+    assert.equal(redactUrl(text.replaceAll('"', '')), text.replaceAll('"', '').replace(/bob:.*@/, '***@'))
+  }
+  assert.equal(redactText(`bob:pw@host/a@sha256:${'0'.repeat(64)}`), `***@host/a@sha256:${'0'.repeat(64)}`)
+  assert.equal(redactText('docker://host:5000/a:1@sha256:00'), 'docker://host:5000/a:1@sha256:00')
 })

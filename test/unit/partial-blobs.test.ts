@@ -163,3 +163,19 @@ test(
     assert.equal(partNames(repository), undefined)
   },
 )
+
+test('a full disk ends the keeping of parts for what is under way then, and not for later', (t) => {
+  const store = new PartStore(temporaryDirectory(t), 'sha256')
+  const [first, second] = [1, 2].map((n) => store.tryTake(requestFor(n, 3 * SMALLEST_PART))!)
+  store.giveUp()
+  first.release()
+  const kept = (n: number): boolean => {
+    const { part, release } = store.tryTake(requestFor(n, 3 * SMALLEST_PART))!
+    const isKept = part.append(Buffer.alloc(SMALLEST_PART)) !== undefined
+    release()
+    return isKept
+  }
+  assert.equal(kept(3), false)
+  second.release()
+  assert.equal(kept(4), true)
+})

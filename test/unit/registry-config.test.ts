@@ -4,6 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { SluiceError, type ErrorCode } from '../../src/errors.js'
+import { RetryBudget } from '../../src/flow/retry.js'
 import { completeName, formatRegistryName, parseNameParts } from '../../src/formats/oci/registry-name.js'
 import { enforcePolicy, parsePolicy, pathScopes, registryScopes } from '../../src/stages/fetch/policy.js'
 import { parseChallenges } from '../../src/stages/fetch/registry/challenge.js'
@@ -248,11 +249,31 @@ test('challenges: quoting, several at once, unknown schemes', () => {
   assert.equal(parse(`Bearer ${'a="'.repeat(20_000)}`).length > 0, true)
 })
 
+test('a proxy that is no URL is told without what it is', () => {
+  const environment = { HTTPS_PROXY: 'http://alice:s3cr/et@proxy:3128' }
+  assert.throws(
+    () => proxyFor(new URL('https://x/'), environment),
+    (error: SluiceError) => error.code === 'SLUICE_CONFIG' && !/s3cr|alice/.test(`${error.message}${error.hint}`),
+  )
+})
+
+test('what a server demands lengthens the pause before the next attempt, and never takes it away', async () => {
+  const policy = { tries: 3, baseDelayMs: 60, maxDelayMs: 60, maxRetryAfterMs: 150 }
+  const pauseAfter = async (retryAfterMs: number): Promise<number> => {
+    const start = performance.now()
+    const error = new SluiceError('SLUICE_HTTP', 'wait', { retryable: true, details: { retryAfterMs } })
+    await new RetryBudget(policy).spend(error, AbortSignal.timeout(60_000))
+    return performance.now() - start
+  }
+  assert.ok((await pauseAfter(0)) >= 29)
+  assert.ok((await pauseAfter(3_600_000)) >= 149)
+})
+
 test('Retry-After in seconds and as a date', () => {
   const now = Date.parse('2026-01-01T00:00:00Z')
   assert.equal(parseRetryAfter('7', now), 7000)
   assert.equal(parseRetryAfter('Thu, 01 Jan 2026 00:00:30 GMT', now), 30_000)
   assert.equal(parseRetryAfter('Wed, 31 Dec 2025 23:59:00 GMT', now), 0)
-  assert.equal(parseRetryAfter('soon', now), undefined)
+  for (const odd of ['soon', '5.5', '-1', '+5', '1 Jan 2026']) assert.equal(parseRetryAfter(odd, now), undefined)
   assert.equal(parseRetryAfter(undefined, now), undefined)
 })

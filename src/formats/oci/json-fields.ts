@@ -118,19 +118,49 @@ export class JsonFields {
  * Parses `bytes` as a JSON object.
  *
  * @param document name of the document for errors, such as "manifest sha256:…".
- * @throws SluiceError `SLUICE_FORMAT` above `MAX_DOCUMENT_BYTES`, or if it is not an object in UTF-8 JSON.
+ * @throws SluiceError `SLUICE_FORMAT` above `MAX_DOCUMENT_BYTES`, or if it is not an object in UTF-8 JSON, or an object in it
+ *   has a key twice.
  */
 export function parseJsonObject(bytes: Uint8Array, document: string): JsonFields {
   if (bytes.length > MAX_DOCUMENT_BYTES) {
     throw formatError(document, `${bytes.length} bytes; no such document is larger than ${MAX_DOCUMENT_BYTES}`)
   }
+  let text: string
   let value: unknown
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes))
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    value = JSON.parse(text)
   } catch (cause) {
     throw formatError(document, `not a JSON document${looksLikeHtml(bytes) ? ' but an HTML page' : ''}`, { cause })
   }
-  return new JsonFields(value, document)
+  const fields = new JsonFields(value, document)
+  const twice = repeatedKey(text)
+  if (twice !== undefined) throw fields.error(`the field ${JSON.stringify(twice)} is there twice`)
+  return fields
+}
+
+/**
+ * The first key that an object has more than once: some tools take the first value, some the last, and would see two images
+ * under one digest. @param text JSON.
+ */
+function repeatedKey(text: string): string | undefined {
+  /** Of each object that is open its keys so far; undefined for an array. */
+  const open: (Set<string> | undefined)[] = []
+  let isKey = false
+  for (const [token] of text.matchAll(/"(?:[^"\\]+|\\.)*"|[[\]{},]/g)) {
+    if (token === '{') open.push(new Set())
+    else if (token === '[') open.push(undefined)
+    else if (token === '}' || token === ']') open.pop()
+    else if (token !== ',') {
+      const key = isKey ? (JSON.parse(token) as string) : undefined
+      if (key !== undefined && open.at(-1)!.has(key)) return key
+      if (key !== undefined) open.at(-1)!.add(key)
+      isKey = false
+      continue
+    }
+    isKey = (token === '{' || token === ',') && open.at(-1) !== undefined
+  }
+  return undefined
 }
 
 /** Whether this is the page of a login portal, proxy or web server rather than a document. */

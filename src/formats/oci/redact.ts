@@ -8,8 +8,9 @@ const harmlessParameters = new Set(['service', 'scope', 'n', 'last', 'artifactTy
 /** The URL without user information, fragment, and values of query parameters (signatures of blob stores are there). */
 export function redactUrl(url: string | URL): string {
   const text = String(url)
-  if (!URL.canParse(text)) return redactUserInfo(text)
-  const copy = new URL(text)
+  const copy = URL.canParse(text) ? new URL(text) : undefined
+  // `user:password@…` parses, too, with the user for its scheme.
+  if (copy === undefined || copy.host === '') return redactUserInfo(text)
   copy.username = ''
   copy.password = ''
   copy.hash = ''
@@ -22,7 +23,21 @@ export function redactUrl(url: string | URL): string {
 /** `user:password@` before a host name, also in texts that are no URL, such as image references. */
 function redactUserInfo(text: string): string {
   // Begins only where a run begins: tried at every character, 64 KiB without a @ would take six seconds.
-  return text.replaceAll(/(?<![^\s/@])[^\s/@]+@(?!sha\d+:)/g, (run) => (/[^:]:[^@]/.test(run) ? '***@' : run))
+  const run = /(?<![^\s/@])[^\s/@]+@(?!sha\d+:)/g
+  return text.replaceAll(/\S+/g, redactWord).replaceAll(run, (run) => (hasPassword(run) ? '***@' : run))
+}
+
+const hasPassword = (text: string): boolean => /[^:]:[^@]/.test(text)
+
+/** Up to the last `@` that is not that of a digest: a password with a slash is what makes a text no URL. */
+function redactWord(word: string): string {
+  let at = word.length
+  do at = at === 0 ? -1 : word.lastIndexOf('@', at - 1)
+  while (at >= 0 && /^@sha\d+:/.test(word.slice(at, at + 10)))
+  if (at < 0) return word
+  const scheme = word.slice(0, at).indexOf('://')
+  const start = scheme < 0 ? word.search(/[^"'(<[{]/) : scheme + 3
+  return hasPassword(word.slice(start, at + 1)) ? `${word.slice(0, start)}***${word.slice(at)}` : word
 }
 
 /** Free text, for instance from a server: URLs are redacted, authorization values and user information replaced. */

@@ -94,6 +94,8 @@ export class PartStore {
     this.#taken.set(stream, part)
     const release = () => {
       this.#taken.delete(stream)
+      // That the disk was full is news of one run.
+      if (this.#taken.size === 0) this.#isFull = false
       lock.release()
       removeEmptyPartsDirectory(this.#root)
     }

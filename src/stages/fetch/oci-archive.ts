@@ -5,6 +5,7 @@
  * decompressed to a temporary file that has no name, never to memory: an image is larger than that.
  */
 import { randomUUID } from 'node:crypto'
+import { constants } from 'node:fs'
 import { open, unlink, type FileHandle } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, posix } from 'node:path'
@@ -24,9 +25,7 @@ interface Extent {
 
 /** Opens an archive and finds its entries. */
 export async function openArchiveFiles(path: string, signal: AbortSignal): Promise<LayoutFiles> {
-  const compressed = await open(path, 'r').catch((error: unknown) => {
-    throw ioError(error, path)
-  })
+  const compressed = await openFile(path)
   const handle = await uncompressed(compressed, path, signal)
   try {
     const entries = await indexEntries(handle, path, signal)
@@ -47,6 +46,16 @@ export async function openArchiveFiles(path: string, signal: AbortSignal): Promi
     await handle.close()
     throw error
   }
+}
+
+async function openFile(path: string): Promise<FileHandle> {
+  // Opening a pipe would wait for somebody to write to it, for ever.
+  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((error: unknown) => {
+    throw ioError(error, path)
+  })
+  if ((await handle.stat()).isFile()) return handle
+  await handle.close()
+  throw formatError(path, 'not a regular file', { hint: 'an archive is not read in its order: save it first' })
 }
 
 /** The archive itself, or what it decompresses to; takes over the handle. */

@@ -52,11 +52,14 @@ function explain(body: Uint8Array): string {
   }
 }
 
+/** The form of dates in HTTP; what else JavaScript takes for a date, such as 5.5, is none. */
+const HTTP_DATE = /^\w{3}, \d{2} \w{3} \d{4} \d{2}:\d{2}:\d{2} GMT$/
+
 /** Retry-After in milliseconds: seconds or a date; undefined if absent or neither. */
 export function parseRetryAfter(value: string | undefined, now: number): number | undefined {
   if (value === undefined) return undefined
   if (/^\s*\d+\s*$/.test(value)) return Number(value) * 1000
-  const date = Date.parse(value)
+  const date = HTTP_DATE.test(value.trim()) ? Date.parse(value) : Number.NaN
   return Number.isNaN(date) ? undefined : Math.max(0, date - now)
 }
 

@@ -1,7 +1,6 @@
 /** Which proxy a URL goes through: HTTPS_PROXY, HTTP_PROXY and NO_PROXY, also in lower case. */
 import { BlockList, isIP } from 'node:net'
 import { SluiceError } from '../../../errors.js'
-import { redactUrl } from '../../../formats/oci/redact.js'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
@@ -13,7 +12,10 @@ export function proxyFor(url: URL, environment: Environment): string | undefined
   if (isExcluded(url, firstSet(environment, ['NO_PROXY', 'no_proxy']) ?? '')) return undefined
   const withScheme = proxy.includes('://') ? proxy : `http://${proxy}`
   if (!URL.canParse(withScheme)) {
-    throw new SluiceError('SLUICE_CONFIG', `${names[0]} is not a URL: ${redactUrl(proxy)}`)
+    // Most often because of a character in its password: what it is would be no secret any more.
+    throw new SluiceError('SLUICE_CONFIG', `${names[0]} is not a URL`, {
+      hint: 'percent-encode what is special in its user name and password, such as / and @',
+    })
   }
   return withScheme
 }
