@@ -2,7 +2,7 @@
  * The one error type of Sluice and the closed table of its codes.
  *
  * A code is stable: scripts and callers match it, never the message. The table also gives each family its exit status
- * (the README's table is generated from it).
+ * (the table of docs/errors.md is generated from it).
  */
 import { constants } from 'node:os'
 
@@ -105,6 +105,13 @@ export class SluiceError extends Error {
 /** A malformed document, archive, stream or image; `format` is the name of the format. */
 export function formatError(format: string, message: string, options?: SluiceErrorOptions): SluiceError {
   return new SluiceError('SLUICE_FORMAT', `${format}: ${message}`, options)
+}
+
+const damage: ReadonlySet<ErrorCode> = new Set(['SLUICE_CORRUPT', 'SLUICE_FORMAT', 'SLUICE_COMPRESSION'])
+
+/** Whether the error says that content is damaged; others, such as a missing permission, say nothing of it. */
+export function isDamage(error: unknown): boolean {
+  return error instanceof SluiceError && damage.has(error.code)
 }
 
 /** Wraps `cause` with where it happened; a `SluiceError` keeps its code, hint and details. */

@@ -211,6 +211,7 @@ export class ObjectWriter {
   readonly #temporary: TemporaryObject
   #hasher: VerityHasher | undefined
   #sharing: Sharing | undefined
+  #replaces = false
 
   /** @param written has the content already. */
   constructor(store: ObjectStore, written?: WrittenFile) {
@@ -222,6 +223,11 @@ export class ObjectWriter {
   /** Has the object share the blocks of `file`, if possible; `write` is called with the same content all the same. */
   share(file: SharedFile): void {
     this.#sharing = file.cloneTo(this.#temporary.fd) ? 'reflinked' : undefined
+  }
+
+  /** Has it stored even if an object of its name is there, which may be damaged. */
+  replaceStored(): void {
+    this.#replaces = true
   }
 
   /** For positioned writes from any thread, until `commit` or `abort` closes it. */
@@ -251,7 +257,7 @@ export class ObjectWriter {
     const size = givenSize ?? hasher.size
     const id = givenId ?? hasher.digest()
     try {
-      if (this.#store.isStored(id, size)) {
+      if (!this.#replaces && this.#store.isStored(id, size)) {
         this.#temporary.discard()
         return { id, size, isNew: false }
       }

@@ -1,6 +1,6 @@
 /** What a repository already holds of an image, trusted only as far as it was looked at. */
 import { createHash } from 'node:crypto'
-import { SluiceError } from '../errors.js'
+import { isDamage, SluiceError } from '../errors.js'
 import { digestHashName, type Digest, type ObjectId } from '../formats/digest.js'
 import { contentType } from '../formats/splitstream/format.js'
 import type { ObjectTable } from '../formats/splitstream/read.js'
@@ -34,7 +34,7 @@ export function hasDigest(bytes: Uint8Array, digest: Digest): boolean {
 /**
  * A stored manifest or config.
  *
- * @throws SluiceError `SLUICE_NOT_FOUND` if there is none, `SLUICE_CORRUPT` or `SLUICE_FORMAT` if it is damaged.
+ * @throws SluiceError `SLUICE_NOT_FOUND` if there is none; if it is damaged, one that `isDamage` knows.
  */
 export function readStoredDocument(
   repository: Repository,
@@ -119,5 +119,5 @@ function unlessDamaged<T>(find: () => T): T | undefined {
 
 /** Whether something stored is missing or damaged by this error, and so to be pulled again (design.md §9.10). */
 export function saysDamaged(error: unknown): boolean {
-  return error instanceof SluiceError && ['SLUICE_NOT_FOUND', 'SLUICE_CORRUPT', 'SLUICE_FORMAT'].includes(error.code)
+  return isDamage(error) || (error instanceof SluiceError && error.code === 'SLUICE_NOT_FOUND')
 }

@@ -1,7 +1,7 @@
 /** Pulls of the ostree vectors from local repositories: the reference's images, references and counts (vectors/ostree/README.md). */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { readlinkSync, rmSync } from 'node:fs'
+import { readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { objectPath, type HashAlgorithm } from '../../src/formats/digest.js'
 import type { OstreeId } from '../../src/formats/ostree/ostree-id.js'
@@ -136,6 +136,26 @@ test('a commit whose image is gone gets it back; one that lacks an object is pul
   const repaired = await pull(repository, archive, { ref: 'alpha/main' })
   assert.deepEqual([repaired.image, objectsLine(repaired)], [image, '17 metadata + 40 files fetched'])
   assert.equal(repository.objects.has(externals.at(0)), true)
+})
+
+test('a commit whose stream is damaged is pulled again, and sound from then on', async (t) => {
+  const source = unpackOstree(t, 'bare-user-only')
+  const { ref, commit } = expected.modes['bare-user-only']
+  const repository = await temporaryRepository(t)
+  const { image } = await pull(repository, source, { ref })
+  const path = repository.objects.path(repository.streams.objectOf(commitStreamName(commit as OstreeId))!)
+  const sound = readFileSync(path)
+  const frame = sound.lastIndexOf(Buffer.from([0x28, 0xb5, 0x2f, 0xfd]))
+  // The magic number, a section's place, the first object's id, the frame, its block, and the last entropy-coded bits.
+  const places = { magic: 0, section: 40, frame, block: frame + 7, tables: frame + 9, end: sound.length - 100 }
+  for (const [place, at] of Object.entries(places)) {
+    const damaged = Buffer.from(sound)
+    damaged[at] ^= 0xff
+    writeFileSync(path, damaged)
+    const again = await pull(repository, source, { ref })
+    assert.deepEqual([again.image, again.fetched.files > 0], [image, true], place)
+    assert.ok(readFileSync(path).equals(sound), place)
+  }
 })
 
 test('without parity the names of xattrs are right, and other images are the same', async (t) => {

@@ -1,5 +1,5 @@
 /** Where the files are that have given contents. */
-import { SluiceError } from '../../errors.js'
+import { isDamage } from '../../errors.js'
 import { displayByteString } from '../../formats/bytes.js'
 import type { ObjectId } from '../../formats/digest.js'
 import { loadErofsTree } from '../../formats/erofs/load.js'
@@ -46,7 +46,7 @@ function unlessUnreadable(load: () => Directory): Directory | undefined {
   try {
     return load()
   } catch (error) {
-    if (error instanceof SluiceError && ['SLUICE_FORMAT', 'SLUICE_CORRUPT'].includes(error.code)) return undefined
+    if (isDamage(error)) return undefined
     throw error
   }
 }

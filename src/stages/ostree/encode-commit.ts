@@ -23,6 +23,8 @@ export async function encodeCommit(store: ObjectStore, payload: CommitPayload): 
     storeWith: async (image) => {
       const pieces = await encode([[IMAGE_REF, image]])
       const object = store.begin()
+      // What is there was of no use, or nobody would store it.
+      object.replaceStored()
       for (const piece of pieces) object.write(piece)
       return object.commit().id
     },

@@ -154,8 +154,7 @@ class SummaryLoader {
         stream.close()
       }
     } catch (error) {
-      const isUnpackable = error instanceof SluiceError && error.code === 'SLUICE_COMPRESSION'
-      if (isUnpackable || saysDamaged(error)) return undefined
+      if (saysDamaged(error)) return undefined
       throw error
     }
   }

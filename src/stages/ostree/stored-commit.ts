@@ -31,7 +31,8 @@ export interface StoredCommit extends CommitObjects {
 /**
  * Reads the stream `name`: `ostree-commit-…` or `refs/ostree/…`.
  *
- * @throws SluiceError `SLUICE_NOT_FOUND` if there is none, `SLUICE_FORMAT` or `SLUICE_CORRUPT` if it is damaged.
+ * @throws SluiceError `SLUICE_NOT_FOUND` if there is none; `SLUICE_FORMAT`, `SLUICE_CORRUPT` or `SLUICE_COMPRESSION` if it is
+ * damaged.
  */
 export async function readStoredCommit(
   repository: Repository,

@@ -1,15 +1,12 @@
 /** Which images and streams lack something: objects of their own, or what one of those lacks that they name. */
 import { existsSync } from 'node:fs'
-import { SluiceError } from '../../errors.js'
+import { isDamage } from '../../errors.js'
 import type { ObjectId } from '../../formats/digest.js'
 import { ObjectTable, type Splitstream } from '../../formats/splitstream/read.js'
 import type { Breather } from '../../flow/breather.js'
 import { haveAllObjects } from '../../repository/object-presence.js'
 import type { Repository } from '../../repository/repository.js'
 import { readImage, readStream } from '../walk/references.js'
-
-/** Codes of errors that say that the content is damaged; others, such as a missing permission, do not. */
-const damageCodes = new Set(['SLUICE_CORRUPT', 'SLUICE_FORMAT', 'SLUICE_COMPRESSION'])
 
 /** @param lost objects that are damaged. */
 export async function findIncompleteImages(
@@ -84,7 +81,7 @@ function unlessDamaged<T>(read: () => T): T | 'damaged' | undefined {
   try {
     return read()
   } catch (error) {
-    return error instanceof SluiceError && damageCodes.has(error.code) ? 'damaged' : undefined
+    return isDamage(error) ? 'damaged' : undefined
   }
 }
 
