@@ -1,12 +1,10 @@
 /**
- * Byte strings and a bounds-checked cursor.
+ * Byte strings.
  *
  * Names, link targets, xattr keys and values are bytes, not text. They are held as `ByteString`: a JavaScript string in
  * which every code unit is one byte (latin1). V8 stores it one byte a character, `<` compares it in byte order, and it
  * works as a Map key, none of which a Uint8Array does.
  */
-import { SluiceError } from '../errors.js'
-
 /** A string whose code units are all 0..255, each one byte. */
 export type ByteString = string
 
@@ -51,13 +49,4 @@ export function asBuffer(bytes: Uint8Array): Buffer {
 export function copyBytes(target: Buffer, source: Uint8Array, at: number): void {
   // Without bytes to fill with it would be filled with zeros.
   if (source.length > 0) target.fill(source, at, at + source.length)
-}
-
-/** Little-endian u64 at `offset` as a number; refuses values above 2^53 - 1. */
-export function readU64(bytes: Buffer, offset: number, what: string): number {
-  const value = bytes.readBigUInt64LE(offset)
-  if (value > BigInt(Number.MAX_SAFE_INTEGER)) {
-    throw new SluiceError('SLUICE_FORMAT', `${what} is out of range: ${value}`)
-  }
-  return Number(value)
 }

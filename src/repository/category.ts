@@ -1,5 +1,5 @@
 /** The two link directories of a repository, `images/` and `streams/`, with their `refs/` (repository.md §2.5, §2.6). */
-import { lstatSync, readdirSync, readlinkSync, unlinkSync, type Dirent } from 'node:fs'
+import { readdirSync, readlinkSync, unlinkSync, type Dirent } from 'node:fs'
 import { join } from 'node:path'
 import { errnoOf, ioError, SluiceError } from '../errors.js'
 import { objectIdFromPath, objectPath, type HashAlgorithm, type ObjectId } from '../formats/digest.js'
@@ -11,24 +11,6 @@ export interface Ref {
   readonly name: string
   /** The first-level entry it points to: the last component of the link's text. */
   readonly entry: string
-}
-
-/** A thing found where a link should be. */
-export interface OddEntry {
-  /** Relative to the category. */
-  readonly path: string
-  /** As the reference names file types: `RegularFile`, `Directory`, … */
-  readonly fileType: string
-}
-
-export function fileTypeName(entry: Dirent<string | Buffer>): string {
-  if (entry.isFile()) return 'RegularFile'
-  if (entry.isDirectory()) return 'Directory'
-  if (entry.isFIFO()) return 'Fifo'
-  if (entry.isSocket()) return 'Socket'
-  if (entry.isBlockDevice()) return 'BlockDevice'
-  if (entry.isCharacterDevice()) return 'CharacterDevice'
-  return entry.isSymbolicLink() ? 'Symlink' : 'Unknown'
 }
 
 export class LinkCategory {
@@ -98,8 +80,8 @@ export class LinkCategory {
     return target === undefined ? undefined : lastComponent(target)
   }
 
-  /** All refs below `refs/<prefix>`, sorted by name; `odd` gets what is neither link nor directory. */
-  refs(prefix = '', odd?: (entry: OddEntry) => void): Ref[] {
+  /** All refs below `refs/<prefix>`, sorted by name; what is neither link nor directory is left out. */
+  refs(prefix = ''): Ref[] {
     const found: Ref[] = []
     const walk = (directory: string): void => {
       for (const entry of readDirectory(this.path('refs', directory))) {
@@ -108,7 +90,6 @@ export class LinkCategory {
           const target = this.#readLink(`refs/${name}`)
           if (target !== undefined) found.push({ name, entry: lastComponent(target) })
         } else if (entry.isDirectory()) walk(name)
-        else odd?.({ path: `refs/${name}`, fileType: fileTypeName(entry) })
       }
     }
     walk(prefix)
@@ -140,9 +121,4 @@ export function readDirectory(path: string): Dirent[] {
     if (errnoOf(error) === 'ENOENT') return []
     throw ioError(error, `cannot list ${path}`)
   }
-}
-
-/** Whether a path exists, itself and not what it may link to. */
-export function entryExists(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false }) !== undefined
 }

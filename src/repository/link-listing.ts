@@ -6,7 +6,6 @@
 import { readdirSync, readlinkSync, realpathSync, statSync, type Dirent, type Stats } from 'node:fs'
 import { errnoOf, ioError } from '../errors.js'
 import { displayByteString, fromByteString, toByteString, utf8ByteString, type ByteString } from '../formats/bytes.js'
-import { fileTypeName } from './category.js'
 import type { Category } from './names.js'
 
 export interface LinkEntry {
@@ -58,6 +57,16 @@ function list(root: string, directory: ByteString): LinkEntry[] {
       }
     })
     .sort((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+function fileTypeName(entry: Dirent<Buffer>): string {
+  if (entry.isFile()) return 'RegularFile'
+  if (entry.isDirectory()) return 'Directory'
+  if (entry.isFIFO()) return 'Fifo'
+  if (entry.isSocket()) return 'Socket'
+  if (entry.isBlockDevice()) return 'BlockDevice'
+  if (entry.isCharacterDevice()) return 'CharacterDevice'
+  return entry.isSymbolicLink() ? 'Symlink' : 'Unknown'
 }
 
 function readLink(root: string, path: ByteString): ByteString {

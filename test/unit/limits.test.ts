@@ -301,7 +301,7 @@ const limits: readonly Limit[] = [
     row: 'document in a descriptor, before it is fetched',
     code: 'SLUICE_FORMAT',
     most: 4 << 20,
-    run: (size) => checkDocumentSize({ mediaType: '', digest: parseDigest(`sha256:${id}`), size }, undefined, 'here'),
+    run: (size) => checkDocumentSize({ mediaType: '', digest: parseDigest(`sha256:${id}`), size }, 'here'),
   },
   {
     row: 'image name',

@@ -76,13 +76,6 @@ export function readZlibHeader(variant: Uint8Array): ArchiveFileHeader {
   return { ...header, size: Number(length) }
 }
 
-/** A regular header without prefix. @throws SluiceError `SLUICE_FORMAT` */
-export function readRegularHeader(variant: Uint8Array): FileHeader {
-  const header = ofMembers(readValue(regularType, variant))
-  checkFileHeader(header)
-  return header
-}
-
 export interface SizedZlibHeader {
   readonly header: ArchiveFileHeader
   /** The header with its prefix, as it came: what commit streams store. */

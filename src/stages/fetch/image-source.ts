@@ -41,8 +41,6 @@ export interface BlobOptions {
 
 export interface DocumentOptions {
   readonly signal: AbortSignal
-  /** Refuse larger ones; at most and by default 4 MiB. */
-  readonly maxBytes?: number
 }
 
 export interface ManifestOptions {
@@ -71,7 +69,7 @@ export interface ImageSource {
    * completes only after size and digest were found right; it fails as soon as more bytes than the descriptor states arrive.
    */
   blob(descriptor: Descriptor, options: BlobOptions): AsyncIterable<Uint8Array>
-  /** A small blob in one piece, verified. */
+  /** A blob of at most 4 MiB in one piece, verified. */
   document(descriptor: Descriptor, options: DocumentOptions): Promise<Buffer>
   close(): Promise<void>
 }

@@ -36,8 +36,8 @@ export class OciLayoutSource implements ImageSource {
     return resolveManifest(await read(chosen), chosen.digest, chosen.mediaType, where)
   }
 
-  async document(descriptor: Descriptor, { signal, maxBytes }: DocumentOptions): Promise<Buffer> {
-    checkDocumentSize(descriptor, maxBytes, this.description)
+  async document(descriptor: Descriptor, { signal }: DocumentOptions): Promise<Buffer> {
+    checkDocumentSize(descriptor, this.description)
     return collect(this.blob(descriptor, { signal }))
   }
 

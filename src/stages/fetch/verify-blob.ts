@@ -98,12 +98,11 @@ function checkDigest(digest: Digest, hex: string, where: string): void {
 }
 
 /** Refuses documents that are larger than any document is, before a byte of them is fetched. */
-export function checkDocumentSize({ digest, size }: Descriptor, maxBytes: number | undefined, where: string): void {
-  const limit = Math.min(maxBytes ?? MAX_DOCUMENT_BYTES, MAX_DOCUMENT_BYTES)
-  if (size <= limit) return
+export function checkDocumentSize({ digest, size }: Descriptor, where: string): void {
+  if (size <= MAX_DOCUMENT_BYTES) return
   throw new SluiceError(
     'SLUICE_FORMAT',
-    `${where}: document ${digest} has ${size} bytes, more than the limit of ${limit}`,
+    `${where}: document ${digest} has ${size} bytes, more than the limit of ${MAX_DOCUMENT_BYTES}`,
   )
 }
 

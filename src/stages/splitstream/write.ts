@@ -3,7 +3,7 @@ import type { ByteString } from '../../formats/bytes.js'
 import type { ObjectId } from '../../formats/digest.js'
 import { ChunkEncoder } from '../../formats/splitstream/chunks.js'
 import { EMPTY_FRAME } from '../../formats/splitstream/format.js'
-import { encodeNamedRefs, encodeSplitstreamHead, ObjectTableBuilder } from '../../formats/splitstream/write.js'
+import { encodeSplitstreamHead, ObjectTableBuilder } from '../../formats/splitstream/write.js'
 import type { ObjectStore, StoredObject } from '../../repository/objects.js'
 import { Spool } from '../../repository/spool.js'
 import { compressFrame, compressSection, rawWordFrame } from './compress.js'
@@ -12,15 +12,13 @@ import { compressFrame, compressSection, rawWordFrame } from './compress.js'
 const MAX_PENDING_FRAMES = 2
 
 /**
- * Builds one splitstream. Feed it with `inline` and `external`, awaiting `settle` now and then; end with `finish`, or
+ * Builds one splitstream, which names no others. Feed it with `inline` and `external`, awaiting `settle` now and then; end with `finish`, or
  * with `abort`.
  */
 export class SplitstreamWriter {
   readonly #store: ObjectStore
   readonly #contentType: ByteString
   readonly #objectRefs = new ObjectTableBuilder()
-  readonly #streamRefs = new ObjectTableBuilder()
-  readonly #names = new Map<string, number>()
   readonly #encoder: ChunkEncoder
   readonly #spool: Spool
   #reservedAt = -1
@@ -70,11 +68,6 @@ export class SplitstreamWriter {
     this.#encoder.external(this.#objectRefs.add(id))
   }
 
-  /** Names another stream or image; the order of calls is the order of the reference table (repository.md §3.4). */
-  addNamedRef(name: string, id: ObjectId): void {
-    this.#names.set(name, this.#streamRefs.add(id))
-  }
-
   /** Waits while too much is being compressed. */
   async settle(): Promise<void> {
     if (this.#pendingFrames > MAX_PENDING_FRAMES) await this.#tail
@@ -90,9 +83,9 @@ export class SplitstreamWriter {
         algorithm: this.#store.algorithm,
         contentType: this.#contentType,
         size: this.#inlineBytes + this.#externalBytes,
-        streamRefs: this.#streamRefs.ids,
+        streamRefs: [],
         objectRefs: this.#objectRefs.ids,
-        namedRefs: await compressSection(encodeNamedRefs(this.#names)),
+        namedRefs: await compressSection(Buffer.alloc(0)),
         streamLength: this.#spool.length,
       })
       const object = this.#store.begin()

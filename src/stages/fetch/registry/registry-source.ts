@@ -68,8 +68,8 @@ export class RegistrySource implements ImageSource {
     return verifyBlob(this.#chunks(descriptor, options), descriptor, this.description, options.createDigest)
   }
 
-  async document(descriptor: Descriptor, { signal, maxBytes }: DocumentOptions): Promise<Buffer> {
-    checkDocumentSize(descriptor, maxBytes, this.description)
+  async document(descriptor: Descriptor, { signal }: DocumentOptions): Promise<Buffer> {
+    checkDocumentSize(descriptor, this.description)
     return collect(this.blob(descriptor, { signal }))
   }
 
@@ -107,7 +107,7 @@ export class RegistrySource implements ImageSource {
         manifests.flatMap((entry) => entry.platform ?? []),
       )
     }
-    checkDocumentSize(instance, undefined, where)
+    checkDocumentSize(instance, where)
     const found = await fetch(instance.digest)
     verifyBytes(found.bytes, instance, where)
     const instanceType = this.#typeOf(found.bytes, found.contentType, instance.digest)
