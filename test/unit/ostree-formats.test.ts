@@ -138,9 +138,9 @@ test('ids are 64 hex digits, names of deltas one or two of them', () => {
 test('configuration of repositories', () => {
   const config =
     '# c\n[core]\n repo_version = 1\nmode=archive-z2\n; c\n[remote "o"]\nurl=http://x/?a=b\n\n[core]\nparent=/p\n'
-  const { mode, parent, groups } = readRepositoryConfig(config, 'config')
+  const { mode, parent } = readRepositoryConfig(config, 'config')
   assert.deepEqual([mode, parent], ['archive', '/p'])
-  assert.equal(groups.get('remote "o"')?.get('url'), 'http://x/?a=b')
+  assert.equal(parseKeyFile(config, 'config').get('remote "o"')?.get('url'), 'http://x/?a=b')
   refuses('SLUICE_CONFIG', /config: No \[core\] section in config/, () => readRepositoryConfig('[x]\n', 'config'))
   refuses('SLUICE_CONFIG', /No mode in \[core\] section/, () => readRepositoryConfig('[core]\n', 'config'))
   refuses('SLUICE_UNSUPPORTED', /Unsupported repo mode weird/, () => readRepositoryConfig('[core]\nmode=weird', 'c'))

@@ -23,7 +23,6 @@ export interface ConvertedManifest {
   readonly bytes: Buffer
   /** sha256 of `bytes`. */
   readonly digest: Digest
-  readonly mediaType: string
   readonly manifest: Manifest
 }
 
@@ -38,12 +37,7 @@ export function convertDockerManifest(docker: Manifest, document: string): Conve
       ...(docker.annotations.size === 0 ? {} : { annotations: Object.fromEntries(docker.annotations) }),
     }),
   )
-  return {
-    bytes,
-    digest: sha256Digest(bytes),
-    mediaType: MediaType.ociManifest,
-    manifest: parseManifest(bytes, `${document} as OCI manifest`),
-  }
+  return { bytes, digest: sha256Digest(bytes), manifest: parseManifest(bytes, `${document} as OCI manifest`) }
 }
 
 function convertDescriptor({ mediaType, digest, size, urls, annotations }: Descriptor): object {

@@ -1,6 +1,6 @@
 /** The file `config` of an ostree repository (ostree.md §2.1). */
 import { SluiceError } from '../../errors.js'
-import { parseKeyFile, type KeyFile } from './key-file.js'
+import { parseKeyFile } from './key-file.js'
 
 export const repositoryModes = ['archive', 'bare', 'bare-user', 'bare-user-only', 'bare-split-xattrs'] as const
 
@@ -11,8 +11,6 @@ export interface RepositoryConfig {
   readonly mode: RepositoryMode
   /** Path of the repository that has what this one has not. */
   readonly parent?: string
-  /** The whole file; `[remote "name"]` is a group called `remote "name"`. */
-  readonly groups: KeyFile
 }
 
 function isMode(text: string): text is RepositoryMode {
@@ -24,8 +22,7 @@ function isMode(text: string): text is RepositoryMode {
  * @throws SluiceError `SLUICE_CONFIG`: no mode. `SLUICE_UNSUPPORTED`: an unknown one.
  */
 export function readRepositoryConfig(text: string, where: string): RepositoryConfig {
-  const groups = parseKeyFile(text, where)
-  const core = groups.get('core')
+  const core = parseKeyFile(text, where).get('core')
   if (core === undefined) throw new SluiceError('SLUICE_CONFIG', `${where}: No [core] section in config`)
   const stated = core.get('mode')
   if (stated === undefined) throw new SluiceError('SLUICE_CONFIG', `${where}: No mode in [core] section in config`)
@@ -34,7 +31,7 @@ export function readRepositoryConfig(text: string, where: string): RepositoryCon
     throw new SluiceError('SLUICE_UNSUPPORTED', `${where}: Unsupported repo mode ${stated.slice(0, 100)}`)
   }
   const parent = core.get('parent')
-  return { mode, ...(parent === undefined || parent === '' ? {} : { parent }), groups }
+  return { mode, ...(parent === undefined || parent === '' ? {} : { parent }) }
 }
 
 /** The `config` of a new repository. */

@@ -12,7 +12,6 @@ export interface ResolvedManifest {
   /** Exactly the bytes that `digest` is of. */
   readonly bytes: Buffer
   readonly digest: Digest
-  readonly mediaType: string
   readonly manifest: Manifest
   /** Digest of the Docker manifest that this OCI manifest was converted from (oci.md §1.8). */
   readonly convertedFrom?: Digest

@@ -11,7 +11,7 @@ export function resolveManifest(bytes: Buffer, digest: Digest, mediaType: string
   const document = `${where}: manifest ${digest}`
   switch (documentKind(mediaType)) {
     case 'manifest':
-      return { bytes, digest, mediaType, manifest: parseManifest(bytes, document) }
+      return { bytes, digest, manifest: parseManifest(bytes, document) }
     case 'docker-manifest':
       return { ...convertDockerManifest(parseManifest(bytes, document), document), convertedFrom: digest }
     case 'docker-schema1':

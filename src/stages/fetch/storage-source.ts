@@ -28,7 +28,7 @@ export class StorageSource implements ImageSource {
     const parsed = parseManifest(bytes, document)
     const isDocker = documentKind(mediaType) === 'docker-manifest'
     const manifest = isDocker ? convertDockerManifest(parsed, document).manifest : parsed
-    return { bytes, digest, mediaType, manifest }
+    return { bytes, digest, manifest }
   }
 
   async document({ digest }: Descriptor): Promise<Buffer> {

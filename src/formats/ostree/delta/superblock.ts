@@ -6,7 +6,6 @@ import { readValue } from '../../gvariant/read.js'
 import { membersOf, parseType, type GvariantType } from '../../gvariant/type.js'
 import type { Dictionary } from '../../gvariant/value.js'
 import type { ByteSource } from '../../splitstream/read.js'
-import { swap64 } from '../byte-order.js'
 import { COMMIT_TYPE } from '../commit.js'
 import { ostreeIdFromBytes, type OstreeId } from '../ostree-id.js'
 import { readSuperblockMetadata, underDelta } from './superblock-metadata.js'
@@ -16,12 +15,8 @@ import { sourceContainer, unwrapSuperblock } from './wrapper.js'
 export interface Superblock extends SuperblockParts {
   readonly from?: OstreeId
   readonly to: OstreeId
-  /** Seconds since 1970. */
-  readonly timestamp: bigint
   /** The commit object that the delta leads to: whoever uses it compares its hash with `to`. */
   readonly commit: Buffer
-  /** Without inline parts. */
-  readonly metadata: Dictionary
   /** The detached metadata of the commit, signatures above all. */
   readonly commitmeta?: Dictionary
   /** Of a signed delta: its signatures, and what they sign. */
@@ -29,7 +24,6 @@ export interface Superblock extends SuperblockParts {
 }
 
 const superblockType = parseType(`(a{sv}tayay${COMMIT_TYPE}aya(uayttay)a(yaytt))`)
-const timeType = parseType<bigint>('t')
 const bytesType = parseType<Uint8Array>('ay')
 const commitType = parseType(COMMIT_TYPE)
 
@@ -63,10 +57,8 @@ export function readSuperblock(source: ByteSource): Superblock {
   const commitmeta = stated && valueOf(stated, dictionaryType)
   return {
     ...ends,
-    timestamp: swap64(member(1, timeType)),
     commit,
     ...readParts(member(6, partsType), member(7, fallbacksType), dictionary, inlinePart),
-    metadata: dictionary,
     ...(commitmeta === undefined ? {} : { commitmeta }),
     ...(signatures === undefined ? {} : { signed: { signatures, data } }),
   }
