@@ -2,7 +2,7 @@
 import { rmdirSync, unlinkSync } from 'node:fs'
 import { errnoOf } from '../errors.js'
 
-/** Removes a file if it is there. */
+/** Removes a file if it is there. Whatever the system says would hide the failure that led here. */
 export function removeQuietly(path: string): void {
   succeeds(() => unlinkSync(path))
 }

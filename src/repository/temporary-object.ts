@@ -1,9 +1,12 @@
 /** Files of the object store that have no name of their own yet. */
-import { closeSync, constants, openSync, unlinkSync } from 'node:fs'
+import { closeSync, constants, openSync } from 'node:fs'
 import { errnoOf, ioError } from '../errors.js'
 import { closeQuietly } from './close-quietly.js'
 import { makeDirectories, randomSuffix } from './links.js'
+import { removeQuietly } from './remove-quietly.js'
 import { writeAll } from './write-all.js'
+
+export { removeQuietly as removeTemporary } from './remove-quietly.js'
 
 export const TEMPORARY_PREFIX = '.tmp-object-'
 
@@ -26,16 +29,6 @@ export function createTemporary(directory: string, access: number): { readonly p
     if (errnoOf(error) !== 'ENOENT') throw ioError(error, 'cannot create a file in the repository')
     makeDirectories(directory)
     return { path, fd: openSync(path, CREATE | access, 0o644) }
-  }
-}
-
-/** Removes a temporary file, unless it is gone: published, or never made. */
-export function removeTemporary(path: string): void {
-  try {
-    unlinkSync(path)
-  } catch (error) {
-    // Whatever the system says would hide the failure that led here.
-    if (errnoOf(error) === undefined) throw error
   }
 }
 
@@ -73,6 +66,6 @@ export class TemporaryObject {
     const fd = this.#fd
     this.#fd = -1
     if (fd >= 0) closeQuietly(fd)
-    removeTemporary(this.path)
+    removeQuietly(this.path)
   }
 }

@@ -7,7 +7,8 @@ import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { Crc64 } from '../../src/formats/cstor/crc64.js'
 import type { Digest } from '../../src/formats/digest.js'
-import { removeTemporary, TEMPORARY_PREFIX } from '../../src/repository/temporary-object.js'
+import { removeQuietly } from '../../src/repository/remove-quietly.js'
+import { TEMPORARY_PREFIX } from '../../src/repository/temporary-object.js'
 import type { Repository } from '../../src/repository/repository.js'
 import type { LayerPiece } from '../../src/stages/containers-storage/stored-layers.js'
 import { FileSharer } from '../../src/stages/object/share-file.js'
@@ -187,7 +188,7 @@ test('who stops in the middle leaves no file open, and keeps no slab', async (t)
     const packing = { ...engine, sharer: new FileSharer(repository.objects), policy, checkCrc: false, signal }
     let seen = 0
     for await (const slab of packPieces(piecesOf(cuts, folder), packing)) {
-      for (const { object } of slab.files) if ('path' in object) removeTemporary(object.path)
+      for (const { object } of slab.files) if ('path' in object) removeQuietly(object.path)
       engine.slabs.give(slab)
       if (++seen === stopAfter) break
     }

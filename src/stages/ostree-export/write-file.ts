@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises'
 import { createDeflateRaw } from 'node:zlib'
 import { SluiceError } from '../../errors.js'
 import type { Breather } from '../../flow/breather.js'
+import { readToEnd } from '../../flow/iterate.js'
 import type { ObjectId } from '../../formats/digest.js'
 import { FileIdHasher } from '../../formats/ostree/file-id.js'
 import { isSymlink, type SizedZlibHeader } from '../../formats/ostree/file-header.js'
@@ -41,7 +42,7 @@ export async function writeFile(path: string, file: CommitFile, writing: FileWri
   const { header } = file
   const { layout } = writing
   if (isSymlink(header) && layout.hasSymlinks) {
-    await drain(checked([file.rest], file, writing))
+    await readToEnd(checked([file.rest], file, writing))
     symlinkSync(header.target, path)
   } else {
     const fd = openSync(path, CREATE, 0o600)
@@ -61,7 +62,7 @@ async function writeContent(fd: number, file: CommitFile, writing: FileWriting):
   try {
     const isShared = !writing.layout.deflates && writing.clone(source, fd)
     // Of a clone what is checked is what is stored.
-    if (isShared) await drain(checked(filePieces(fd), file, writing))
+    if (isShared) await readToEnd(checked(filePieces(fd), file, writing))
     else await writePieces(fd, filePieces(source), file, writing)
   } finally {
     closeSync(source)
@@ -76,7 +77,7 @@ async function writePieces(
 ): Promise<void> {
   const content = checked(pieces, file, writing)
   // Nothing follows the header of a symlink in an archive, not even an empty stream.
-  if (isSymlink(file.header)) await drain(content)
+  if (isSymlink(file.header)) await readToEnd(content)
   else if (writing.layout.deflates) await pipeline(content, createDeflateRaw(), (deflated) => writeTo(fd, deflated))
   else await writeTo(fd, content)
 }
@@ -114,8 +115,4 @@ function* filePieces(fd: number): Generator<Uint8Array> {
 
 async function writeTo(fd: number, pieces: AsyncIterable<Uint8Array>): Promise<void> {
   for await (const piece of pieces) writeAll(fd, piece)
-}
-
-async function drain(pieces: AsyncGenerator<Uint8Array>): Promise<void> {
-  while ((await pieces.next()).done !== true);
 }

@@ -3,7 +3,7 @@ import { copyBytes } from '../../formats/bytes.js'
 import { VERITY_BLOCK_SIZE } from '../../formats/verity/digest.js'
 import { TarSplitter, type EntrySink, type TarSink } from '../../formats/tar/split.js'
 import type { ObjectStore, StoredObject } from '../../repository/objects.js'
-import { removeTemporary } from '../../repository/temporary-object.js'
+import { removeQuietly } from '../../repository/remove-quietly.js'
 import { LargeObject } from '../object/large-object.js'
 import type { ObjectBatch, ObjectPiece } from '../object/object-batch.js'
 import { SLAB_HEADROOM, type Slab, type SlabFile } from '../slab/slab-pool.js'
@@ -119,7 +119,7 @@ export class SlabCutter {
   }
 
   #dropUnused(): void {
-    for (const path of this.#unused) removeTemporary(path)
+    for (const path of this.#unused) removeQuietly(path)
     this.#unused.clear()
   }
 
