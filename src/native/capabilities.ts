@@ -108,9 +108,12 @@ export interface DirectoryCapabilities {
   readonly reflink: boolean
 }
 
+/** Of the files that are tried out. */
+export const PROBE_PREFIX = '.sluice-probe-'
+
 /** Tries it out on two small temporary files in `directory`, which are removed again. */
 export function probeDirectory(directory: string): DirectoryCapabilities {
-  const first = join(directory, `.sluice-probe-${randomBytes(8).toString('hex')}`)
+  const first = join(directory, `${PROBE_PREFIX}${randomBytes(8).toString('hex')}`)
   const second = `${first}-clone`
   try {
     try {

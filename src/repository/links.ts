@@ -39,6 +39,8 @@ export function makeDirectories(directory: string, mode = 0o755): void {
   }
 }
 
+/** Of links that have no name of their own yet. */
+export const SYMLINK_PREFIX = '.symlink-'
 const SYMLINK_TRIES = 16
 
 /** Makes `link` (relative to `root`, like `target`) point to `target`, whatever it was before. */
@@ -49,7 +51,7 @@ export function ensureLink(root: string, link: string, target: string): void {
     makeDirectories(dirname(path))
     if (tryLink(text, path) || currentTarget(path) === text) return
     for (let tries = 1; ; tries++) {
-      const temporary = join(root, `.symlink-${randomSuffix()}`)
+      const temporary = join(root, `${SYMLINK_PREFIX}${randomSuffix()}`)
       if (!tryLink(text, temporary) && tries < SYMLINK_TRIES) continue
       try {
         renameSync(temporary, path)

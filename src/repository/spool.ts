@@ -1,8 +1,7 @@
 /** Bytes kept until what precedes them in a file is known: in memory while few, else in a temporary file. */
-import { openSync, readSync, unlinkSync } from 'node:fs'
-import { join } from 'node:path'
+import { constants, readSync, unlinkSync } from 'node:fs'
 import { closeQuietly } from './close-quietly.js'
-import { makeDirectories, randomSuffix } from './links.js'
+import { createTemporary } from './temporary-object.js'
 import { writeAll } from './write-all.js'
 
 const MEMORY_LIMIT = 8 * 1024 * 1024
@@ -56,9 +55,8 @@ export class Spool {
   }
 
   #spill(): void {
-    makeDirectories(this.#directory)
-    const path = join(this.#directory, `.tmp-object-${randomSuffix()}`)
-    this.#fd = openSync(path, 'wx+', 0o600)
+    const { path, fd } = createTemporary(this.#directory, constants.O_RDWR)
+    this.#fd = fd
     unlinkSync(path)
     let at = 0
     for (const piece of this.#pieces) {

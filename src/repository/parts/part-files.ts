@@ -18,6 +18,9 @@ import { removeEmptyDirectories } from '../remove-quietly.js'
 /** Relative to the repository. */
 export const PARTS_DIRECTORY = '.sluice/parts'
 
+/** Nobody comes back for what is older: longer than a weekend, shorter than a disk takes to fill up. */
+export const MAX_PART_AGE_MS = 7 * 24 * 60 * 60 * 1000
+
 const JOURNAL_SUFFIX = '.json'
 const LOCK_SUFFIX = '.lock'
 

@@ -20,14 +20,12 @@ import {
   type OstreeId,
 } from '../../formats/ostree/ostree-id.js'
 import { namesIn } from '../../repository/names-in.js'
-import { createPartFile } from '../../repository/parts/part-files.js'
+import { createPartFile, MAX_PART_AGE_MS } from '../../repository/parts/part-files.js'
 import { removeEmptyDirectories, removeQuietly } from '../../repository/remove-quietly.js'
 import type { Repository } from '../../repository/repository.js'
 import { writeAll } from '../../repository/write-all.js'
 
 const DIRECTORY = '.sluice/ostree'
-/** Of a pull that nobody came back for; longer than a weekend. */
-const MAX_AGE_MS = 7 * 24 * 60 * 60 * 1000
 /** Metadata objects are small: they are written together. */
 const BATCH_BYTES = 64 * 1024
 /** Length and digest before each batch. */
@@ -146,7 +144,7 @@ function readIfThere(path: string): Buffer {
 function removeJournals(path: string): void {
   const directory = dirname(path)
   const isOld = (file: string): boolean =>
-    (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Infinity) < Date.now() - MAX_AGE_MS
+    (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Infinity) < Date.now() - MAX_PART_AGE_MS
   const old = namesIn(directory)
     .map((name) => join(directory, name))
     .filter(isOld)

@@ -1,12 +1,13 @@
 /** Temporary files and links that writers left behind when they were killed (repository.md §5.2). */
 import { lstatSync } from 'node:fs'
 import { join } from 'node:path'
+import { PROBE_PREFIX } from '../../native/capabilities.js'
 import { readDirectory } from '../../repository/category.js'
 import { METADATA_FILE } from '../../repository/init.js'
+import { SYMLINK_PREFIX } from '../../repository/links.js'
 import { TEMPORARY_PREFIX } from '../../repository/temporary-object.js'
 import type { Repository } from '../../repository/repository.js'
 
-const SYMLINK_PREFIX = '.symlink-'
 /**
  * No writer can be at work under the exclusive lock; but one that takes no lock (`init`, or an old tool) needs far less
  * than this.
@@ -14,7 +15,7 @@ const SYMLINK_PREFIX = '.symlink-'
 const LEAK_AGE_MS = 60 * 60 * 1000
 
 /** Files that `init` writes in the repository's own directory: those of the file system's probe, and metadata. */
-const FILE_PREFIXES = ['.sluice-probe-', `.${METADATA_FILE}-`]
+const FILE_PREFIXES = [PROBE_PREFIX, `.${METADATA_FILE}-`]
 
 /** Their paths, relative to the repository; only those older than an hour. */
 export function listLeaks(repository: Repository): string[] {

@@ -1,9 +1,6 @@
 /** What interrupted pulls received and nobody came back for (docs/pulling.md, "Going on after an interruption"). */
-import { listParts } from '../../repository/parts/part-files.js'
+import { listParts, MAX_PART_AGE_MS } from '../../repository/parts/part-files.js'
 import type { Repository } from '../../repository/repository.js'
-
-/** Longer than a weekend, shorter than a disk takes to fill up. */
-const PART_AGE_MS = 7 * 24 * 60 * 60 * 1000
 
 export interface DeadParts {
   /** What was received of blobs, with sizes in bytes. */
@@ -17,7 +14,7 @@ export interface DeadParts {
  * journal without bytes is about objects that this collection removes.
  */
 export function listDeadParts(repository: Repository, all: boolean): DeadParts {
-  const newest = all ? Infinity : Date.now() - PART_AGE_MS
+  const newest = all ? Infinity : Date.now() - MAX_PART_AGE_MS
   const free = listParts(repository.path).filter(({ held }) => !held)
   const dead = free.filter(({ data }) => data === undefined || data.modifiedMs < newest)
   return {
