@@ -1,6 +1,7 @@
 /** meta.json of a repository (repository.md §2.1): a codec of its own, strict as the reference's. */
 import { formatError, SluiceError } from '../errors.js'
 import type { HashAlgorithm } from '../formats/digest.js'
+import { isRecord } from '../formats/json.js'
 import { quote } from '../formats/quote.js'
 import { verityAlgorithmName } from '../formats/verity/digest.js'
 
@@ -113,8 +114,8 @@ function parseStrictJson(text: string): unknown {
 type JsonObject = Readonly<Record<string, unknown>>
 
 function objectAt(value: unknown, what: string): JsonObject {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw malformed(`${what} is not an object`)
-  return value as JsonObject
+  if (!isRecord(value)) throw malformed(`${what} is not an object`)
+  return value
 }
 
 function unsignedAt(value: unknown, what: string): number {

@@ -5,6 +5,7 @@
  */
 import { formatError, type SluiceError } from '../../errors.js'
 import { parseDigest, type Digest } from '../digest.js'
+import { isRecord } from '../json.js'
 
 /** No manifest, index or config is larger (oci.md §11). */
 export const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
@@ -21,10 +22,10 @@ export class JsonFields {
   constructor(value: unknown, document: string, path = '') {
     this.#document = document
     this.#path = path
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    if (!isRecord(value)) {
       throw this.error(path === '' ? 'the document is not an object' : `${path} is not an object`)
     }
-    this.#value = value as Readonly<Record<string, unknown>>
+    this.#value = value
   }
 
   /** `message` may quote the document, and is cut where it does so at length. */

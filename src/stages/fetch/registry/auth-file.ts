@@ -1,5 +1,6 @@
 /** `auth.json` of containers and `config.json` of Docker: which credentials they hold for a repository (oci.md §11). */
 import { SluiceError } from '../../../errors.js'
+import { isRecord } from '../../../formats/json.js'
 import { canonicalHost } from '../../../formats/oci/registry-name.js'
 import type { Credentials } from './credential.js'
 
@@ -46,7 +47,7 @@ export function lookupKeys(host: string, path: string): string[] {
 }
 
 function record(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {}
+  return isRecord(value) ? value : {}
 }
 
 function parseEntry(entry: Readonly<Record<string, unknown>>, where: string): Credentials | undefined {

@@ -3,6 +3,7 @@
  */
 import { parse } from 'smol-toml'
 import { SluiceError } from '../../../errors.js'
+import { isRecord } from '../../../formats/json.js'
 import { canonicalHost } from '../../../formats/oci/registry-name.js'
 
 export interface RegistryRule {
@@ -179,13 +180,13 @@ class Table {
     const tables = this.#typed<unknown[]>(
       name,
       'a list of tables',
-      (value) => Array.isArray(value) && value.every(isTable),
+      (value) => Array.isArray(value) && value.every(isRecord),
     )
     return (tables ?? []).map((table) => new Table(table, this.#path))
   }
 
   stringMap(name: string): ReadonlyMap<string, string> {
-    const allStrings = (value: unknown): boolean => isTable(value) && Object.values(value).every(isString)
+    const allStrings = (value: unknown): boolean => isRecord(value) && Object.values(value).every(isString)
     return new Map(Object.entries(this.#typed<Record<string, string>>(name, 'a table of strings', allStrings) ?? {}))
   }
 
@@ -198,8 +199,4 @@ class Table {
 
 function isString(value: unknown): boolean {
   return typeof value === 'string'
-}
-
-function isTable(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
