@@ -1,11 +1,12 @@
 /** meta.json of a repository (repository.md §2.1): a codec of its own, strict as the reference's. */
 import { formatError, SluiceError } from '../errors.js'
 import type { HashAlgorithm } from '../formats/digest.js'
+import type { ErofsVersion } from '../formats/erofs/format.js'
 import { isRecord } from '../formats/json.js'
 import { quote } from '../formats/quote.js'
 import { verityAlgorithmName } from '../formats/verity/digest.js'
 
-export type ErofsVersion = 0 | 1 | 2
+export type { ErofsVersion }
 
 /** Which EROFS images a pull makes: the default one, and further ones. */
 export interface ErofsFormats {

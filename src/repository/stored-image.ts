@@ -2,14 +2,12 @@
 import { createHash } from 'node:crypto'
 import { isDamage, SluiceError } from '../errors.js'
 import { digestHashName, type Digest, type ObjectId } from '../formats/digest.js'
+import { MAX_DOCUMENT_BYTES } from '../formats/oci/json-fields.js'
 import { contentType } from '../formats/splitstream/format.js'
 import type { ObjectTable } from '../formats/splitstream/read.js'
 import { streamName } from './names.js'
 import { haveAllObjects } from './object-presence.js'
 import type { OpenStream, Repository } from './repository.js'
-
-/** Largest manifest or config; the registry client refuses larger ones too. */
-export const MAX_DOCUMENT = 4 * 1024 * 1024
 
 export interface StoredDocument {
   /** Its splitstream. */
@@ -23,7 +21,7 @@ export function readDocument(repository: Repository, stream: OpenStream, what: s
   if (stream.objectRefs.length !== 1) {
     throw new SluiceError('SLUICE_CORRUPT', `${what} must refer to one object, not ${stream.objectRefs.length}`)
   }
-  return repository.objects.read(stream.objectRefs.at(0), MAX_DOCUMENT)
+  return repository.objects.read(stream.objectRefs.at(0), MAX_DOCUMENT_BYTES)
 }
 
 /** Whether `bytes` have the digest. */

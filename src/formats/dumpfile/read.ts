@@ -4,7 +4,7 @@ import type { HashAlgorithm } from '../digest.js'
 import { formatError, withContext, type SluiceError } from '../../errors.js'
 import type { LeafHint, LeafHints } from '../erofs/leaf-hints.js'
 import { shown } from '../tree/path.js'
-import { newDirectory, newLeaf, type Directory, type Leaf } from '../tree/tree.js'
+import { isWhiteout, newDirectory, newLeaf, type Directory, type Leaf } from '../tree/tree.js'
 import { parseLine, type ParsedLine } from './parse-line.js'
 
 export interface Dumpfile {
@@ -127,7 +127,7 @@ class TreeBuilder {
     const node = name === '' ? directory : directory.entries.get(name)
     if (node === undefined) throw pathError(path, `links to ${shown(target)}, which does not exist`)
     if (node.kind === 'directory') throw pathError(path, `links to ${shown(target)}, which is a directory`)
-    if (node.content.type === 'chr' && node.content.rdev === 0) {
+    if (isWhiteout(node)) {
       throw pathError(path, `links to ${shown(target)}, which is a whiteout`)
     }
     if (!this.#hints.has(node)) this.#hints.set(node, { nlink: 1, directory, name })

@@ -1,6 +1,6 @@
 /** The version rule of the C mkcomposefs (erofs.md §1.2). */
 import { SluiceError } from '../../errors.js'
-import type { Directory } from '../tree/tree.js'
+import { isWhiteout, type Directory } from '../tree/tree.js'
 
 const HIGHEST = 1
 
@@ -27,7 +27,7 @@ function hasWhiteout(root: Directory): boolean {
   for (const directory of directories) {
     for (const node of directory.entries.values()) {
       if (node.kind === 'directory') directories.push(node)
-      else if (node.content.type === 'chr' && node.content.rdev === 0) return true
+      else if (isWhiteout(node)) return true
     }
   }
   return false

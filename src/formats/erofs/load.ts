@@ -3,11 +3,11 @@ import type { ByteString } from '../bytes.js'
 import type { HashAlgorithm } from '../digest.js'
 import { formatError, withContext } from '../../errors.js'
 import { shown } from '../tree/path.js'
-import { S_IFDIR, S_IFMT, newDirectory, newLeaf, type Directory, type Leaf } from '../tree/tree.js'
+import { S_IFDIR, S_IFMT, isWhiteout, newDirectory, newLeaf, type Directory, type Leaf } from '../tree/tree.js'
 import { InodeReader, type DiskInode, type DiskXattr } from './inode-reader.js'
 import { loadContent, loadStat } from './load-leaf.js'
 import type { ErofsImage } from './open.js'
-import { isEscapedWhiteout, isWhiteout } from './walk-image.js'
+import { isEscapedWhiteout, isWhiteoutInode } from './walk-image.js'
 
 /** Nested directories below the root that the reference still loads. */
 const MAX_DEPTH = 2047
@@ -133,14 +133,14 @@ class TreeLoader {
 
 /** As in the reference, a user's whiteout of such a name, in either case, counts as a stub too. */
 function isStub(inode: DiskInode, name: ByteString, xattrs: readonly DiskXattr[]): boolean {
-  return /^[0-9a-f]{2}$/i.test(name) && (isWhiteout(inode) || isEscapedWhiteout(xattrs))
+  return /^[0-9a-f]{2}$/i.test(name) && (isWhiteoutInode(inode) || isEscapedWhiteout(xattrs))
 }
 
 function checkReferences({ leaf, path, nlink, references }: LoadedLeaf): void {
   if (nlink !== references) {
     throw formatError('erofs', `${shown(path)} has link count ${nlink} but ${references} names`)
   }
-  if (references > 1 && leaf.content.type === 'chr' && leaf.content.rdev === 0) {
+  if (references > 1 && isWhiteout(leaf)) {
     throw formatError('erofs', `${shown(path)} is a whiteout (device 0:0) with ${references} names`)
   }
 }

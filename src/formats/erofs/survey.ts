@@ -2,7 +2,16 @@
 import { compareByteStrings, type ByteString } from '../bytes.js'
 import { formatError, type SluiceError } from '../../errors.js'
 import { shown } from '../tree/path.js'
-import { newLeaf, noXattrs, sortedNames, type Directory, type Leaf, type Stat, type TreeNode } from '../tree/tree.js'
+import {
+  isWhiteout,
+  newLeaf,
+  noXattrs,
+  sortedNames,
+  type Directory,
+  type Leaf,
+  type Stat,
+  type TreeNode,
+} from '../tree/tree.js'
 import { SELINUX, stubNames, type Dialect, type ErofsVersion } from './format.js'
 import { Inode } from './inode.js'
 import type { LeafHints } from './leaf-hints.js'
@@ -116,11 +125,6 @@ class DepthFirstWalk {
     if (isWhiteout(node)) this.whiteouts.push(inode)
     return inode
   }
-}
-
-/** A character device 0:0. */
-function isWhiteout(node: TreeNode): boolean {
-  return node.kind === 'leaf' && node.content.type === 'chr' && node.content.rdev === 0
 }
 
 /** Fills the root with whiteouts, so that the object directories of a data layer never shine through (erofs.md §5.7). */

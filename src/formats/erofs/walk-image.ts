@@ -30,7 +30,7 @@ export function walkImage(image: ErofsImage, visit: (xattrs: readonly DiskXattr[
     for (const { name, nid } of entries) {
       if (name === '.' || name === '..') continue
       const child = reader.inode(nid)
-      if (image.version !== 2 && inode !== root && isWhiteout(child)) {
+      if (image.version !== 2 && inode !== root && isWhiteoutInode(child)) {
         throw unsound(image, 'a whiteout (device 0:0) outside the root')
       }
       if (seen[nid] === 1) continue
@@ -40,7 +40,7 @@ export function walkImage(image: ErofsImage, visit: (xattrs: readonly DiskXattr[
   }
 }
 
-export function isWhiteout(inode: DiskInode): boolean {
+export function isWhiteoutInode(inode: DiskInode): boolean {
   return (inode.mode & S_IFMT) === S_IFCHR && inode.union === 0
 }
 

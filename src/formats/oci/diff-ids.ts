@@ -11,10 +11,10 @@ export function isImageConfig(mediaType: string): boolean {
 }
 
 /**
- * Whether a manifest is that of a container image. Pulls convert Docker manifests; those that came from a containers-storage
- * are kept as they are (containers-storage.md §3.2).
+ * Whether a manifest is that of a container image, which has a file system, rather than of an artifact. Pulls convert
+ * Docker manifests; those that came from a containers-storage are kept as they are (containers-storage.md §3.2).
  */
-export function isImageManifest({ mediaType, config }: Manifest): boolean {
+export function isContainerImage({ mediaType, config }: Manifest): boolean {
   const isDocker = mediaType === MediaType.dockerManifest && config.mediaType === MediaType.dockerConfig
   return isDocker || isImageConfig(config.mediaType)
 }
@@ -30,7 +30,7 @@ export function layerIdentifiers(manifest: Manifest): Digest[] {
  * @throws SluiceError `SLUICE_FORMAT` if the config does not have one diff id for each layer.
  */
 export function layerIds(manifest: Manifest, config: Uint8Array): Digest[] {
-  if (!isImageManifest(manifest)) return layerIdentifiers(manifest)
+  if (!isContainerImage(manifest)) return layerIdentifiers(manifest)
   const document = `config ${manifest.config.digest}`
   const { diffIds } = parseConfig(config, document)
   if (diffIds.length !== manifest.layers.length) {

@@ -2,7 +2,7 @@
 import { SluiceError } from '../../errors.js'
 import type { Digest } from '../digest.js'
 import type { Descriptor } from './descriptor.js'
-import { isImageManifest, layerIds } from './diff-ids.js'
+import { isContainerImage, layerIds } from './diff-ids.js'
 import type { Manifest } from './manifest.js'
 import { layerTreatment, type LayerTreatment } from './media-types.js'
 
@@ -15,10 +15,7 @@ export interface ImageLayer {
   readonly treatment: LayerTreatment
 }
 
-/** Whether the manifest describes a container image, which has a file system, rather than an artifact. */
-export function isContainerImage(manifest: Manifest): boolean {
-  return isImageManifest(manifest)
-}
+export { isContainerImage }
 
 /**
  * The layers in manifest order.

@@ -61,6 +61,11 @@ export interface Directory {
 
 export type TreeNode = Directory | Leaf
 
+/** Whether a node hides what lies below its name in overlayfs: a character device 0:0. */
+export function isWhiteout(node: TreeNode): boolean {
+  return node.kind === 'leaf' && node.content.type === 'chr' && node.content.rdev === 0
+}
+
 export function newDirectory(stat: Stat): Directory {
   return { kind: 'directory', stat, entries: new Map() }
 }
