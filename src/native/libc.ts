@@ -1,43 +1,12 @@
-/** The C library: every call Sluice makes into it, declared in one table, and what its errno values mean. */
+/** The C library: calls into it, and what its errno values mean. */
 import { constants } from 'node:os'
 import { getSystemErrorMap } from 'node:util'
 import type * as FfiRs from 'ffi-rs'
 import { SluiceError, ioError } from '../errors.js'
+import { libcCalls, type Declaration, type LibcCall } from './libc-calls.js'
 import { type Ffi, nativeState, ffi, openLibrary } from './library.js'
 
-/**
- * `int` and `long` are C integers of that size. `word` is a register that holds an integer or, for text (NUL-terminated
- * UTF-8) and bytes, their address; 0 is NULL. Parameters after the given ones are 0 (`syscall`).
- */
-type Parameter = 'int' | 'long' | 'word'
 export type Word = number | string | Uint8Array
-
-interface Declaration {
-  readonly returns: 'int' | 'long'
-  readonly parameters: readonly Parameter[]
-}
-
-const declarations = {
-  close: { returns: 'int', parameters: ['int'] },
-  fcntl: { returns: 'int', parameters: ['int', 'int', 'word'] },
-  fgetxattr: { returns: 'long', parameters: ['int', 'word', 'word', 'long'] },
-  flock: { returns: 'int', parameters: ['int', 'int'] },
-  ioctl: { returns: 'int', parameters: ['int', 'long', 'word'] },
-  lgetxattr: { returns: 'long', parameters: ['word', 'word', 'word', 'long'] },
-  linkat: { returns: 'int', parameters: ['int', 'word', 'int', 'word', 'int'] },
-  llistxattr: { returns: 'long', parameters: ['word', 'word', 'long'] },
-  lsetxattr: { returns: 'int', parameters: ['word', 'word', 'word', 'long', 'int'] },
-  madvise: { returns: 'int', parameters: ['long', 'long', 'int'] },
-  malloc_trim: { returns: 'int', parameters: ['long'] },
-  mallopt: { returns: 'int', parameters: ['int', 'int'] },
-  memcpy: { returns: 'long', parameters: ['word', 'word', 'long'] },
-  syncfs: { returns: 'int', parameters: ['int'] },
-  umount2: { returns: 'int', parameters: ['word', 'int'] },
-  // The mount API has wrappers from glibc 2.36 on only; the system calls are older (Linux 5.2).
-  syscall: { returns: 'long', parameters: ['long', 'word', 'word', 'word', 'word', 'word'] },
-} as const satisfies Record<string, Declaration>
-
-export type LibcCall = keyof typeof declarations
 
 export interface CallResult {
   readonly value: number
@@ -103,7 +72,7 @@ export function nativeMissing(facility: string): SluiceError {
 type IntegerType = FfiRs.DataType.I32 | FfiRs.DataType.I64
 
 function callParameters(binding: Ffi, name: LibcCall, args: readonly Word[]): FfiRs.FFIParams<IntegerType, true> {
-  const { returns, parameters }: Declaration = declarations[name]
+  const { returns, parameters }: Declaration = libcCalls[name]
   if (args.length > parameters.length) throw new TypeError(`${name} takes at most ${parameters.length} arguments`)
   const types: FfiRs.DataType[] = []
   const values: unknown[] = []

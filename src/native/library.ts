@@ -11,6 +11,7 @@
 import { createRequire } from 'node:module'
 import { getEnvironmentData, isMainThread, setEnvironmentData } from 'node:worker_threads'
 import type * as FfiRs from 'ffi-rs'
+import { libcCalls } from './libc-calls.js'
 import { inTurn } from './thread-turns.js'
 
 export type Ffi = typeof FfiRs
@@ -23,29 +24,7 @@ interface Library {
 }
 
 const libraries = {
-  libc: {
-    files: ['libc.so.6', ''],
-    functions: [
-      'close',
-      'dlopen',
-      'dlsym',
-      'fcntl',
-      'fgetxattr',
-      'flock',
-      'ioctl',
-      'lgetxattr',
-      'linkat',
-      'llistxattr',
-      'lsetxattr',
-      'madvise',
-      'malloc_trim',
-      'mallopt',
-      'memcpy',
-      'syncfs',
-      'syscall',
-      'umount2',
-    ],
-  },
+  libc: { files: ['libc.so.6', ''], functions: Object.keys(libcCalls) },
   libisal: { files: ['libisal.so.2'], functions: ['isal_inflate', 'isal_inflate_init', 'crc64_iso_refl'] },
   libdeflate: {
     files: ['libdeflate.so.0'],

@@ -7,10 +7,10 @@
  * version is used. It has each function in several variants and puts those for this processor into a table of pointers;
  * the variant that the table points to is called by its name.
  */
-import type { DataType } from 'ffi-rs'
 import { SluiceError } from '../errors.js'
 import { digestLength, type HashAlgorithm } from '../formats/digest.js'
 import { hashEach, type HashMessages } from '../formats/verity/digest.js'
+import { call } from './libc.js'
 import { ffi, openLibrary, type Ffi } from './library.js'
 import { addressOf, PinnedBuffer } from './pinned-buffer.js'
 
@@ -133,13 +133,8 @@ class MultiHasher {
   }
 
   #variantAt(submitBurst: number): string {
-    const { I32, I64, U8Array } = this.#binding.DataType
-    const find = (funcName: 'dlopen' | 'dlsym', types: readonly DataType[], values: readonly unknown[]): number =>
-      this.#binding.load({ library: 'libc', funcName, retType: I64, paramsType: [...types], paramsValue: [...values] })
-    const handle = find('dlopen', [U8Array, I32], [Buffer.from(`${FILE}\0`), RTLD_LAZY])
-    const variant = variants.find(
-      (name) => find('dlsym', [I64, U8Array], [handle, Buffer.from(`submit_burst_${name}\0`)]) === submitBurst,
-    )
+    const handle = call('dlopen', FILE, RTLD_LAZY)
+    const variant = variants.find((name) => call('dlsym', handle, `submit_burst_${name}`) === submitBurst)
     if (variant === undefined) throw unexpected('the processor it is for')
     return variant
   }
