@@ -1,21 +1,15 @@
-/** Tags of a repository as file names (oci.md §5.1): `%` becomes `%25`, then `/` becomes `%2F`, nothing else. */
+/** Tags of a repository, and as file names (oci.md §5.1). */
 import { SluiceError } from '../../errors.js'
+import { decodeRefName, encodeRefName } from '../ref-file-name.js'
 
 /** Longest file name in bytes. */
 const MAX_NAME_BYTES = 255
 
-export function encodeTag(tag: string): string {
-  return tag.replaceAll('%', '%25').replaceAll('/', '%2F')
-}
-
-/** One pass: only `%2F` and `%25` are undone, any other `%xx` stays. */
-export function decodeTag(name: string): string {
-  return name.replaceAll(/%2F|%25/g, (escape) => (escape === '%2F' ? '/' : '%'))
-}
+export { decodeRefName as decodeTag, encodeRefName as encodeTag }
 
 /** @throws SluiceError `SLUICE_USAGE` for a tag that cannot be stored or that commands would read as a digest. */
 export function checkTag(tag: string): void {
-  const name = encodeTag(tag)
+  const name = encodeRefName(tag)
   const problem =
     tag === '' || tag === '.' || tag === '..'
       ? 'is not a name'

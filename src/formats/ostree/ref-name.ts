@@ -1,5 +1,6 @@
 /** Names of ostree refs, and of the streams that Sluice keeps for them (ostree.md §2.1, §4.5). */
 import { SluiceError } from '../../errors.js'
+import { decodeRefName, encodeRefName } from '../ref-file-name.js'
 import type { OstreeId } from './ostree-id.js'
 
 /** Bytes of a file name. */
@@ -41,14 +42,7 @@ export function isLibostreeRef(name: string): boolean {
   return syntax.test(name)
 }
 
-/** A ref as one file name. */
-export function encodeRefName(name: string): string {
-  return name.replaceAll('%', '%25').replaceAll('/', '%2F')
-}
-
-export function decodeRefName(encoded: string): string {
-  return encoded.replaceAll('%2F', '/').replaceAll('%25', '%')
-}
+export { decodeRefName, encodeRefName }
 
 /** What the parent of that generation (1 is the nearest) of the commit of `ref` is kept as; no ref of libostree has a `~`. */
 export function parentRef(ref: string, generation: number): string {
