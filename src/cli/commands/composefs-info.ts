@@ -30,8 +30,7 @@ export function composefsInfoCommand(stdout: NodeJS.WritableStream = process.std
 }
 
 async function loadImage(path: string, hash: HashAlgorithm): Promise<Directory> {
-  const { openErofs } = await import('../../formats/index.js')
-  const { loadErofsTree } = await import('../../formats/index.js')
+  const { openErofs, loadErofsTree } = await import('../../formats/index.js')
   const bytes = await readImage(path)
   try {
     return loadErofsTree(openErofs(bytes), hash)
@@ -61,8 +60,7 @@ async function dumpLines(root: Directory): Promise<Iterable<string>> {
 
 /** Paths of the objects of files with a digest, sorted. */
 async function objectLines(root: Directory): Promise<Iterable<string>> {
-  const { objectPath } = await import('../../formats/index.js')
-  const { countReferences } = await import('../../formats/index.js')
+  const { objectPath, countReferences } = await import('../../formats/index.js')
   const paths = new Set<string>()
   for (const { content } of countReferences(root).keys()) {
     if (content.type === 'external') paths.add(objectPath(content.id))

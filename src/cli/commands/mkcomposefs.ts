@@ -58,8 +58,7 @@ export async function mkcomposefs(
   streams: StandardStreams,
 ): Promise<void> {
   checkUsage(image, options)
-  const { readDumpfile } = await import('../../formats/index.js')
-  const { writeErofs } = await import('../../formats/index.js')
+  const { readDumpfile, writeErofs } = await import('../../formats/index.js')
   const text = await (source === '-' ? buffer(streams.stdin) : readFile(source)).catch(failAt(source))
   const dumpfile = readDumpfile(text, { algorithm: options.hash })
   const version = await selectVersion(dumpfile, options)
