@@ -138,6 +138,14 @@ export class ObjectStore {
     return this.storeAll([data])[0]
   }
 
+  /** Stores `data` even if its object is there: who has found that of no use makes it anew. */
+  replace(data: Uint8Array): ObjectId {
+    const writer = this.begin()
+    writer.replaceStored()
+    writer.write(data)
+    return writer.commit().id
+  }
+
   /**
    * Stores several, each unless its object is there; cheaper than one by one, for they are hashed together.
    *

@@ -3,7 +3,7 @@
  * should not, keeps what arrived, leaves a clean repository, and the next run ends like an undisturbed one.
  */
 import assert from 'node:assert/strict'
-import { truncateSync, unlinkSync } from 'node:fs'
+import { readFileSync, writeFileSync, truncateSync, unlinkSync } from 'node:fs'
 import { test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SluiceError, type ErrorCode } from '../../src/errors.js'
@@ -184,6 +184,28 @@ test('trouble that passes is overcome: cuts, 503, 429 with and without Retry-Aft
   const repository = await temporaryRepository(t)
   const result = await pullFrom(repository, registry, 'v1')
   assert.deepEqual(result.images, expected.images)
+  assert.deepEqual((await checkRepository(repository)).errors, [])
+})
+
+test('a stored document or layer whose bytes have changed is stored anew, though its size is right', async (t) => {
+  const registry = await startRegistry(t)
+  const image = serveImage(registry, 'v1', tars)
+  const repository = await temporaryRepository(t)
+  const { configDigest, manifestDigest, images } = await pullFrom(repository, registry, 'v1')
+  for (const name of [
+    `oci-layer-${image.layers[0].diffId}`,
+    `oci-config-${configDigest}`,
+    `oci-manifest-${manifestDigest}`,
+  ]) {
+    const path = repository.objects.path(repository.streams.objectOf(name)!)
+    const sound = readFileSync(path)
+    const damaged = Buffer.from(sound)
+    // The magic number of a splitstream.
+    damaged[0] ^= 0xff
+    writeFileSync(path, damaged)
+    assert.deepEqual((await pullFrom(repository, registry, 'v1')).images, images)
+    assert.ok(readFileSync(path).equals(sound), name)
+  }
   assert.deepEqual((await checkRepository(repository)).errors, [])
 })
 

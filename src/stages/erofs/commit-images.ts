@@ -14,7 +14,7 @@ export function commitImages(
 ): Map<ErofsVersion, ObjectId> {
   const ids = new Map<ErofsVersion, ObjectId>()
   for (const version of versions) {
-    const { id } = repository.objects.store(writeErofs(root, { version, dialect: 'rust' }))
+    const id = repository.objects.replace(writeErofs(root, { version, dialect: 'rust' }))
     repository.images.link(id, id)
     ids.set(version, id)
   }

@@ -22,11 +22,7 @@ export async function encodeCommit(store: ObjectStore, payload: CommitPayload): 
     withoutImage: hasher.digest(),
     storeWith: async (image) => {
       const pieces = await encode([[IMAGE_REF, image]])
-      const object = store.begin()
-      // What is there was of no use, or nobody would store it.
-      object.replaceStored()
-      for (const piece of pieces) object.write(piece)
-      return object.commit().id
+      return store.replace(Buffer.concat(pieces))
     },
   }
 }

@@ -72,9 +72,9 @@ export async function registerImage(
   image: ImageDocuments,
   encoded: EncodedDocuments,
 ): Promise<void> {
-  for (const object of encoded.objects) repository.objects.store(object)
-  // Streams that have their names were on disk before they got them.
+  // They were read, and on disk before they got their names.
   if (isRegistered(image, encoded)) return
+  for (const object of encoded.objects) repository.objects.replace(object)
   await repository.sync()
   repository.streams.link(streamName.config(image.config.digest), encoded.configStream)
   repository.streams.link(streamName.manifest(image.manifest.digest), encoded.manifestStream)

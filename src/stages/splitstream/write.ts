@@ -89,6 +89,8 @@ export class SplitstreamWriter {
         streamLength: this.#spool.length,
       })
       const object = this.#store.begin()
+      // What is there was of no use, or nobody would make it.
+      object.replaceStored()
       object.write(head)
       for (const piece of this.#spool.read()) object.write(piece)
       return object.commit()
