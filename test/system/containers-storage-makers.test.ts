@@ -4,17 +4,17 @@ import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
 import {
   chmodSync,
-  closeSync,
   existsSync,
   linkSync,
   mkdirSync,
   openSync,
   readFileSync,
   readdirSync,
-  rmSync,
+  readlinkSync,
   statfsSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
@@ -22,8 +22,14 @@ import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { after, before, describe, test } from 'node:test'
+import { sha256Digest } from '../../src/formats/oci/sha256-digest.js'
 import { Repository } from '../../src/repository/repository.js'
-import { FileSharer } from '../../src/stages/object/share-file.js'
+import type { LayerPiece } from '../../src/stages/containers-storage/stored-layers.js'
+import { FileSharer, type SharingPolicy, type SourceFile } from '../../src/stages/object/share-file.js'
+import { packPieces } from '../../src/stages/slab/pack-pieces.js'
+import { SLAB_BYTES } from '../../src/stages/slab/slab-pool.js'
+import { importSlabs } from '../../src/stages/tar/import-layer.js'
+import { MIN_MEMORY, openEngine } from '../../src/workers/open-engine.js'
 import { Store } from '../helpers/made-storage.js'
 import { OciLayout, rawTar, richLayers, skopeoCopy } from '../helpers/system-images.js'
 import {
@@ -38,6 +44,7 @@ import {
   type RunOptions,
   type RunResult,
 } from '../helpers/system-run.js'
+import { endMarker, header } from '../helpers/tar-build.js'
 
 const tools = ['podman', 'buildah', 'skopeo', 'mkfs.xfs', 'useradd', 'setpriv', 'newuidmap', 'kernel:xfs', 'loop']
 
@@ -195,24 +202,50 @@ describe('containers-storage of every maker', { skip: skip() }, () => {
     assert.ok(used() - before < tar.length / 20, `${used() - before} of ${tar.length} bytes`)
   })
 
-  test('a file that is written after it was cloned is seen to be, not one that loses a name', async () => {
+  test('what is hashed is what was cloned, whatever the owner of the file does to both', async (t) => {
     const { path: folder } = await ToolRepository.init('sluice', join(disk, 'changing'))
     using repository = await Repository.open(folder, { insecure: true })
+    const engine = openEngine(repository, { threads: 0, maxMemory: MIN_MEMORY, layers: 1 })
     const path = join(disk, 'file')
-    writeFileSync(path, 'as it was'.repeat(1000))
-    linkSync(path, `${path}-2`)
-    const fd = openSync(path, 'r')
+    // eslint-disable-next-line @typescript-eslint/unbound-method
+    const { share } = FileSharer.prototype
+    t.mock.method(FileSharer.prototype, 'share', function (this: FileSharer, source: SourceFile, how: SharingPolicy) {
+      const good = readFileSync(path)
+      writeFileSync(path, Buffer.alloc(good.length, 'otherwise'))
+      const { atime, mtime } = statSync(path)
+      const shared = share.call(this, source, how)
+      writeFileSync(path, good)
+      utimesSync(path, atime, mtime)
+      linkSync(path, `${path}-${good.length}`)
+      return shared
+    })
     try {
-      const source = { fd, size: 9000, path }
-      const shared = new FileSharer(repository.objects).share(source, { required: true, hardlinks: 'never' })
-      shared!.ensureUnchanged()
-      rmSync(`${path}-2`)
-      shared!.ensureUnchanged()
-      writeFileSync(path, 'otherwise'.repeat(1000))
-      assert.throws(() => shared!.ensureUnchanged(), { code: 'SLUICE_IO' })
-      assert.equal(readFileSync(shared!.path, 'utf8'), 'as it was'.repeat(1000))
+      for (const size of [5120, 3 * SLAB_BYTES]) {
+        const content = Buffer.alloc(size, 'as it was')
+        const parts = [header({ name: 'usr', size }), content, endMarker]
+        const diffId = sha256Digest(Buffer.concat(parts))
+        const pieces = async function* (): AsyncGenerator<LayerPiece> {
+          writeFileSync(path, content)
+          yield { bytes: parts[0] }
+          yield { file: { fd: openSync(path, 'r'), size, path, crc64: undefined } }
+          yield { bytes: endMarker }
+        }
+        const policy = { required: true, hardlinks: 'never' } as const
+        const { signal } = new AbortController()
+        const sharer = new FileSharer(repository.objects)
+        const slabs = packPieces(pieces(), { ...engine, sharer, policy, checkCrc: false, signal })
+        const importing = importSlabs(repository, engine, { id: diffId, diffId }, slabs, { verify: true })
+        await assert.rejects(importing, { code: 'SLUICE_DIGEST_MISMATCH' })
+        const open = readdirSync('/proc/self/fd').map(
+          (fd) => existsSync(`/proc/self/fd/${fd}`) && readlinkSync(`/proc/self/fd/${fd}`),
+        )
+        assert.deepEqual(
+          open.filter((name) => name !== false && name.startsWith(`${disk}/`) && !name.endsWith('changing')),
+          [],
+        )
+      }
     } finally {
-      closeSync(fd)
+      await engine.close()
     }
   })
 

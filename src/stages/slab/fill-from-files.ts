@@ -5,6 +5,7 @@ import { createCrc64, type Checksum } from '../../native/crc64.js'
 import { storageError } from '../../formats/cstor/storage-error.js'
 import { INLINE_LIMIT } from '../../formats/tar/format.js'
 import type { ObjectStore, WrittenFile } from '../../repository/objects.js'
+import { closeQuietly } from '../../repository/close-quietly.js'
 import { removeTemporary } from '../../repository/temporary-object.js'
 import { ensureSize, FileSharer, type SharingPolicy, type SourceFile } from '../object/share-file.js'
 import type { SlabFile } from './slab-pool.js'
@@ -36,7 +37,7 @@ export function fileFiller(store: ObjectStore): FillFromFiles {
 
 /**
  * Fills the slab whose memory is `bytes`. Files that are there whole, and too large to stay inline, are stored: shared if
- * possible, and then nobody may have written to them until they are read.
+ * possible, and then read from what they share.
  *
  * @returns what was stored; if it throws, no temporary file is left.
  */
@@ -54,8 +55,11 @@ function fillFromFiles(
         const file = sharer.share(part, policy)
         wholes.push(part)
         written.push(file)
-        readPart(part.fd, bytes, part)
-        file?.ensureUnchanged()
+        try {
+          readPart(file?.fd ?? part.fd, bytes, part)
+        } finally {
+          if (file?.fd !== undefined) closeQuietly(file.fd)
+        }
       } else readPart(part.fd, bytes, part)
     }
     const contents = wholes.map(({ start, length }) => bytes.subarray(start, start + length))

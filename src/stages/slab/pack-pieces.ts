@@ -160,17 +160,16 @@ async function* packLarge(
   const { fd, size, path, crc64 } = file
   const crc = options.checkCrc && crc64 !== undefined ? createCrc64(size) : undefined
   const filled: Promise<Slab>[] = []
-  let unused: string | undefined
+  let shared: SharedSource | undefined
+  let isUsed = false
   try {
-    const shared = options.sharer.share(file, options.policy)
-    unused = shared?.path
+    shared = options.sharer.share(file, options.policy)
     for (let position = 0; position < size; position += SLAB_BYTES) {
       const open = await take()
       const length = Math.min(SLAB_BYTES, size - position)
-      open.appendPart({ fd, size, path, length, position }, position === 0 ? shared : undefined)
-      unused = undefined
-      const isLast = position + length === size
-      const result = isLast && shared !== undefined ? checked(open.fill(), shared, options.slabs) : open.fill()
+      open.appendPart({ fd: shared?.fd ?? fd, size, path, length, position }, isUsed ? undefined : shared)
+      isUsed = true
+      const result = open.fill()
       filled.push(result)
       crc?.update((await result).filled)
       yield { result }
@@ -179,18 +178,7 @@ async function* packLarge(
   } finally {
     await Promise.allSettled(filled)
     closeQuietly(fd)
-    if (unused !== undefined) removeTemporary(unused)
-  }
-}
-
-/** The last slab of a file that is shared, unless that was written before all of it was read. */
-async function checked(filling: Promise<Slab>, shared: SharedSource, slabs: SlabPool): Promise<Slab> {
-  const slab = await filling
-  try {
-    shared.ensureUnchanged()
-    return slab
-  } catch (error) {
-    discard(slab, slabs)
-    throw error
+    if (shared?.fd !== undefined) closeQuietly(shared.fd)
+    if (shared !== undefined && !isUsed) removeTemporary(shared.path)
   }
 }
