@@ -22,6 +22,7 @@ import type { StorageReason } from '../../src/formats/cstor/storage-error.js'
 import { MediaType } from '../../src/formats/oci/media-types.js'
 import { libcAvailable } from '../../src/native/libc.js'
 import { openStorageImage } from '../../src/stages/containers-storage/open-storage-image.js'
+import { openImageSource } from '../../src/stages/fetch/open.js'
 import type { StorageImage } from '../../src/stages/containers-storage/stored-layers.js'
 import { bareEnvironment, rebuildTar } from '../helpers/storage.js'
 import {
@@ -496,6 +497,51 @@ describe('which image', () => {
     await assert.rejects(open(t, first, 'abc', second), because('IMAGE_AMBIGUOUS', a.id, b.id))
     await assert.rejects(open(t, first, 'ab', second), because('IMAGE_NOT_FOUND'))
   })
+})
+
+test('policy.json: the names that were asked for decide; by id, all names', async (t) => {
+  const store = makeStore(t)
+  const names = ['localhost/x:latest', 'quay.io/good/app:v1']
+  store.write([{ id, parts }], [{ id: imageId, names, layer: id, diffIds: [diffIdOf(parts)] }])
+  const { manifestDigest } = await open(t, store, imageId)
+  const place = `[overlay@${store.root}]`
+  const rejected = async (scope: string, asked: string): Promise<boolean> => {
+    const reject = { [scope]: [{ type: 'reject' }] }
+    const policy = { default: [{ type: 'insecureAcceptAnything' }], transports: { 'containers-storage': reject } }
+    const policyFile = join(store.root, 'policy.json')
+    writeFileSync(policyFile, JSON.stringify(policy))
+    const places = { env: bareEnvironment(store.root), home: store.root, etc: store.root, policyFile }
+    const opened = openImageSource(`containers-storage:${asked}`, { ...places, storage: { storageRoot: store.root } })
+    return opened.then(
+      async (source) => (await source.close(), false),
+      (error: unknown) => {
+        assert.ok(error instanceof SluiceError && error.code === 'SLUICE_POLICY', String(error))
+        return true
+      },
+    )
+  }
+  const byDigest = `localhost/x@${manifestDigest}`
+  const all = ['localhost/x', 'app:v1', `quay.io/good/app@${imageId}`, byDigest, imageId, imageId.slice(0, 9)]
+  const byId = all.slice(4)
+  // Of these, skopeo knows no names of an image that is asked for by its id, and not its tag where the digest is given.
+  const cases: [string, readonly string[]][] = [
+    [`${place}localhost/x:latest@${imageId}`, ['localhost/x', byDigest, ...byId]],
+    [`${place}localhost/x:latest`, ['localhost/x', byDigest, ...byId]],
+    [`${place}localhost/x`, ['localhost/x', byDigest, ...byId]],
+    [`${place}${byDigest}`, [byDigest]],
+    [`${place}quay.io/good`, ['app:v1', `quay.io/good/app@${imageId}`, ...byId]],
+    [`${place}quay.io`, ['app:v1', `quay.io/good/app@${imageId}`, ...byId]],
+    [`${place}@${imageId}`, byId],
+    [place, all],
+    [`[${store.root}]`, all],
+    [`[vfs@${store.root}]`, []],
+    [`${place}quay.io/goo`, []],
+  ]
+  for (const [scope, expected] of cases) {
+    const actual = []
+    for (const asked of all) if (await rejected(scope, asked)) actual.push(asked)
+    assert.deepEqual(actual, expected, scope)
+  }
 })
 
 describe('stores', () => {

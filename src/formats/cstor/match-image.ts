@@ -7,9 +7,17 @@ export interface ImageMatch {
   /** Index of the store. */
   readonly store: number
   readonly image: ImageRecord
+  /** Those of its names that the reference means; all, if it names none. */
+  readonly names: readonly string[]
+  /** Whether the reference is an id, and no name. */
+  readonly byId: boolean
 }
 
-type Rule = (image: ImageRecord) => boolean
+/** What the image has to be, and what one of its names, where that matters. */
+interface Rule {
+  readonly image?: (image: ImageRecord) => boolean
+  readonly name?: (name: string) => boolean
+}
 
 /**
  * The image that `reference` means, or undefined. Stores are asked in their order, and in each the rules in theirs.
@@ -21,11 +29,20 @@ export function matchImage(reference: string, stores: readonly (readonly ImageRe
   const rules = rulesOf(reference)
   for (const [store, images] of stores.entries()) {
     for (const rule of rules) {
-      const image = onlyOne(images.filter(rule), reference)
-      if (image !== undefined) return { store, image }
+      const image = onlyOne(
+        images.filter(
+          (image) => (rule.image?.(image) ?? true) && (rule.name === undefined || image.names.some(rule.name)),
+        ),
+        reference,
+      )
+      if (image !== undefined) return { store, image, ...namesMeant(image, rule) }
     }
   }
   return matchPrefix(reference, stores)
+}
+
+function namesMeant({ names }: ImageRecord, { name: isMeant }: Rule): Pick<ImageMatch, 'names' | 'byId'> {
+  return { names: isMeant === undefined ? names : names.filter(isMeant), byId: isMeant === undefined }
 }
 
 /** The digest of a manifest that a reference asks for, or undefined. */
@@ -36,23 +53,20 @@ export function statedDigest(reference: string): string | undefined {
 
 function rulesOf(reference: string): Rule[] {
   const id = withoutAlgorithm(reference)
-  const rules: Rule[] = isHex(id, 64) ? [(image) => image.id === id] : []
+  const rules: Rule[] = isHex(id, 64) ? [{ image: (image) => image.id === id }] : []
   const at = reference.lastIndexOf('@')
-  if (at >= 0) return [...rules, identityRule(repositoryOf(reference.slice(0, at)), reference.slice(at + 1))]
-  rules.push((image) => image.names.includes(reference))
-  rules.push((image) => image.names.some((name) => endsInParts(name, reference)))
-  if (!hasTag(reference)) {
-    rules.push((image) => image.names.some((name) => endsInParts(name, `${reference}:latest`)))
-  }
+  if (at >= 0) return [...rules, ...identityRules(repositoryOf(reference.slice(0, at)), reference.slice(at + 1))]
+  rules.push({ name: (name) => name === reference }, { name: (name) => endsInParts(name, reference) })
+  if (!hasTag(reference)) rules.push({ name: (name) => endsInParts(name, `${reference}:latest`) })
   return rules
 }
 
 /** `@ID`, `NAME@ID`, `NAME@sha256:DIGEST`: an image of that identity which has such a name, too. */
-function identityRule(repository: string, identity: string): Rule {
-  const named: Rule = ({ names }) =>
-    repository === '' || names.some((name) => endsInParts(repositoryOf(name), repository))
-  if (isHex(identity, 64)) return (image) => image.id === identity && named(image)
-  return (image) => repository !== '' && hasManifest(image, identity) && named(image)
+function identityRules(repository: string, identity: string): Rule[] {
+  const isId = isHex(identity, 64)
+  const image: Rule['image'] = isId ? ({ id }) => id === identity : (image) => hasManifest(image, identity)
+  if (repository === '') return isId ? [{ image }] : []
+  return [{ image, name: (name) => endsInParts(repositoryOf(name), repository) }]
 }
 
 function hasManifest({ digest, bigDataDigests }: ImageRecord, wanted: string): boolean {
@@ -65,7 +79,7 @@ function matchPrefix(reference: string, stores: readonly (readonly ImageRecord[]
   const prefix = withoutAlgorithm(reference)
   if (!/^[0-9a-f]{3,63}$/.test(prefix)) return undefined
   const matches = stores.flatMap((images, store) =>
-    images.filter(({ id }) => id.startsWith(prefix)).map((image) => ({ store, image })),
+    images.filter(({ id }) => id.startsWith(prefix)).map((image) => ({ store, image, ...namesMeant(image, {}) })),
   )
   onlyOne(
     matches.map(({ image }) => image),
@@ -89,7 +103,7 @@ function endsInParts(name: string, end: string): boolean {
 }
 
 /** The name without tag and digest. */
-function repositoryOf(name: string): string {
+export function repositoryOf(name: string): string {
   const bare = name.includes('@') ? name.slice(0, name.indexOf('@')) : name
   return hasTag(bare) ? bare.slice(0, bare.lastIndexOf(':')) : bare
 }

@@ -1,6 +1,6 @@
 import { storageError } from '../../formats/cstor/storage-error.js'
 import { LayerIndex, type ChainLayer } from '../../formats/cstor/layer-chain.js'
-import { matchImage, statedDigest } from '../../formats/cstor/match-image.js'
+import { matchImage, statedDigest, type ImageMatch } from '../../formats/cstor/match-image.js'
 import { parseStoreReference } from '../../formats/cstor/store-reference.js'
 import type { Digest } from '../../formats/digest.js'
 import { quote } from '../../formats/quote.js'
@@ -28,7 +28,7 @@ export async function openStorageImage(reference: string, options: StorageOption
     for (const resource of [...layers.values(), ...stores]) resource.close()
   }
   try {
-    const { image, store, documents, chain } = await resolveImage(name, stores, options)
+    const { image, names, byId, store, documents, chain } = await resolveImage(name, stores, options)
     for (const at of new Set([store, ...chain.map((layer) => stores[layer.store])])) {
       await at.lock(options.signal)
       documents.diffIds.forEach((diffId, i) => {
@@ -41,7 +41,11 @@ export async function openStorageImage(reference: string, options: StorageOption
       ...documents,
       name: image.names[0] ?? image.id,
       id: image.id,
+      names,
+      byId,
+      statedDigest: statedDigest(name),
       store: store.path,
+      driver: store.driver,
       layers: documents.diffIds.map((diffId) => layers.get(diffId)!),
       warnings: [...documents.warnings, ...lockWarnings(stores)],
       close,
@@ -52,8 +56,7 @@ export async function openStorageImage(reference: string, options: StorageOption
   }
 }
 
-interface ResolvedImage {
-  readonly image: { readonly id: string; readonly names: readonly string[] }
+interface ResolvedImage extends Omit<ImageMatch, 'store'> {
   readonly store: StorageStore
   readonly documents: ImageDocuments
   readonly chain: readonly ChainLayer[]
@@ -91,7 +94,7 @@ async function resolveImage(
     contents.map(({ layers }) => layers),
     match.store,
   )
-  return { image: match.image, store, documents, chain: index.resolve(match.image.layer, documents.diffIds) }
+  return { ...match, store, documents, chain: index.resolve(match.image.layer, documents.diffIds) }
 }
 
 function lockWarnings(stores: readonly StorageStore[]): string[] {

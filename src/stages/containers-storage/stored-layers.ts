@@ -16,8 +16,15 @@ export interface StorageImage {
   /** A name of the image, or its id if it has none. */
   readonly name: string
   readonly id: string
+  /** Those of its names that the reference means; all, if it names none. */
+  readonly names: readonly string[]
+  /** Whether the reference is an id, and no name. */
+  readonly byId: boolean
+  /** The digest of a manifest that the reference asks for, if it does. */
+  readonly statedDigest: string | undefined
   /** The graphroot it was found in. */
   readonly store: string
+  readonly driver: string
   readonly manifest: Buffer
   readonly manifestDigest: Digest
   /** Of the manifest: as it says, or by its fields. */

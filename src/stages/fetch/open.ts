@@ -95,7 +95,9 @@ async function openStorage(
     ...(options.signal && { signal: options.signal }),
   })
   try {
-    if (policy !== undefined) enforcePolicy(policy, 'containers-storage', storageScopes(image), text)
+    if (policy !== undefined) {
+      for (const scopes of storageScopes(image)) enforcePolicy(policy, 'containers-storage', scopes, text)
+    }
     return new StorageSource(image, text)
   } catch (error) {
     image.close()

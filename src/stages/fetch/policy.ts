@@ -7,7 +7,9 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errnoOf, SluiceError } from '../../errors.js'
+import { repositoryOf } from '../../formats/cstor/match-image.js'
 import type { RegistryName } from '../../formats/oci/registry-name.js'
+import type { StorageImage } from '../containers-storage/stored-layers.js'
 
 type Requirements = readonly { readonly type: string }[]
 
@@ -83,12 +85,10 @@ export function enforcePolicy(policy: Policy, transport: string, scopes: readonl
 /** Scopes of an image in a registry: itself, its repository and the namespaces above, the host, its parent domains. */
 export function registryScopes({ host, path, tag, digest }: RegistryName): string[] {
   const repository = `${host}/${path}`
-  const components = path.split('/')
-  const namespaces = [...components.keys()].map((i) => [host, ...components.slice(0, components.length - i)].join('/'))
   const labels = host.split('.')
   const wildcards = [...labels.keys()].slice(1).map((i) => `*.${labels.slice(i).join('.')}`)
   const version = digest === undefined ? `${repository}:${tag ?? 'latest'}` : `${repository}@${digest}`
-  return [version, ...namespaces, host, ...wildcards]
+  return [version, ...namespacesOf(repository), ...wildcards]
 }
 
 /** Scopes of a layout or archive: the path with its tag, the path, and the directories above. */
@@ -102,11 +102,32 @@ export function policyPaths(userFolder: string, etc: string): string[] {
   return [join(userFolder, 'policy.json'), join(etc, 'containers/policy.json')]
 }
 
-/** The scopes of an image of a containers-storage: its names and id in this store, then the store. */
-export function storageScopes({ store, name, id }: { store: string; name: string; id: string }): string[] {
-  const places = [`[overlay@${store}]`, `[vfs@${store}]`, `[${store}]`]
-  return places
-    .slice(0, 2)
-    .flatMap((place) => [`${place}${name}`, `${place}@${id}`])
-    .concat(places)
+/**
+ * Scopes of an image of a containers-storage, a list for each of the names that it was asked by, all of which have to be
+ * allowed: the name with the id, the name, its repository and the namespaces above, the store. Who asks by id is held to
+ * what is said of the id, else to what is said of all names.
+ */
+export function storageScopes({
+  driver,
+  store,
+  id,
+  names,
+  byId,
+  statedDigest: digest,
+}: Pick<StorageImage, 'driver' | 'store' | 'id' | 'names' | 'byId' | 'statedDigest'>): string[][] {
+  const place = `[${driver}@${store}]`
+  const ofId = byId ? [`${place}@${id}`] : []
+  const ofNames = names.map((name) => {
+    const repository = repositoryOf(name)
+    const versions = digest === undefined ? [name] : [`${name}@${digest}`, `${repository}@${digest}`, name]
+    const scopes = [...versions, ...namespacesOf(repository)].map((scope) => place + scope)
+    return [...versions.map((version) => `${place}${version}@${id}`), ...ofId, ...scopes]
+  })
+  return (byId && names.length === 0 ? [ofId] : ofNames).map((scopes) => [...scopes, place, `[${store}]`])
+}
+
+/** The path itself, and each that it is below. */
+function namespacesOf(path: string): string[] {
+  const components = path.split('/')
+  return [...components.keys()].map((i) => components.slice(0, components.length - i).join('/'))
 }
