@@ -245,6 +245,19 @@ test('where blocks cannot be shared, nothing is copied against the wish of who p
 describe('a storage that is trusted', { skip }, () => {
   const trusting = { threads: 0, storage: { trust: true } }
 
+  test('needs the CRC-64 of every file', async (t) => {
+    const root = unpackStore(t, 'main-plain')
+    const [layer] = expectedImages('main-plain').get('hardlinks')!.storage_layer_ids_base_to_top
+    mutate(root, { name: 'change', ops: [['patch', `overlay/${layer}/diff/usr/a`, 10, '58585858']] })
+    const path = join(root, 'overlay-layers', `${layer}.tar-split.gz`)
+    const lines = gunzipSync(readFileSync(path)).toString()
+    writeFileSync(path, gzipSync(lines.replaceAll(/("size":\d+,"payload":)"[^"]+"/g, '$1null')))
+    const repository = await temporaryRepository(t)
+    const error = await failureOf(importImage(repository, root, image, trusting))
+    assert.equal(error.details['reason'], 'TARSPLIT_CORRUPT')
+    ensureNothingRegistered(repository)
+  })
+
   test('gives the same image', async (t) => {
     const repository = await temporaryRepository(t)
     const result = await importImage(repository, unpackStore(t, 'main-plain'), image, trusting)

@@ -171,11 +171,17 @@ describe('damage to a layer', () => {
       [`${lines}{"type":2,"payload":"AA==","position":7}\n`, 'more than'],
       [lines.replace('"position":3', '"position":4'), 'line 4: position'],
       [`${lines}{"type":3,"position":9}`, 'unknown tar-split entry type 3'],
-      [`${lines.split('\n').slice(0, -2).join('\n')}\n{"type":1,"name":"../../etc/passwd","size":3}`, 'leads'],
+      [
+        `${lines.split('\n').slice(0, -2).join('\n')}\n{"type":1,"name":"../../etc/passwd","size":3,"payload":"AAAAAAAAAAA="}`,
+        'leads',
+      ],
       [`${lines}x`, 'line 8: it is not JSON'],
       [lines.replace('"size":700', '"size":1e300'), 'size'],
       [lines.replace('"size":700', '"size":9007199254740991'), 'more than'],
       [lines.replace('"payload":"', '"payload":"*'), 'not base64'],
+      [lines.replace(/("size":700,"payload":)"[^"]+"/, '$1null'), 'line 4: payload is not the CRC-64'],
+      [lines.replace(/("size":700,)"payload":"[^"]+",/, '$1'), 'line 4: payload is not the CRC-64'],
+      [lines.replace(/("size":700,"payload":)"[^"]+"/, '$1"AAAA"'), 'line 4: payload is not the CRC-64'],
       ['{"type":2,"payload":""}\n'.repeat(20_000), 'more than'],
     ]
     for (const [text, word] of texts) {

@@ -17,7 +17,7 @@ export interface TarSplitFile {
   readonly type: 'file'
   readonly name: ByteString
   readonly size: number
-  /** Base64 of the CRC-64 of the content. */
+  /** Base64 of the CRC-64 of the content, if it has any. */
   readonly crc64: string | undefined
 }
 
@@ -89,12 +89,9 @@ export class TarSplitReader {
     if (type === SEGMENT) {
       entries.push({ type: 'segment', bytes: this.#base64(payload ?? '', 'payload') })
     } else {
-      entries.push({
-        type: 'file',
-        name: this.#name(name, rawName),
-        size: this.#size(size),
-        crc64: payload === undefined || payload === null || payload === '' ? undefined : payload,
-      })
+      const length = this.#size(size)
+      const crc64 = length === 0 ? undefined : this.#crc64(payload ?? '')
+      entries.push({ type: 'file', name: this.#name(name, rawName), size: length, crc64 })
     }
   }
 
@@ -120,6 +117,12 @@ export class TarSplitReader {
     if (size === undefined || size === null) return 0
     if (typeof size === 'number' && Number.isSafeInteger(size) && size >= 0) return size
     throw this.#error(`size is not a whole number that fits: ${JSON.stringify(size).slice(0, 40)}`)
+  }
+
+  /** Without it, content would go unchecked where the diff_id is not. */
+  #crc64(payload: string): string {
+    if (/^[A-Za-z0-9+/]{11}=$/.test(payload)) return payload
+    throw this.#error('payload is not the CRC-64 of the content, 8 bytes in base64')
   }
 
   #base64(text: string, field: string): Buffer {
