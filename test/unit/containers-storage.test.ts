@@ -488,6 +488,16 @@ describe('which image', () => {
     await assert.rejects(open(t, store, 'example/a:b'), because('IMAGE_NOT_FOUND', store.root))
   })
 
+  test('a name may have a digest that is not of its manifest', async (t) => {
+    const store = makeStore(t)
+    const digest = `sha256:${'d'.repeat(64)}`
+    store.write([], [image('x', `one.example/a@${digest}`), image('y', `one.example/b@${imageId}:latest`)])
+    assert.equal((await open(t, store, `one.example/a@${digest}`)).id, storageId('x'))
+    assert.equal((await open(t, store, `a@${digest}`)).id, storageId('x'))
+    await assert.rejects(open(t, store, `b@${digest}`), because('IMAGE_NOT_FOUND'))
+    await assert.rejects(open(t, store, `b@${imageId}`), because('IMAGE_NOT_FOUND'))
+  })
+
   test('stores are asked in order; prefixes of ids are unique over all', async (t) => {
     const [first, second] = [makeStore(t), makeStore(t)]
     const [a, b] = [

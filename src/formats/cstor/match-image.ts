@@ -55,9 +55,9 @@ function rulesOf(reference: string): Rule[] {
   const id = withoutAlgorithm(reference)
   const rules: Rule[] = isHex(id, 64) ? [{ image: (image) => image.id === id }] : []
   const at = reference.lastIndexOf('@')
-  if (at >= 0) return [...rules, ...identityRules(repositoryOf(reference.slice(0, at)), reference.slice(at + 1))]
+  if (at >= 0) rules.push(...identityRules(repositoryOf(reference.slice(0, at)), reference.slice(at + 1)))
   rules.push({ name: (name) => name === reference }, { name: (name) => endsInParts(name, reference) })
-  if (!hasTag(reference)) rules.push({ name: (name) => endsInParts(name, `${reference}:latest`) })
+  if (at < 0 && !hasTag(reference)) rules.push({ name: (name) => endsInParts(name, `${reference}:latest`) })
   return rules
 }
 
