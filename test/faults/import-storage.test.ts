@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import {
   appendFileSync,
+  chmodSync,
   closeSync,
   existsSync,
   mkdirSync,
@@ -21,11 +22,14 @@ import { before, describe, test, type TestContext } from 'node:test'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { SluiceError } from '../../src/errors.js'
 import { probeDirectory } from '../../src/native/capabilities.js'
+import { libcAvailable } from '../../src/native/libc.js'
+import { writeXattr } from '../../src/native/xattr.js'
 import { pullOci, pullOciImage } from '../../src/pipelines/pull-oci.js'
 import type { PullOptions } from '../../src/pipelines/pull-run.js'
 import { streamName } from '../../src/repository/names.js'
 import { TEMPORARY_PREFIX } from '../../src/repository/temporary-object.js'
 import type { Repository } from '../../src/repository/repository.js'
+import { FileSharer } from '../../src/stages/object/share-file.js'
 import { openImageSource } from '../../src/stages/fetch/open.js'
 import { expectedImages, importImage, missingStore, unpackStore } from '../helpers/storage-vectors.js'
 import { temporaryRepository } from '../helpers/temporary.js'
@@ -293,6 +297,36 @@ test(
     )
     const shared = found.filter(({ nlink }) => nlink > 1)
     assert.equal(shared.length, objects.hardlinkedObjects)
-    for (const { mode } of shared) assert.equal(mode & 0o6004, 0o004)
+    for (const { mode } of shared) assert.equal(mode & 0o6026, 0o004)
   },
 )
+
+test('no hard link to a file that gives rights, or that others write to', { skip: notRoot }, async (t) => {
+  const { path: folder, objects } = await temporaryRepository(t)
+  if (probeDirectory(folder).reflink || !libcAvailable()) return t.skip('nothing is linked here')
+  const path = join(folder, 'source')
+  const setRight: [string, () => void][] = [
+    ['nothing', () => undefined],
+    ['group', () => chmodSync(path, 0o664)],
+    ['others', () => chmodSync(path, 0o646)],
+    ['set-gid', () => chmodSync(path, 0o2755)],
+    ['secret', () => chmodSync(path, 0o640)],
+    ['capability', () => writeXattr(path, 'security.capability', Buffer.from(CAP_NET_BIND, 'hex'))],
+  ]
+  const linked = setRight.flatMap(([name, set]) => {
+    rmSync(path, { force: true })
+    writeFileSync(path, 'x'.repeat(100), { mode: 0o644 })
+    set()
+    const fd = openSync(path, 'r')
+    try {
+      const policy = { required: false, hardlinks: 'insecure' } as const
+      return new FileSharer(objects).share({ fd, size: 100, path }, policy) === undefined ? [] : [name]
+    } finally {
+      closeSync(fd)
+    }
+  })
+  assert.deepEqual(linked, ['nothing'])
+})
+
+/** As `setcap cap_net_bind_service=ep` writes it. */
+const CAP_NET_BIND = '0100000200040000000000000000000000000000'

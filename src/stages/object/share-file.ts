@@ -9,10 +9,11 @@ import { constants, fstatSync, openSync, readFileSync, type Stats } from 'node:f
 import { SluiceError } from '../../errors.js'
 import { storageError } from '../../formats/cstor/storage-error.js'
 import { fileSystemOf } from '../../native/file-system.js'
-import { callError } from '../../native/libc.js'
+import { callError, libcAvailable } from '../../native/libc.js'
 import { linkOpenFile } from '../../native/link-file.js'
 import { tryCloneFile } from '../../native/reflink.js'
 import { enableVerity, measureVerity } from '../../native/verity.js'
+import { hasXattr } from '../../native/xattr.js'
 import { closeQuietly } from '../../repository/close-quietly.js'
 import type { ObjectStore, WrittenFile } from '../../repository/objects.js'
 import { createTemporary, removeTemporary, temporaryPath } from '../../repository/temporary-object.js'
@@ -99,7 +100,7 @@ export class FileSharer {
   }
 
   #link(source: SourceFile, stats: Stats, hardlinks: 'sealed' | 'insecure'): SharedSource | string {
-    if (!isFitToLink(stats)) return 'EPERM'
+    if (!isFitToLink(stats) || hasCapabilities(source.fd)) return 'EPERM'
     if (!this.#seal(source.fd) && (hardlinks !== 'insecure' || this.#store.isSecure)) return 'EOPNOTSUPP'
     const path = temporaryPath(this.#store.directory)
     const errno = linkOpenFile(source.fd, path)
@@ -139,10 +140,15 @@ export function ensureSize({ path, size }: SourceFile, actual: number): void {
   })
 }
 
-/** Whether nobody gets rights from a file that lies in the repository, and everybody can read it there. */
+/** Whether nobody gets rights from a file that lies in the repository, only root writes to it, and everybody can read it. */
 function isFitToLink({ mode, uid }: Stats): boolean {
-  const isPlain = (mode & 0o6000) === 0 && (mode & 0o004) !== 0
+  const isPlain = (mode & 0o6022) === 0 && (mode & 0o004) !== 0
   return isPlain && uid === 0 && isRealRoot()
+}
+
+/** Those of a program are as good as a set-uid bit; without native code there are no links. */
+function hasCapabilities(fd: number): boolean {
+  return libcAvailable() && hasXattr(fd, 'security.capability')
 }
 
 let realRoot: boolean | undefined
