@@ -2,7 +2,7 @@
 import { test, type TestContext } from 'node:test'
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
-import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -126,6 +126,34 @@ test('lock files are made where there are none', needsPeer, async (t) => {
   assert.equal(await peerOf(t, join(directory, 'layers.lock'))('exclusive'), 'busy')
   lock.release()
 })
+
+test(
+  'what is missing is told without the lock, if that cannot be had, and is not waited for by who gives up',
+  needsPeer,
+  async (t) => {
+    const store = new HandmadeStore(join(temporaryDirectory(t), 'root'))
+    const parts = ['header', { name: 'usr/a', content: 'data' }]
+    const id = storageId('layer')
+    store.write([{ id, parts }], [{ id: storageId('image'), names: ['a:b'], layer: id, diffIds: [diffIdOf(parts)] }])
+    const image = await openStorageImage('a:b', { storageRoot: store.root, env: bareEnvironment(store.root) })
+    t.after(() => image.close())
+    rmSync(store.layerDirectory(id), { recursive: true })
+    const lock = join(store.root, 'overlay-layers/layers.lock')
+    const peer = peerOf(t, lock)
+    assert.equal(await peer('exclusive'), 'done')
+    const read = async (signal: AbortSignal): Promise<void> => {
+      for await (const { file } of image.layers[0].pieces({ signal })) assert.equal(file, undefined)
+    }
+    const controller = new AbortController()
+    setTimeout(() => controller.abort(), 100)
+    const begun = performance.now()
+    await assert.rejects(read(controller.signal), { code: 'SLUICE_CANCELLED' })
+    assert.ok(performance.now() - begun < 10_000)
+    rmSync(lock)
+    symlinkSync('nowhere', lock)
+    await assert.rejects(read(new AbortController().signal), /the data of usr\/a is missing/)
+  },
+)
 
 test('an image is opened under the locks of its store, which are given up or kept', needsPeer, async (t) => {
   const store = new HandmadeStore(join(temporaryDirectory(t), 'root'))

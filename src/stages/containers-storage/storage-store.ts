@@ -90,8 +90,8 @@ export class StorageStore {
   }
 
   /** As `readLayers`, under a lock of its own. */
-  async readLayersAgain(): Promise<LayerRecord[]> {
-    const lock = await lockStore(this.#lockFiles())
+  async readLayersAgain(signal?: AbortSignal): Promise<LayerRecord[]> {
+    const lock = await lockStore(this.#lockFiles(), { signal })
     try {
       return this.readLayers()
     } finally {

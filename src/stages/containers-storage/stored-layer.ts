@@ -1,6 +1,6 @@
 /** A layer of a store: its tar, put together from its tar-split and its files (containers-storage.md §2.2). */
 import { closeSync } from 'node:fs'
-import { SluiceError } from '../../errors.js'
+import { cancelled, SluiceError } from '../../errors.js'
 import { asBuffer } from '../../formats/bytes.js'
 import type { ChainLayer } from '../../formats/cstor/layer-chain.js'
 import { storageError, storageReason } from '../../formats/cstor/storage-error.js'
@@ -56,12 +56,12 @@ export class StoredLayer implements StorageLayer {
       }
       tar.finish()
     } catch (error) {
-      throw await this.#explain(error)
+      throw await this.#explain(error, options.signal)
     }
   }
 
-  async isVanished(): Promise<boolean> {
-    const records = await this.#store.readLayersAgain()
+  async isVanished(signal?: AbortSignal): Promise<boolean> {
+    const records = await this.#store.readLayersAgain(signal)
     return !records.some(({ id }) => id === this.id)
   }
 
@@ -74,16 +74,17 @@ export class StoredLayer implements StorageLayer {
   }
 
   /** The error with the layer it is about; of what is missing, whether that is because the layer was removed. */
-  async #explain(error: unknown): Promise<unknown> {
+  async #explain(error: unknown, signal: AbortSignal | undefined): Promise<unknown> {
     const reason = storageReason(error)
     const missing = reason === 'LAYER_DATA_MISSING' || reason === 'LAYER_NO_TARSPLIT'
-    if (missing && (await this.isVanished())) {
+    if (missing && (await this.#isKnownVanished(signal))) {
       return storageError('LAYER_VANISHED', `layer ${this.id} was removed from containers-storage while it was read`, {
         cause: error,
         details: { layer: this.id, diffId: this.diffId },
         hint: 'pull the image into the storage again',
       })
     }
+    if (missing && signal?.aborted === true) return cancelled(signal)
     const damaged = error instanceof SluiceError && error.code === 'SLUICE_COMPRESSION' ? 'TARSPLIT_CORRUPT' : reason
     if (!(error instanceof SluiceError) || damaged === undefined) return error
     const what = damaged === reason ? error.message : `tar-split ends early or is damaged: ${error.message}`
@@ -92,6 +93,11 @@ export class StoredLayer implements StorageLayer {
       details: { ...error.details, layer: this.id, diffId: this.diffId },
       ...(error.hint === undefined ? {} : { hint: error.hint }),
     })
+  }
+
+  /** Whether it is sure that the layer was removed: what keeps one from looking is not to hide what is missing. */
+  async #isKnownVanished(signal: AbortSignal | undefined): Promise<boolean> {
+    return this.isVanished(signal).catch(() => false)
   }
 }
 

@@ -56,7 +56,7 @@ export interface StorageLayer {
    */
   pieces(options?: { readonly signal?: AbortSignal }): AsyncIterable<LayerPiece>
   /** Whether the storage has lost the layer since the image was opened: reads its records again, under the lock. */
-  isVanished(): Promise<boolean>
+  isVanished(signal?: AbortSignal): Promise<boolean>
   /** Closes what the layer has open; `StorageImage.close` does so for all. */
   close(): void
 }
