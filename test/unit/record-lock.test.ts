@@ -2,7 +2,17 @@
 import { test, type TestContext } from 'node:test'
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
-import { closeSync, existsSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chownSync,
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -126,6 +136,23 @@ test('lock files are made where there are none', needsPeer, async (t) => {
   assert.equal(await peerOf(t, join(directory, 'layers.lock'))('exclusive'), 'busy')
   lock.release()
 })
+
+test(
+  'root makes no lock files in the store of somebody else, and locks those that are there',
+  { skip: needsPeer.skip || (process.getuid?.() !== 0 && 'root is needed') },
+  async (t) => {
+    const directory = temporaryDirectory(t)
+    chownSync(directory, 1000, 1000)
+    const files = ['layers.lock', 'images.lock'].map((name) => ({ directory: open(t, directory), name, path: name }))
+    const none = await lockStore(files)
+    none.release()
+    assert.deepEqual(readdirSync(directory), [])
+    writeFileSync(join(directory, 'images.lock'), '')
+    const lock = await lockStore(files)
+    assert.equal(await peerOf(t, join(directory, 'images.lock'))('exclusive'), 'busy')
+    lock.release()
+  },
+)
 
 test(
   'what is missing is told without the lock, if that cannot be had, and is not waited for by who gives up',

@@ -1,5 +1,5 @@
 /** The two lock files of a store, shared while its records are read (containers-storage.md §1.4). */
-import { closeSync, constants, openSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync } from 'node:fs'
 import { errnoOf, ioError } from '../../errors.js'
 import { storageError } from '../../formats/cstor/storage-error.js'
 import { recordLock } from '../../native/record-lock.js'
@@ -55,15 +55,18 @@ export async function lockStore(
 }
 
 // Of a store on read-only media, or of somebody else: nothing to lock, and nobody who would.
-const readOnly = new Set(['EROFS', 'EACCES', 'EPERM'])
+const readOnly: ReadonlySet<string | undefined> = new Set(['EROFS', 'EACCES', 'EPERM'])
 
 function openLockFile({ directory, name, path }: StoreLockFile): number | undefined {
   const file = `/proc/self/fd/${directory}/${name}`
-  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
+  // A lock file that root made would lock out the owner of the store.
+  const isOurs = fstatSync(directory).uid === process.geteuid?.()
+  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | (isOurs ? constants.O_CREAT : 0)
   try {
-    return openSync(file, flags | constants.O_CREAT, 0o644)
+    return openSync(file, flags, 0o644)
   } catch (error) {
-    if (readOnly.has(errnoOf(error) ?? '')) return undefined
+    const errno = errnoOf(error)
+    if (readOnly.has(errno) || (errno === 'ENOENT' && !isOurs)) return undefined
     throw ioError(error, `cannot open ${path}`)
   }
 }
