@@ -222,6 +222,13 @@ describe('damage to a layer', () => {
     await assert.rejects(rebuildTar(image.layers[0]), because('LAYER_VANISHED', id))
     assert.equal(await image.layers[0].isVanished(), true)
   })
+
+  test('a whole store that was removed', async (t) => {
+    const store = simpleStore(t)
+    const image = await open(t, store)
+    rmSync(store.root, { recursive: true })
+    await assert.rejects(rebuildTar(image.layers[0]), because('LAYER_VANISHED', id))
+  })
 })
 
 describe('where data is', () => {

@@ -1,6 +1,6 @@
 /** A layer of a store: its tar, put together from its tar-split and its files (containers-storage.md §2.2). */
 import { closeSync } from 'node:fs'
-import { cancelled, SluiceError } from '../../errors.js'
+import { cancelled, errnoOf, SluiceError } from '../../errors.js'
 import { asBuffer } from '../../formats/bytes.js'
 import type { ChainLayer } from '../../formats/cstor/layer-chain.js'
 import { storageError, storageReason } from '../../formats/cstor/storage-error.js'
@@ -61,8 +61,14 @@ export class StoredLayer implements StorageLayer {
   }
 
   async isVanished(signal?: AbortSignal): Promise<boolean> {
-    const records = await this.#store.readLayersAgain(signal)
-    return !records.some(({ id }) => id === this.id)
+    try {
+      const records = await this.#store.readLayersAgain(signal)
+      return !records.some(({ id }) => id === this.id)
+    } catch (error) {
+      // No lock file can be made in a directory that was removed: the whole store is gone.
+      if (error instanceof SluiceError && errnoOf(error.cause) === 'ENOENT') return true
+      throw error
+    }
   }
 
   close(): void {
