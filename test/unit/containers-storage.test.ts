@@ -495,6 +495,22 @@ describe('which image', () => {
     await assert.rejects(open(t, store, 'example/a:b'), because('IMAGE_NOT_FOUND', store.root))
   })
 
+  test('nothing that a store says of an image acts on the terminal', async (t) => {
+    const escape = '\u001b]0;title\u0007'
+    const shown = (reason: StorageReason) => (error: unknown) =>
+      because(reason, '\\u001b]0;title\\u0007')(error) && !(error as Error).message.includes('\u001b')
+    const twice = makeStore(t)
+    twice.write([], [image('x', 'one/a:b', escape), { ...image('y', 'two/a:b'), record: { id: `${escape}id` } }])
+    await assert.rejects(open(t, twice, 'a:b'), shown('IMAGE_AMBIGUOUS'))
+    const odd = makeStore(t)
+    odd.write([], [{ ...image('x', 'a:b'), record: { 'big-data-digests': { manifest: escape } } }])
+    await assert.rejects(open(t, odd, 'a:b'), shown('MANIFEST_CORRUPT'))
+    const type = makeStore(t)
+    const config = { mediaType: escape, digest: `sha256:${'0'.repeat(64)}`, size: 1 }
+    type.write([], [{ ...image('x', 'a:b'), manifest: { config } }])
+    await assert.rejects(open(t, type, 'a:b'), shown('MANIFEST_UNSUPPORTED'))
+  })
+
   test('a name may have a digest that is not of its manifest', async (t) => {
     const store = makeStore(t)
     const digest = `sha256:${'d'.repeat(64)}`

@@ -91,7 +91,7 @@ function matchPrefix(reference: string, stores: readonly (readonly ImageRecord[]
 function onlyOne(images: readonly ImageRecord[], reference: string): ImageRecord | undefined {
   const ids = new Set(images.map(({ id }) => id))
   if (ids.size <= 1) return images[0]
-  const list = images.map(({ id, names }) => `${id} ${names.join(', ')}`.trim()).slice(0, 20)
+  const list = images.slice(0, 20).map(({ id, names }) => [id, ...names].map(quote).join(' '))
   throw storageError('IMAGE_AMBIGUOUS', `${quote(reference)} matches ${ids.size} images: ${list.join('; ')}`, {
     hint: 'give the full name with its registry, or the image id',
   })

@@ -7,6 +7,7 @@ import { parseConfig } from '../../formats/oci/config.js'
 import { MAX_DOCUMENT_BYTES } from '../../formats/oci/json-fields.js'
 import { documentMediaType, parseManifest } from '../../formats/oci/manifest.js'
 import { documentKind, MediaType } from '../../formats/oci/media-types.js'
+import { quote } from '../../formats/quote.js'
 import type { StorageStore } from './storage-store.js'
 
 export interface ImageDocuments {
@@ -25,9 +26,7 @@ export function readImageDocuments(store: StorageStore, image: ImageRecord, want
   const document = `manifest ${manifestDigest}`
   const { config: descriptor } = parseManifest(manifest, document)
   if (descriptor.mediaType !== MediaType.ociConfig && descriptor.mediaType !== MediaType.dockerConfig) {
-    throw unsupported(
-      `${document} has a config of type ${descriptor.mediaType.slice(0, 200)}: it is no container image`,
-    )
+    throw unsupported(`${document} has a config of type ${quote(descriptor.mediaType)}: it is no container image`)
   }
   const config = readConfig(store, image, descriptor.digest)
   const docker = documentKind(mediaType) === 'docker-manifest' || descriptor.mediaType === MediaType.dockerConfig
@@ -81,7 +80,7 @@ function readManifestItem(store: StorageStore, image: ImageRecord, key: string):
   if (bytes === undefined) return undefined
   const digest = sha256Digest(bytes)
   const stated = image.bigDataDigests.get(key) ?? (key.startsWith(BY_DIGEST) ? key.slice(BY_DIGEST.length) : undefined)
-  if (stated !== undefined) checkDigest('MANIFEST_CORRUPT', `the ${key} of image ${image.id}`, stated, digest)
+  if (stated !== undefined) checkDigest('MANIFEST_CORRUPT', `${quote(key)} of image ${image.id}`, stated, digest)
   return { bytes, digest, mediaType: documentMediaType(bytes, undefined, `manifest ${digest}`) }
 }
 
@@ -101,7 +100,9 @@ function readConfig(store: StorageStore, image: ImageRecord, digest: Digest): Bu
 
 function checkDigest(reason: StorageReason, what: string, expected: string, actual: string): void {
   if (expected === actual) return
-  throw storageError(reason, `${what} has digest ${actual}, expected ${expected}`, { details: { expected, actual } })
+  throw storageError(reason, `${what} has digest ${actual}, expected ${quote(expected)}`, {
+    details: { expected, actual },
+  })
 }
 
 function unsupported(message: string): Error {
