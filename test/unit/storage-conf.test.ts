@@ -169,7 +169,9 @@ test('paths of the configuration may have variables; graphroot comes before root
   const env = { USER: 'someone' }
   const rootlessStoragePath = '/no/$UID/${USER}/$NONE/x'
   assert.equal(candidates({ env }, { rootlessStoragePath })[0], '/no/1000/someone//x')
-  assert.equal(candidates({ env }, { rootlessStoragePath, graphroot: '/no/g' })[0], '/no/g')
+  const both = { rootlessStoragePath, graphroot: '/no/g' }
+  assert.deepEqual(candidates({ env }, both), ['/no/g', '/no/1000/someone//x', home, system])
+  assert.deepEqual(candidates({ env, uid: 0 }, both), ['/no/g', home, system])
   assert.equal(candidates({ env, uid: 0 }, { rootlessStoragePath })[0], home)
 })
 

@@ -52,7 +52,9 @@ function primaryStores(conf: StorageConf, places: StoragePlaces): (string | unde
     env['CONTAINERS_STORAGE_ROOT'],
     // `podman unshare` exports it; elsewhere it means nothing to podman.
     env['_CONTAINERS_USERNS_CONFIGURED'] ? env['CONTAINERS_GRAPHROOT'] : undefined,
-    expand(conf.graphroot ?? (uid === 0 ? undefined : conf.rootlessStoragePath), places),
+    expand(conf.graphroot, places),
+    // Libraries differ in which of the two a user has where a file of the system sets both.
+    uid === 0 ? undefined : expand(conf.rootlessStoragePath, places),
     userData ? join(userData, 'containers/storage') : undefined,
     join(home, '.local/share/containers/storage'),
     '/var/lib/containers/storage',
