@@ -1,7 +1,7 @@
 /** storage.conf: which files count, in which order, and where stores are looked for. */
 import { test, type TestContext } from 'node:test'
 import assert from 'node:assert/strict'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { emptyStorageConf, type StorageConf } from '../../src/formats/cstor/storage-conf.js'
 import { parseStoreOptions } from '../../src/formats/cstor/store-options.js'
@@ -79,6 +79,22 @@ test('drop-ins override key by key, in the order of their names', async (t) => {
   assert.equal((await loadStorageConf(host(t, files, { uid: 7 }))).graphroot, '/rootless')
   const own = { ...files, [`${user}/storage.conf.d/50.conf`]: graphroot('/own') }
   assert.equal((await loadStorageConf(host(t, own))).graphroot, '/own')
+})
+
+test('a main file may be a link that leads to a file; a drop-in is a file', async (t) => {
+  const places = host(t, {
+    'elsewhere.conf': graphroot('/elsewhere'),
+    'usr/storage.conf': graphroot('/usr'),
+    'etc/storage.conf.d/1.conf/file': '',
+  })
+  const main = join(places.root, 'etc/storage.conf')
+  symlinkSync('nowhere', main)
+  symlinkSync('nowhere', join(places.root, 'etc/storage.conf.d/2.conf'))
+  symlinkSync('../../elsewhere.conf', join(places.root, 'etc/storage.conf.d/3.conf'))
+  assert.equal((await loadStorageConf(places)).graphroot, '/usr')
+  rmSync(main)
+  symlinkSync('../elsewhere.conf', main)
+  assert.equal((await loadStorageConf(places)).graphroot, '/elsewhere')
 })
 
 test('a stated file is the only one, but for the override', async (t) => {
@@ -181,7 +197,7 @@ test('STORAGE_OPTS takes the place of the options of files', () => {
       'overlay.imagestore=/no/i,additionalimagestore=/no/a,overlay.mountopt=x,vfs.additionalimagestore=/no/b',
   }
   const conf = { additionalImageStores: ['/no/conf'], imageStore: '/no/conf2' }
-  assert.deepEqual(candidates({ env }, conf).slice(2), ['/no/a', '/no/b', '/no/i'])
+  assert.deepEqual(candidates({ env }, conf).slice(2), ['/no/a', '/no/b', '/no/i', '/no/conf2'])
   assert.deepEqual(parseStoreOptions(''), { imageStores: [], additionalImageStores: [] })
 })
 

@@ -1,5 +1,5 @@
 /** Finds and reads storage.conf, its drop-ins and its overrides (containers-storage.md §1.1). */
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { errnoOf, SluiceError } from '../../errors.js'
@@ -43,10 +43,24 @@ function userFolder({ env, home }: StoragePlaces): string {
 /** The first that exists: one main file is read, and no other. */
 async function mainFile(places: StoragePlaces): Promise<string[]> {
   for (const folder of [userFolder(places), ...places.system.toReversed()]) {
-    if ((await filesIn(folder)).includes('storage.conf')) return [join(folder, 'storage.conf')]
+    const path = join(folder, 'storage.conf')
+    if (await isFile(path)) return [path]
   }
   return []
 }
+
+/** Links are followed; one that leads nowhere is no file. */
+async function isFile(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isFile()
+  } catch (error) {
+    if (absent.has(errnoOf(error))) return false
+    throw unreadable(path, error)
+  }
+}
+
+/** A folder that must not be looked into is as good as none: the Go tools skip it, too. */
+const absent: ReadonlySet<string | undefined> = new Set(['ENOENT', 'ENOTDIR', 'EACCES'])
 
 /** Sorted by their names over all folders; of equal names the last folder's counts. */
 async function dropIns(places: StoragePlaces): Promise<string[]> {
@@ -66,15 +80,13 @@ async function dropIns(places: StoragePlaces): Promise<string[]> {
   return [...paths].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, path]) => path)
 }
 
-/** Names of what may be files; links are followed when they are read. */
+/** Names of regular files; no links. */
 async function filesIn(folder: string): Promise<string[]> {
   try {
     const entries = await readdir(folder, { withFileTypes: true })
-    return entries.filter((entry) => entry.isFile() || entry.isSymbolicLink()).map(({ name }) => name)
+    return entries.filter((entry) => entry.isFile()).map(({ name }) => name)
   } catch (error) {
-    const errno = errnoOf(error)
-    // A folder that must not be looked into is as good as none: the Go tools skip it, too.
-    if (errno === 'ENOENT' || errno === 'ENOTDIR' || errno === 'EACCES') return []
+    if (absent.has(errnoOf(error))) return []
     throw unreadable(folder, error)
   }
 }

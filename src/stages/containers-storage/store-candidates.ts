@@ -61,13 +61,11 @@ function primaryStores(conf: StorageConf, places: StoragePlaces): (string | unde
   ]
 }
 
-/** `STORAGE_OPTS` takes the place of all options of files. */
+/** `STORAGE_OPTS` takes the place of all options of files; `imagestore` is none there. */
 function furtherStores(conf: StorageConf, places: StoragePlaces): (string | undefined)[] {
   const text = places.env['STORAGE_OPTS']
-  const { additionalImageStores, imageStores } = text
-    ? parseStoreOptions(text)
-    : { ...conf, imageStores: conf.imageStore === undefined ? [] : [conf.imageStore] }
-  return [...additionalImageStores, ...imageStores].map((path) => expand(path, places))
+  const { additionalImageStores, imageStores } = text ? parseStoreOptions(text) : { ...conf, imageStores: [] }
+  return [...additionalImageStores, ...imageStores, conf.imageStore].map((path) => expand(path, places))
 }
 
 /** With variables of the environment in place of `$NAME`; `$UID` is the person's. */
