@@ -4,7 +4,8 @@
  *
  * It was written before this boot, and after everything that a barrier is known to have covered: a stream is linked only
  * when all that was written before its splitstream is on the disk (repository.md §2.9), whoever linked it. Modification
- * times tell, which neither a copy of the repository that preserves them nor a change of owners confuses.
+ * times tell, which neither a copy of the repository that preserves them nor a change of owners confuses. An object that is
+ * another name of a file elsewhere has that file's: there the change time tells, which is when it got the name or a later one.
  *
  * The first pull after the crash can tell by this, and stores anew what it needs. A leftover that it does not need looks as
  * old as what is durable from then on, unless its size is wrong, until `gc` removes it.
@@ -25,10 +26,11 @@ export class CrashLeftovers {
   }
 
   /** Whether the content of a file with these times may never have reached the disk. */
-  mayHave({ mtimeMs }: Pick<Stats, 'mtimeMs'>): boolean {
-    if (mtimeMs >= this.#bootMs) return false
+  mayHave({ mtimeMs, ctimeMs, nlink }: Pick<Stats, 'mtimeMs' | 'ctimeMs' | 'nlink'>): boolean {
+    const storedMs = nlink > 1 ? ctimeMs : mtimeMs
+    if (storedMs >= this.#bootMs) return false
     this.#durableMs ??= newestStream(this.#streams)
-    return mtimeMs >= this.#durableMs
+    return storedMs >= this.#durableMs
   }
 }
 

@@ -14,6 +14,7 @@ import {
   statSync,
   symlinkSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
   writeSync,
 } from 'node:fs'
@@ -32,7 +33,9 @@ import type { Repository } from '../../src/repository/repository.js'
 import { FileSharer } from '../../src/stages/object/share-file.js'
 import { openImageSource } from '../../src/stages/fetch/open.js'
 import { expectedImages, importImage, missingStore, unpackStore } from '../helpers/storage-vectors.js'
-import { temporaryRepository } from '../helpers/temporary.js'
+import { diffIdOf, HandmadeStore, storageId, type TarPart } from '../helpers/storage-store.js'
+import { directory, endMarker, header } from '../helpers/tar-build.js'
+import { temporaryDirectory, temporaryRepository } from '../helpers/temporary.js'
 import { readJsonVector } from '../helpers/vectors.js'
 
 interface Mutation {
@@ -326,6 +329,25 @@ test('no hard link to a file that gives rights, or that others write to', { skip
     }
   })
   assert.deepEqual(linked, ['nothing'])
+})
+
+test('an object that was linked a moment ago is there, however old its file is', { skip: notRoot }, async (t) => {
+  const repository = await temporaryRepository(t)
+  if (probeDirectory(repository.path).reflink || !libcAvailable()) return t.skip('nothing is linked here')
+  const store = new HandmadeStore(join(temporaryDirectory(t), 'root'))
+  const content = 'x'.repeat(512)
+  const file = (name: string): TarPart[] => [header({ name, size: 512 }).toString('latin1'), { name, content }]
+  const ends = [directory('usr/'), endMarker].map((bytes) => bytes.toString('latin1'))
+  const parts = [ends[0], ...file('usr/a'), ...file('usr/b'), ends[1]]
+  const [id, layer] = [storageId('image'), storageId('layer')]
+  store.write([{ id: layer, parts }], [{ id, names: ['a:b'], layer, diffIds: [diffIdOf(parts)] }])
+  for (const name of ['usr/a', 'usr/b']) {
+    chmodSync(join(store.layerDirectory(layer), name), 0o644)
+    utimesSync(join(store.layerDirectory(layer), name), 1000, 1000)
+  }
+  const options = { threads: 0, storage: { hardlinks: 'insecure' } } as const
+  const { objects } = await importImage(repository, store.root, 'a:b', options)
+  assert.deepEqual([objects.hardlinkedObjects, objects.newObjects, objects.presentObjects], [1, 1, 1])
 })
 
 /** As `setcap cap_net_bind_service=ep` writes it. */
