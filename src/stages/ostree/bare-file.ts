@@ -1,8 +1,8 @@
 /** A file of a repository that keeps contents as they are: read, and then shared with the object store where that is possible. */
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs'
-import { ioError } from '../../errors.js'
+import { ioError, SluiceError } from '../../errors.js'
 import { cloneFile } from '../../native/reflink.js'
-import { ensureUnwritten } from '../object/ensure-unwritten.js'
+import { isSettled, isUnwritten } from '../object/unwritten.js'
 import type { OpenFile } from './file-batch.js'
 
 /** False after the first try that found that the file systems cannot: all objects are on the same two. */
@@ -12,23 +12,29 @@ export class BareFile implements OpenFile {
   readonly #path: string
   readonly #fd: number
   readonly #stats: Stats
+  /** Before it was read. Otherwise it is copied. */
+  readonly #wasSettled: boolean
 
   constructor(path: string) {
     this.#path = path
     this.#fd = openFile(path)
     this.#stats = fstatSync(this.#fd)
+    this.#wasSettled = isSettled(this.#stats)
   }
 
   pieces(buffer: Buffer): Generator<Uint8Array> {
     return readPieces(this.#fd, buffer)
   }
 
-  /** @throws SluiceError if somebody has changed the file since it was opened: what was hashed is not what is shared. */
+  /** @throws SluiceError `SLUICE_IO` if somebody has changed the file since it was opened: what was hashed is not what is shared. */
   cloneTo(fd: number): boolean {
-    if (!canClone) return false
+    if (!canClone || !this.#wasSettled) return false
     canClone = cloneFile(this.#fd, fd) === 'cloned'
-    if (canClone) ensureUnwritten({ fd: this.#fd, path: this.#path }, this.#stats)
-    return canClone
+    if (!canClone || isUnwritten(this.#fd, this.#stats)) return canClone
+    throw new SluiceError('SLUICE_IO', `${this.#path} was changed while it was read`, {
+      hint: 'pull again when nobody writes to it',
+      details: { path: this.#path },
+    })
   }
 
   close(): void {

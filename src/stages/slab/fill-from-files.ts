@@ -37,7 +37,7 @@ export function fileFiller(store: ObjectStore): FillFromFiles {
 
 /**
  * Fills the slab whose memory is `bytes`. Files that are there whole, and too large to stay inline, are stored: shared if
- * possible, and then read from what they share.
+ * possible, and then what is in the slab is what they share.
  *
  * @returns what was stored; if it throws, no temporary file is left.
  */
@@ -56,7 +56,8 @@ function fillFromFiles(
         wholes.push(part)
         written.push(file)
         try {
-          readPart(file?.fd ?? part.fd, bytes, part)
+          readPart(part.fd, bytes, part)
+          if (file?.fd !== undefined && !file.isSource()) readPart(file.fd, bytes, part)
         } finally {
           if (file?.fd !== undefined) closeQuietly(file.fd)
         }
