@@ -46,19 +46,33 @@ export async function readKeyring(bytes: Uint8Array, what: string): Promise<Open
   // In binary data the first byte of a packet has the top bit set; in armour it is text.
   const isBinary = bytes.length > 0 && bytes[0] >= 0x80
   try {
-    if (isBinary) return { keys: await readKeys({ binaryKeys: bytes }) }
+    if (isBinary) return joinKeyrings([{ keys: await readKeys({ binaryKeys: bytes }) }])
     const blocks = Buffer.from(bytes).toString('latin1').match(ARMOUR_BLOCK) ?? []
-    const keys = await Promise.all(blocks.map((block) => readKeys({ armoredKeys: block })))
-    if (keys.length === 0) throw new Error('there is no public key in it')
-    return { keys: keys.flat() }
+    if (blocks.length === 0) throw new Error('there is no public key in it')
+    return joinKeyrings(
+      await Promise.all(blocks.map(async (block) => ({ keys: await readKeys({ armoredKeys: block }) }))),
+    )
   } catch (error) {
     throw new SluiceError('SLUICE_CONFIG', `${what} is not a keyring: ${(error as Error).message}`, { cause: error })
   }
 }
 
+/**
+ * Copies of a key become one that has what is in any of them: another copy may be from before it was revoked or renewed.
+ */
+export async function joinKeyrings(keyrings: readonly OpenPgpKeyring[]): Promise<OpenPgpKeyring> {
+  const joined = new Map<string, PublicKey>()
+  for (const key of keyrings.flatMap(({ keys }) => keys)) {
+    const [fingerprint, copy] = [key.getFingerprint(), key.toPublic()]
+    const before = joined.get(fingerprint)
+    joined.set(fingerprint, before === undefined ? copy : await before.update(copy))
+  }
+  return { keys: [...joined.values()] }
+}
+
 /** The keys as `readKeyring` takes them, binary. */
 export function encodeKeyring({ keys }: OpenPgpKeyring): Buffer {
-  return Buffer.concat(keys.map((key) => key.toPublic().write()))
+  return Buffer.concat(keys.map((key) => key.write()))
 }
 
 /** Checks `data` against signature packets; each element may be several of them. @param date counts as now. */

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { errnoOf, ioError, SluiceError } from '../../errors.js'
 import { signEngines, type OstreeRemote, type SignEngine, type SignPolicy } from '../../formats/ostree/remote-config.js'
 import { namesIn } from '../../repository/names-in.js'
-import { readKeyring, type OpenPgpKeyring } from './openpgp.js'
+import { joinKeyrings, readKeyring, type OpenPgpKeyring } from './openpgp.js'
 import { parsePublicKey, readPublicKeys, type PublicKeyKind, type TrustedPublicKey } from './public-keys.js'
 import type { TrustedKeys } from './verify.js'
 
@@ -69,7 +69,7 @@ async function remoteKeyring(
   const directories = hostDirectories.map((directory) => join(directory, 'trusted.gpg.d'))
   const files = own.length > 0 ? own : directories.flatMap(filesIn).filter((path) => path.endsWith('.gpg'))
   const keyrings = await Promise.all(files.map((path) => readKeyring(readKeyFile(path), path)))
-  if (keyrings.length > 0) return { keys: keyrings.flatMap(({ keys }) => keys) }
+  if (keyrings.length > 0) return joinKeyrings(keyrings)
   throw new SluiceError('SLUICE_CONFIG', `remote ${name} wants OpenPGP signatures, but there is no key to check them`, {
     hint: `add the remote again with "--force --gpg-import FILE", or with "--no-gpg-verify" if you trust its server`,
   })
