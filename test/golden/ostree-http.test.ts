@@ -1,7 +1,10 @@
 /** Pulls over HTTP: what is asked of the server, step by step, and what comes of it (vectors/ostree/expected.json, `http`). */
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import type { ServerResponse } from 'node:http'
+import { join } from 'node:path'
 import { test } from 'node:test'
+import { writeSummary } from '../../src/formats/ostree/summary.js'
 import { pullOstreeCommit } from '../../src/pipelines/pull-ostree.js'
 import type { OstreePullOptions, OstreePullResult } from '../../src/pipelines/ostree-events.js'
 import type { Repository } from '../../src/repository/repository.js'
@@ -75,6 +78,12 @@ for (const [name, scenario] of Object.entries(http)) {
   })
 }
 
+async function listRefsOf(repository: Repository, url: string): Promise<void> {
+  const source = openRemoteOstree(repository, url, quick)
+  await source.summary(new AbortController().signal)
+  await source.close()
+}
+
 async function listRefs(repository: Repository, { url }: OstreeServer, { cmd, rc, stdout }: Step): Promise<void> {
   const at = cmd.indexOf('--subset')
   const source = openRemoteOstree(repository, url, { ...quick, ...(at > 0 && { subset: cmd[at + 1] }) })
@@ -123,6 +132,31 @@ test('a summary of another server under the same name is not taken for this one'
   await pull(repository, first.url, { ref: 'alpha/main' })
   await pull(repository, second.url, { ref: 'alpha/main' })
   assert.deepEqual(second.log, ['/summary.idx 404', '/summary 200'])
+})
+
+test('a summary that another tool kept under the same name is not taken for one of this server', async (t) => {
+  // With the same entity tag, as servers have that make it of the version.
+  const [first, second] = [
+    await serveOstree(t, unpackOstree(t, 'archive'), '"1"'),
+    await serveOstree(t, unpackOstree(t, 'archive'), '"1"'),
+  ]
+  const repository = await temporaryRepository(t)
+  await pull(repository, first.url, { ref: 'alpha/main' })
+  // cfsctl writes the stream, and nothing beside it.
+  const other = await temporaryRepository(t)
+  second.fault = (request, response) => {
+    if (request.url !== '/summary') return false
+    const moved = writeSummary({ refs: [], metadata: [] })
+    response.writeHead(200, { etag: '"1"' }).end(moved)
+    return true
+  }
+  await listRefsOf(other, second.url)
+  const name = 'ostree-summary-127.0.0.1'
+  const { id } = repository.objects.store(readFileSync(join(other.path, 'streams', name)))
+  repository.streams.link(name, id)
+  first.log.length = 0
+  assert.equal((await pull(repository, first.url, { ref: 'alpha/main' })).commit, ids['C2'])
+  assert.deepEqual(first.log, ['/summary.idx 404', '/summary 200'])
 })
 
 test('a summary of the index that is not what the index says is refused', async (t) => {

@@ -107,16 +107,16 @@ class SummaryLoader {
   async summary(): Promise<Uint8Array | undefined> {
     const name = `ostree-summary-${this.#key}`
     const check = await this.#signatureCheck('the summary', ['summary.sig'])
-    const cached = this.#isOfThisUrl() ? await this.#cachedIf(check, name) : undefined
+    const cached = await this.#cachedIf(check, name)
     return this.#client.retrying(this.#signal, async () => {
       const { answer, bytes } = await this.#client.get(['summary'], MAX_METADATA, this.#signal, conditions(cached))
       if (answer.status === 304 && cached !== undefined) return cached.summary
       if (answer.status === 404 || answer.status === 410) return undefined
       if (answer.status !== 200) throw refused(answer)
       await check(bytes)
-      const [etag, lastModified] = [answer.header('etag') ?? '', answer.header('last-modified') ?? '']
-      await this.#keep(name, writeSummaryCache(etag, lastModified, bytes))
-      this.#rememberUrl()
+      const payload = writeSummaryCache(answer.header('etag') ?? '', answer.header('last-modified') ?? '', bytes)
+      await this.#keep(name, payload)
+      this.#rememberOrigin(readSummaryCache(payload))
       return bytes
     })
   }
@@ -132,11 +132,12 @@ class SummaryLoader {
     }
   }
 
-  /** What is kept, unless `check` refuses it: then it is older than the signatures, and fetched anew. */
+  /** What is kept of this URL, unless `check` refuses it: then it is older than the signatures, and fetched anew. */
   async #cachedIf(check: (data: Uint8Array) => Promise<void>, name: string): Promise<CachedSummary | undefined> {
     const cached = await this.#cached(name)
+    if (cached === undefined || !this.#isOfThisUrl(cached)) return undefined
     try {
-      if (cached !== undefined) await check(cached.summary)
+      await check(cached.summary)
       return cached
     } catch (error) {
       if (error instanceof SluiceError && error.code === 'SLUICE_POLICY') return undefined
@@ -168,27 +169,31 @@ class SummaryLoader {
     streams.link(name, id)
   }
 
-  /** Servers that differ in port or scheme share a name; what one of them sent says nothing about the other (§3.2). */
-  #isOfThisUrl(): boolean {
+  /**
+   * Servers that differ in port or scheme share a name, and other tools write under it, too; what one server sent says
+   * nothing about another (§3.2).
+   */
+  #isOfThisUrl(cached: CachedSummary): boolean {
     try {
-      return readFileSync(this.#urlFile, 'utf8') === this.#url
+      return readFileSync(this.#originFile, 'utf8') === this.#origin(cached)
     } catch (error) {
       if (errnoOf(error) === undefined) throw error
       return false
     }
   }
 
-  #rememberUrl(): void {
-    makeDirectories(dirname(this.#urlFile), 0o700)
-    writeFileSync(this.#urlFile, this.#url)
+  #rememberOrigin(cached: CachedSummary): void {
+    makeDirectories(dirname(this.#originFile), 0o700)
+    writeFileSync(this.#originFile, this.#origin(cached))
   }
 
-  /** A digest: queries may hold secrets. */
-  get #url(): string {
-    return createHash('sha256').update(this.#client.base.url.href).digest('hex')
+  /** Of what, and from where. A digest: queries may hold secrets. */
+  #origin({ etag, lastModified, digest }: CachedSummary): string {
+    const parts = [this.#client.base.url.href, etag, lastModified, digest]
+    return createHash('sha256').update(parts.join('\n')).digest('hex')
   }
 
-  get #urlFile(): string {
+  get #originFile(): string {
     return join(this.#repository.path, '.sluice/summaries', this.#key)
   }
 }
