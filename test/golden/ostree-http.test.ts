@@ -4,10 +4,13 @@ import { readFileSync } from 'node:fs'
 import type { ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { ostreeContentType } from '../../src/formats/ostree/commit-stream-format.js'
+import { writeSummaryCache } from '../../src/formats/ostree/summary-cache.js'
 import { writeSummary } from '../../src/formats/ostree/summary.js'
 import { pullOstreeCommit } from '../../src/pipelines/pull-ostree.js'
 import type { OstreePullOptions, OstreePullResult } from '../../src/pipelines/ostree-events.js'
 import type { Repository } from '../../src/repository/repository.js'
+import { inlineStream } from '../../src/stages/ostree/inline-stream.js'
 import { openRemoteOstree, type RemoteOptions } from '../../src/stages/ostree/remote-source.js'
 import { serveOstree, splitLog, type OstreeServer } from '../helpers/ostree-server.js'
 import { unpackOstree, unpackScenario } from '../helpers/ostree-vectors.js'
@@ -157,6 +160,31 @@ test('a summary that another tool kept under the same name is not taken for one 
   first.log.length = 0
   assert.equal((await pull(repository, first.url, { ref: 'alpha/main' })).commit, ids['C2'])
   assert.deepEqual(first.log, ['/summary.idx 404', '/summary 200'])
+})
+
+test('a summary that is none is an error, and neither kept nor taken from what is kept', async (t) => {
+  const server = await serveOstree(t, unpackOstree(t, 'archive'), '"first"')
+  const repository = await temporaryRepository(t)
+  server.fault = (request, response, body) => {
+    if (request.url !== '/summary') return false
+    // Without its length nothing tells that it is cut.
+    response.writeHead(200, { etag: '"first"' }).end(body!.subarray(0, -9))
+    return true
+  }
+  const cut = pull(repository, server.url, { ref: 'alpha/main' })
+  await assert.rejects(cut, { code: 'SLUICE_FORMAT', message: /the summary of http:\/\/127\.0\.0\.1/ })
+  assert.deepEqual(summaryStreams(repository), [])
+  server.fault = undefined
+  await pull(repository, server.url, { ref: 'alpha/main' })
+  // As an earlier version, or another tool, may have kept it.
+  const name = 'ostree-summary-127.0.0.1'
+  const malformed = writeSummaryCache('"first"', '', Buffer.alloc(64, 0xff))
+  const content = { size: malformed.length, externals: [], pieces: () => [malformed] }
+  const encode = await inlineStream(repository.algorithm, ostreeContentType.summary, content)
+  repository.streams.link(name, repository.objects.store(Buffer.concat(await encode([]))).id)
+  server.log.length = 0
+  await pull(repository, server.url, { ref: 'alpha/main' })
+  assert.deepEqual(server.log, ['/summary.idx 404', '/summary 200'])
 })
 
 test('a summary of the index that is not what the index says is refused', async (t) => {

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { createHash } from 'node:crypto'
 import { dirname, join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
-import { errnoOf, SluiceError } from '../../errors.js'
+import { errnoOf, SluiceError, withContext } from '../../errors.js'
 import { ostreeContentType } from '../../formats/ostree/commit-stream-format.js'
 import { MAX_METADATA } from '../../formats/ostree/limits.js'
 import { readSummary, type Summary } from '../../formats/ostree/summary.js'
@@ -45,10 +45,15 @@ export async function loadRemoteSummary(
   signal: AbortSignal,
 ): Promise<Summary | undefined> {
   const loader = new SummaryLoader(repository, client, keys, signal)
-  const bytes = (await loader.subsummary(subset)) ?? (await loader.summary())
-  if (bytes !== undefined) return readSummary(bytes)
+  const summary = (await loader.subsummary(subset)) ?? (await loader.summary())
+  if (summary !== undefined) return summary
   if (keys === undefined) return undefined
   throw new SluiceError('SLUICE_POLICY', `${client.description} has no summary, and a signed one is wanted`)
+}
+
+/** What is kept, and what it says. */
+interface KeptSummary extends CachedSummary {
+  readonly parsed: Summary
 }
 
 class SummaryLoader {
@@ -67,12 +72,12 @@ class SummaryLoader {
   }
 
   /** The summary of a subset; undefined if there is no index, or the subset is not in it. */
-  async subsummary(subset: string): Promise<Uint8Array | undefined> {
+  async subsummary(subset: string): Promise<Summary | undefined> {
     const digest = await this.#listed(subset)
     if (digest === undefined) return undefined
     const name = `ostree-subsummary-${subset}-${this.#key}`
     const cached = await this.#cached(name)
-    if (cached?.digest === digest) return cached.summary
+    if (cached?.digest === digest) return cached.parsed
     const packed = await this.#client.document(['summaries', `${digest}.gz`], MAX_METADATA, this.#signal)
     const summary = unpack(packed)
     const actual = createHash('sha256').update(summary).digest('hex')
@@ -81,8 +86,9 @@ class SummaryLoader {
         details: { expected: digest, actual },
       })
     }
+    const parsed = this.#parse(summary)
     await this.#keep(name, writeSummaryCache('', '', summary))
-    return summary
+    return parsed
   }
 
   /** The digest that the index has for the subset. */
@@ -104,21 +110,31 @@ class SummaryLoader {
     }
   }
 
-  async summary(): Promise<Uint8Array | undefined> {
+  async summary(): Promise<Summary | undefined> {
     const name = `ostree-summary-${this.#key}`
     const check = await this.#signatureCheck('the summary', ['summary.sig'])
     const cached = await this.#cachedIf(check, name)
     return this.#client.retrying(this.#signal, async () => {
       const { answer, bytes } = await this.#client.get(['summary'], MAX_METADATA, this.#signal, conditions(cached))
-      if (answer.status === 304 && cached !== undefined) return cached.summary
+      if (answer.status === 304 && cached !== undefined) return cached.parsed
       if (answer.status === 404 || answer.status === 410) return undefined
       if (answer.status !== 200) throw refused(answer)
       await check(bytes)
+      const parsed = this.#parse(bytes)
       const payload = writeSummaryCache(answer.header('etag') ?? '', answer.header('last-modified') ?? '', bytes)
       await this.#keep(name, payload)
       this.#rememberOrigin(readSummaryCache(payload))
-      return bytes
+      return parsed
     })
+  }
+
+  /** Before it is kept: the server would say of one that came in pieces that it did not change. */
+  #parse(bytes: Uint8Array): Summary {
+    try {
+      return readSummary(bytes)
+    } catch (error) {
+      throw withContext(error, `the summary of ${this.#client.description}`)
+    }
   }
 
   /** What throws `SLUICE_POLICY` for data that the signatures at `path` are not of, if it must be signed. */
@@ -133,7 +149,7 @@ class SummaryLoader {
   }
 
   /** What is kept of this URL, unless `check` refuses it: then it is older than the signatures, and fetched anew. */
-  async #cachedIf(check: (data: Uint8Array) => Promise<void>, name: string): Promise<CachedSummary | undefined> {
+  async #cachedIf(check: (data: Uint8Array) => Promise<void>, name: string): Promise<KeptSummary | undefined> {
     const cached = await this.#cached(name)
     if (cached === undefined || !this.#isOfThisUrl(cached)) return undefined
     try {
@@ -146,11 +162,12 @@ class SummaryLoader {
   }
 
   /** What is kept under a name, if it can be read. */
-  async #cached(name: string): Promise<CachedSummary | undefined> {
+  async #cached(name: string): Promise<KeptSummary | undefined> {
     try {
       const stream = this.#repository.openStream(name, ostreeContentType.summary)
       try {
-        return readSummaryCache(await readInline(stream, name, this.#signal))
+        const cached = readSummaryCache(await readInline(stream, name, this.#signal))
+        return { ...cached, parsed: readSummary(cached.summary) }
       } finally {
         stream.close()
       }
