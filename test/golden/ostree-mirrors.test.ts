@@ -83,6 +83,23 @@ test('the summary is kept for the mirror that leads', async (t) => {
   assert.deepEqual(second.log, ['/config 200', '/summary.idx 404', '/summary 200'])
 })
 
+test('a summary that the leading mirror cannot give is that of the next', async (t) => {
+  const [first, second] = [await serveArchive(t), await serveArchive(t)]
+  const { address } = await serveList(t, [first.url, second.url])
+  const repository = await temporaryRepository(t)
+  await pull(repository, address)
+  first.log.length = 0
+  first.fault = (request, response) => {
+    if (request.url !== '/summary') return false
+    response.writeHead(503).end()
+    return true
+  }
+  assert.equal((await pull(repository, address)).commit, ids['C2'])
+  assert.deepEqual(first.log, ['/config 200', '/summary.idx 404', '/summary 503', '/summary 503'])
+  // What is kept is from the other one.
+  assert.deepEqual(second.log, ['/summary 200'])
+})
+
 const answers: Readonly<Record<string, (response: ServerResponse) => void>> = {
   '404': (response) => void response.writeHead(404).end('<html>'),
   '403': (response) => void response.writeHead(403).end(),

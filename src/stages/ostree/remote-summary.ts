@@ -16,7 +16,7 @@ import { readDetachedSignatures } from '../ostree-verify/detached-signatures.js'
 import { requireSignatures, type TrustedKeys } from '../ostree-verify/verify.js'
 import { inlineStream } from './inline-stream.js'
 import { refused, type RemoteClient } from './remote-client.js'
-import { summaryKey } from './remote-urls.js'
+import { summaryKey, type RemoteBase } from './remote-urls.js'
 import { readInline } from './stored-commit.js'
 
 /** The subset of an indexed summary that is for this machine. */
@@ -61,21 +61,19 @@ class SummaryLoader {
   readonly #client: RemoteClient
   readonly #trusted: TrustedKeys | undefined
   readonly #signal: AbortSignal
-  readonly #key: string
 
   constructor(repository: Repository, client: RemoteClient, trusted: TrustedKeys | undefined, signal: AbortSignal) {
     this.#repository = repository
     this.#client = client
     this.#trusted = trusted
     this.#signal = signal
-    this.#key = summaryKey(client.base)
   }
 
   /** The summary of a subset; undefined if there is no index, or the subset is not in it. */
   async subsummary(subset: string): Promise<Summary | undefined> {
     const digest = await this.#listed(subset)
     if (digest === undefined) return undefined
-    const name = `ostree-subsummary-${subset}-${this.#key}`
+    const name = `ostree-subsummary-${subset}-${summaryKey(this.#client.base)}`
     const cached = await this.#cached(name)
     if (cached?.digest === digest) return cached.parsed
     const packed = await this.#client.document(['summaries', `${digest}.gz`], MAX_METADATA, this.#signal)
@@ -86,7 +84,7 @@ class SummaryLoader {
         details: { expected: digest, actual },
       })
     }
-    const parsed = this.#parse(summary)
+    const parsed = parse(summary, this.#client)
     await this.#keep(name, writeSummaryCache('', '', summary))
     return parsed
   }
@@ -111,30 +109,21 @@ class SummaryLoader {
   }
 
   async summary(): Promise<Summary | undefined> {
-    const name = `ostree-summary-${this.#key}`
     const check = await this.#signatureCheck('the summary', ['summary.sig'])
-    const cached = await this.#cachedIf(check, name)
-    return this.#client.retrying(this.#signal, async () => {
-      const { answer, bytes } = await this.#client.get(['summary'], MAX_METADATA, this.#signal, conditions(cached))
+    return this.#client.retrying(this.#signal, async (client) => {
+      const name = `ostree-summary-${summaryKey(client.base)}`
+      const cached = await this.#cachedIf(check, name, client.base)
+      const { answer, bytes } = await client.get(['summary'], MAX_METADATA, this.#signal, conditions(cached))
       if (answer.status === 304 && cached !== undefined) return cached.parsed
       if (answer.status === 404 || answer.status === 410) return undefined
       if (answer.status !== 200) throw refused(answer)
       await check(bytes)
-      const parsed = this.#parse(bytes)
+      const parsed = parse(bytes, client)
       const payload = writeSummaryCache(answer.header('etag') ?? '', answer.header('last-modified') ?? '', bytes)
       await this.#keep(name, payload)
-      this.#rememberOrigin(readSummaryCache(payload))
+      this.#rememberOrigin(readSummaryCache(payload), client.base)
       return parsed
     })
-  }
-
-  /** Before it is kept: the server would say of one that came in pieces that it did not change. */
-  #parse(bytes: Uint8Array): Summary {
-    try {
-      return readSummary(bytes)
-    } catch (error) {
-      throw withContext(error, `the summary of ${this.#client.description}`)
-    }
   }
 
   /** What throws `SLUICE_POLICY` for data that the signatures at `path` are not of, if it must be signed. */
@@ -148,10 +137,14 @@ class SummaryLoader {
     }
   }
 
-  /** What is kept of this URL, unless `check` refuses it: then it is older than the signatures, and fetched anew. */
-  async #cachedIf(check: (data: Uint8Array) => Promise<void>, name: string): Promise<KeptSummary | undefined> {
+  /** What is kept of this server, unless `check` refuses it: then it is older than the signatures, and fetched anew. */
+  async #cachedIf(
+    check: (data: Uint8Array) => Promise<void>,
+    name: string,
+    base: RemoteBase,
+  ): Promise<KeptSummary | undefined> {
     const cached = await this.#cached(name)
-    if (cached === undefined || !this.#isOfThisUrl(cached)) return undefined
+    if (cached === undefined || !this.#isFrom(base, cached)) return undefined
     try {
       await check(cached.summary)
       return cached
@@ -190,28 +183,37 @@ class SummaryLoader {
    * Servers that differ in port or scheme share a name, and other tools write under it, too; what one server sent says
    * nothing about another (§3.2).
    */
-  #isOfThisUrl(cached: CachedSummary): boolean {
+  #isFrom(base: RemoteBase, cached: CachedSummary): boolean {
     try {
-      return readFileSync(this.#originFile, 'utf8') === this.#origin(cached)
+      return readFileSync(this.#originFile(base), 'utf8') === originOf(cached, base)
     } catch (error) {
       if (errnoOf(error) === undefined) throw error
       return false
     }
   }
 
-  #rememberOrigin(cached: CachedSummary): void {
-    makeDirectories(dirname(this.#originFile), 0o700)
-    writeFileSync(this.#originFile, this.#origin(cached))
+  #rememberOrigin(cached: CachedSummary, base: RemoteBase): void {
+    const file = this.#originFile(base)
+    makeDirectories(dirname(file), 0o700)
+    writeFileSync(file, originOf(cached, base))
   }
 
-  /** Of what, and from where. A digest: queries may hold secrets. */
-  #origin({ etag, lastModified, digest }: CachedSummary): string {
-    const parts = [this.#client.base.url.href, etag, lastModified, digest]
-    return createHash('sha256').update(parts.join('\n')).digest('hex')
+  #originFile(base: RemoteBase): string {
+    return join(this.#repository.path, '.sluice/summaries', summaryKey(base))
   }
+}
 
-  get #originFile(): string {
-    return join(this.#repository.path, '.sluice/summaries', this.#key)
+/** Which summary it is, and from where. A digest: queries may hold secrets. */
+function originOf({ etag, lastModified, digest }: CachedSummary, { url }: RemoteBase): string {
+  return createHash('sha256').update([url.href, etag, lastModified, digest].join('\n')).digest('hex')
+}
+
+/** Before it is kept: the server would say of one that came in pieces that it did not change. */
+function parse(bytes: Uint8Array, { description }: RemoteClient): Summary {
+  try {
+    return readSummary(bytes)
+  } catch (error) {
+    throw withContext(error, `the summary of ${description}`)
   }
 }
 
