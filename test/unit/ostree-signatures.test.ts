@@ -72,6 +72,26 @@ describe('OpenPGP', () => {
     assert.equal((await requireSignatures('it', input)).length, 1)
   })
 
+  test('many packets in one element are refused as many elements are', async () => {
+    const { good } = gpgSignatures
+    const packets = (count: number) => Buffer.concat(Array.from({ length: count }, () => good))
+    const tooMany = packets(MAX_SIGNATURES + 1)
+    for (const gpg of [[tooMany], [good, packets(MAX_SIGNATURES)]]) {
+      await assert.rejects(verdicts(gpg), withCode('SLUICE_FORMAT'))
+    }
+    const large = packets(Math.ceil(65_537 / good.length))
+    const [refused, valid] = await verdicts([large, good])
+    assert.deepEqual([refused.reason, valid.valid], [`it has ${large.length} bytes`, true])
+  })
+
+  test('of many refused signatures the message tells some', async () => {
+    const signatures = { gpg: Array.from({ length: 50 }, () => gpgSignatures.other), ed25519: [], spki: [] }
+    const keys = { gpg: await readKeyring(gpgKeys, 'keys') }
+    await assert.rejects(requireSignatures('it', { data: signedData, signatures, keys, date: today }), {
+      message: /^it has no valid [^;]*(;[^;]*){2}; 47 more$/,
+    })
+  })
+
   test('without the key of the signature there is its id', async () => {
     const [{ signer, valid }] = await verifyOpenPgp(signedData, [gpgSignatures.good], { keys: [] }, today)
     assert.deepEqual([signer, valid], ['c4d7502d30272cf0', false])

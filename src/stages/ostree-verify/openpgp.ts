@@ -4,7 +4,7 @@
  */
 import type { KeyID, PublicKey } from 'openpgp'
 import { SluiceError } from '../../errors.js'
-import type { SignatureVerdict } from './verdict.js'
+import { checkSignatureCount, type SignatureVerdict } from './verdict.js'
 
 export interface OpenPgpKeyring {
   readonly keys: readonly PublicKey[]
@@ -75,7 +75,15 @@ export function encodeKeyring({ keys }: OpenPgpKeyring): Buffer {
   return Buffer.concat(keys.map((key) => key.write()))
 }
 
-/** Checks `data` against signature packets; each element may be several of them. @param date counts as now. */
+/** A packet has some hundred bytes, and some KiB with certificates or notes; each takes far more memory than it has bytes. */
+const MAX_SIGNATURE_BYTES = 64 * 1024
+
+/**
+ * Checks `data` against signature packets; each element may be several of them.
+ *
+ * @param date counts as now.
+ * @throws SluiceError `SLUICE_FORMAT` if there are too many.
+ */
 export async function verifyOpenPgp(
   data: Uint8Array,
   signatures: readonly Uint8Array[],
@@ -84,9 +92,13 @@ export async function verifyOpenPgp(
 ): Promise<SignatureVerdict[]> {
   const { createMessage, readSignature, verify } = await openpgp()
   const verdicts: SignatureVerdict[] = []
+  let packets = 0
   for (const bytes of signatures) {
     try {
+      if (bytes.length > MAX_SIGNATURE_BYTES) throw new Error(`it has ${bytes.length} bytes`)
       const signature = await readSignature({ binarySignature: bytes })
+      packets += signature.packets.length
+      checkSignatureCount(packets)
       const { signatures: results } = await verify({
         message: await createMessage({ binary: data }),
         signature,
@@ -98,6 +110,7 @@ export async function verifyOpenPgp(
       })
       for (const { keyID, verified } of results) verdicts.push(await judge(keyID, verified, keys, date))
     } catch (error) {
+      if (error instanceof SluiceError) throw error
       verdicts.push(refused(undefined, error))
     }
   }

@@ -7,7 +7,7 @@ import { SluiceError } from '../../errors.js'
 import type { DetachedSignatures } from './detached-signatures.js'
 import { verifyOpenPgp, type OpenPgpKeyring } from './openpgp.js'
 import { verifyByPublicKeys, type TrustedPublicKey } from './public-keys.js'
-import { MAX_SIGNATURES, type SignatureKind, type SignatureVerdict } from './verdict.js'
+import { checkSignatureCount, type SignatureKind, type SignatureVerdict } from './verdict.js'
 
 /** Whom to trust. Of what is given here, both must be satisfied. */
 export interface TrustedKeys {
@@ -28,13 +28,13 @@ export interface VerifyInput {
   readonly date?: Date
 }
 
+/** A message is for people. */
+const MAX_REASONS = 3
+
 /** The verdict on each signature of the kinds that there are keys for. */
 export async function verifySignatures({ data, signatures, keys, date }: VerifyInput): Promise<SignatureVerdict[]> {
   const { gpg, sign = {} } = keys
-  const count = signatures.gpg.length + signatures.ed25519.length + signatures.spki.length
-  if (count > MAX_SIGNATURES) {
-    throw new SluiceError('SLUICE_FORMAT', `there are ${count} signatures; more than ${MAX_SIGNATURES} are not checked`)
-  }
+  checkSignatureCount(signatures.gpg.length + signatures.ed25519.length + signatures.spki.length)
   return [
     ...(gpg === undefined ? [] : await verifyOpenPgp(data, signatures.gpg, gpg, date ?? new Date())),
     ...(['ed25519', 'spki'] as const).flatMap((kind) => {
@@ -69,8 +69,11 @@ function requireOne(
 ): void {
   const candidates = verdicts.filter(({ kind }) => kinds.includes(kind))
   if (candidates.some(({ valid }) => valid)) return
-  const reasons = candidates.map(({ signer, reason }) => `${signer ?? 'unknown signer'}: ${reason}`)
-  const why = reasons.length === 0 ? 'it is not signed' : reasons.join('; ')
+  const reasons = candidates
+    .slice(0, MAX_REASONS)
+    .map(({ signer, reason }) => `${signer ?? 'unknown signer'}: ${reason}`)
+  const more = candidates.length - reasons.length
+  const why = reasons.length === 0 ? 'it is not signed' : reasons.concat(more > 0 ? `${more} more` : []).join('; ')
   throw new SluiceError('SLUICE_POLICY', `${what} has no valid ${label} signature by a trusted key: ${why}`, {
     hint: 'check that the keys belong to this remote; with the right keys, the data was changed or is not from there',
     details: { signatures: candidates.length },
