@@ -267,6 +267,37 @@ describe('whom a remote trusts', () => {
     assert.deepEqual([commits!.gpg!.keys.length, summary!.gpg!.keys.length], [5, 5])
   })
 
+  test('a directory of keys may have other files; the keys of the host count unless the remote has its own', async (t) => {
+    const directory = temporaryDirectory(t)
+    const keys = join(directory, 'keys')
+    for (const each of ['keys/more.gpg', 'trusted.gpg.d/more.gpg'])
+      mkdirSync(join(directory, each), { recursive: true })
+    writeFileSync(join(keys, 'README'), 'no key')
+    const own = join(directory, 'own')
+    const count = async () =>
+      (await loadRemoteTrust(remote({ gpgkeypath: keys }), own, [directory])).commits!.gpg!.keys.length
+    await assert.rejects(count(), withCode('SLUICE_CONFIG'))
+    const one = gpgKeys.subarray(0, gpgKeys.indexOf(gpgKeys.subarray(0, 4), 4))
+    writeFileSync(join(keys, 'one.gpg'), one)
+    assert.equal(await count(), 1)
+    writeFileSync(join(directory, 'trusted.gpg.d/all.gpg'), gpgKeys)
+    assert.equal(await count(), 5)
+    writeFileSync(own, one)
+    assert.equal(await count(), 1)
+  })
+
+  test('several files without keys are one error', async (t) => {
+    const directory = temporaryDirectory(t)
+    writeFileSync(join(directory, 'none.asc'), 'no key')
+    const gpgkeypath = `${directory}/none.asc;${directory}/missing.gpg`
+    const unhandled = t.mock.fn()
+    process.once('unhandledRejection', unhandled)
+    t.after(() => process.off('unhandledRejection', unhandled))
+    await assert.rejects(loadRemoteTrust(remote({ gpgkeypath }), '', []), { message: /none\.asc is not a keyring/ })
+    await new Promise(setImmediate)
+    assert.equal(unhandled.mock.callCount(), 0)
+  })
+
   test('bare keys: its own, else those of the host, without those that are revoked', async (t) => {
     const directory = temporaryDirectory(t)
     const names = async (settings: Record<string, string>) => {

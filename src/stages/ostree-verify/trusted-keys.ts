@@ -65,14 +65,36 @@ async function remoteKeyring(
   keyring: string,
   hostDirectories: readonly string[],
 ): Promise<OpenPgpKeyring> {
-  const own = [...(isThere(keyring) ? [keyring] : []), ...gpgKeyPaths.flatMap(filesAt)]
-  const directories = hostDirectories.map((directory) => join(directory, 'trusted.gpg.d'))
-  const files = own.length > 0 ? own : directories.flatMap(filesIn).filter((path) => path.endsWith('.gpg'))
-  const keyrings = await Promise.all(files.map((path) => readKeyring(readKeyFile(path), path)))
+  const keyrings: OpenPgpKeyring[] = []
+  if (isThere(keyring)) keyrings.push(await keyringAt(keyring))
+  else {
+    for (const directory of hostDirectories)
+      keyrings.push(...(await keyringsIn(join(directory, 'trusted.gpg.d'), '.gpg')))
+  }
+  for (const path of gpgKeyPaths) {
+    if (isDirectory(path)) keyrings.push(...(await keyringsIn(path)))
+    else keyrings.push(await keyringAt(path))
+  }
   if (keyrings.length > 0) return joinKeyrings(keyrings)
   throw new SluiceError('SLUICE_CONFIG', `remote ${name} wants OpenPGP signatures, but there is no key to check them`, {
     hint: `add the remote again with "--force --gpg-import FILE", or with "--no-gpg-verify" if you trust its server`,
   })
+}
+
+const keyringAt = (path: string) => readKeyring(readKeyFile(path), path)
+
+/** Those of the files in a directory that hold keys: beside them there may be anything. */
+async function keyringsIn(directory: string, suffix = ''): Promise<OpenPgpKeyring[]> {
+  const keyrings: OpenPgpKeyring[] = []
+  for (const path of filesIn(directory)) {
+    if (!path.endsWith(suffix) || !isFile(path)) continue
+    try {
+      keyrings.push(await keyringAt(path))
+    } catch (error) {
+      if (!(error instanceof SluiceError && error.code === 'SLUICE_CONFIG')) throw error
+    }
+  }
+  return keyrings
 }
 
 /** For each engine the keys, at least one in all; of engines that were asked for by name, at least one each. */
@@ -127,10 +149,9 @@ const isThere = (path: string) => statSync(path, { throwIfNoEntry: false }) !== 
 
 const filesIn = (directory: string) => namesIn(directory).map((name) => join(directory, name))
 
-/** A file, or the files in a directory. */
-function filesAt(path: string): string[] {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true ? filesIn(path) : [path]
-}
+const isFile = (path: string) => statSync(path, { throwIfNoEntry: false })?.isFile() === true
+
+const isDirectory = (path: string) => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
 
 function readKeyFile(path: string): Buffer {
   try {
