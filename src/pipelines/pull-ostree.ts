@@ -118,7 +118,15 @@ async function trustedCommit(
 ): Promise<Uint8Array | undefined> {
   const { keys, collectionId } = options
   if (keys === undefined && collectionId === undefined) return undefined
-  const { bytes, signatures } = await requireTrustedCommit(id, { source, stored, ref, keys, collectionId, signal })
+  const branch = ref === undefined ? undefined : (source.branchOf?.(ref) ?? ref)
+  const { bytes, signatures } = await requireTrustedCommit(id, {
+    source,
+    stored,
+    ref: branch,
+    keys,
+    collectionId,
+    signal,
+  })
   emit({ type: 'verified', signatures })
   return bytes
 }

@@ -16,7 +16,7 @@ export interface CommitDemands {
   readonly source: OstreeSource
   /** The commit, if it is here already. */
   readonly stored: CommitObjects | undefined
-  /** The ref that it is pulled as. */
+  /** The branch that it is pulled as. */
   readonly ref: string | undefined
   readonly keys: TrustedKeys | undefined
   readonly collectionId: string | undefined

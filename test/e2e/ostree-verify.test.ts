@@ -169,6 +169,31 @@ for (const [name, prepare] of Object.entries(places)) {
   })
 }
 
+test('a signed commit by the places of its ref in a directory', { skip: missing }, async (t) => {
+  const archive = unpackOstree(t, 'archive')
+  const repository = await temporaryRepository(t)
+  const open = () => openLocalOstree(archive)
+  const keys = await gpg()
+  for (const place of ['heads', 'remotes/origin', 'mirrors/org.example.Os']) {
+    for (const branch of ['alpha/main', 'newest']) {
+      mkdirSync(join(archive, 'refs', place, 'alpha'), { recursive: true })
+      writeFileSync(join(archive, 'refs', place, branch), ids().C2)
+    }
+    const { tag } = await pull(repository, open, { ref: `${place}/alpha/main`, keys })
+    assert.equal(tag, `${place}/alpha/main`)
+    await refused(
+      repository,
+      pull(repository, open, { ref: `${place}/newest`, keys }),
+      /bound to .*, and so not to newest/,
+    )
+  }
+  // A branch may have such a name, too.
+  mkdirSync(join(archive, 'refs/heads/remotes/other/alpha'), { recursive: true })
+  writeFileSync(join(archive, 'refs/heads/remotes/other/alpha/main'), ids().C2)
+  const named = pull(repository, open, { ref: 'remotes/other/alpha/main', keys })
+  await refused(repository, named, /not to remotes\/other\/alpha\/main/)
+})
+
 describe('a static delta of a signed commit', { skip: missing }, () => {
   test('is used, and counted once', async (t) => {
     const { open } = await places['HTTP'](t)

@@ -13,17 +13,26 @@ export function parseRefFile(text: string, where: string): OstreeId {
   return parseOstreeId(id)
 }
 
+export interface LocalRef {
+  readonly commit: OstreeId
+  /** What commits are bound to: of `heads/BRANCH`, `remotes/NAME/BRANCH` and `mirrors/COLLECTION/BRANCH` the branch. */
+  readonly branch: string
+}
+
+const PLACE = /^(heads|remotes\/[^/]+|mirrors\/[^/]+)\//
+
 /**
- * The commit that a ref names: `refs/NAME`, else `refs/heads/NAME`.
+ * What a ref names: `refs/NAME`, else `refs/heads/NAME`.
  *
  * @throws SluiceError `SLUICE_NOT_FOUND`, or `SLUICE_USAGE` for a name that could leave the directory.
  */
-export function resolveLocalRef({ path }: LocalRepository, name: string): OstreeId {
+export function resolveLocalRef({ path }: LocalRepository, name: string): LocalRef {
   checkRefName(name)
   for (const folder of ['refs', 'refs/heads']) {
     const file = join(path, folder, name)
     try {
-      return parseRefFile(readFileSync(file, 'utf8'), file)
+      const commit = parseRefFile(readFileSync(file, 'utf8'), file)
+      return { commit, branch: folder === 'refs' ? name.replace(PLACE, '') : name }
     } catch (error) {
       const errno = errnoOf(error)
       if (errno !== 'ENOENT' && errno !== 'ENOTDIR' && errno !== 'EISDIR') throw ioError(error, `cannot read ${file}`)

@@ -28,7 +28,11 @@ export class LocalSource implements OstreeSource {
   }
 
   async resolve(ref: string): Promise<OstreeId> {
-    return resolveLocalRef(this.#repository, ref)
+    return resolveLocalRef(this.#repository, ref).commit
+  }
+
+  branchOf(ref: string): string {
+    return resolveLocalRef(this.#repository, ref).branch
   }
 
   async metadata(type: MetadataType | 'commitmeta', id: OstreeId): Promise<Uint8Array> {

@@ -20,6 +20,8 @@ export interface OstreeSource {
   requireSummary?(signal: AbortSignal): Promise<void>
   /** @throws SluiceError `SLUICE_NOT_FOUND` if there is no such ref. */
   resolve(ref: string, signal: AbortSignal): Promise<OstreeId>
+  /** The branch of a ref, of a source where that has other names as well. */
+  branchOf?(ref: string): string
   /** The stored bytes of an object, at most 128 MiB; not checked. */
   metadata(type: MetadataType, id: OstreeId, signal: AbortSignal): Promise<Uint8Array>
   /** The `.commitmeta` of a commit, which has its signatures; undefined if there is none. */
