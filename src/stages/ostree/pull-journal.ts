@@ -5,7 +5,7 @@
  * Records are appended in batches, each with its length and a digest: what a crash leaves of the last one is passed over.
  */
 import { createHash } from 'node:crypto'
-import { closeSync, readFileSync, statSync } from 'node:fs'
+import { closeSync, fstatSync, ftruncateSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { errnoOf, ioError } from '../../errors.js'
 import { digestLength, objectIdFromBytes, objectIdToBytes, type ObjectId } from '../../formats/digest.js'
@@ -39,6 +39,8 @@ type Kind = (typeof kinds)[number]
 export class PullJournal {
   readonly #repository: Repository
   readonly #path: string
+  /** What follows the last good batch, if anything does, as the file was when it was read. */
+  #damage: { readonly at: number; readonly size: number } | undefined
   #fd = -1
   #batch: Uint8Array[] = []
   #batchLength = 0
@@ -85,7 +87,7 @@ export class PullJournal {
     const length = Buffer.alloc(4)
     length.writeUInt32LE(records.length)
     try {
-      if (this.#fd < 0) this.#fd = createPartFile(this.#path)
+      if (this.#fd < 0) this.#open()
       writeAll(this.#fd, Buffer.concat([length, createHash('sha256').update(records).digest(), records]))
     } catch (error) {
       throw ioError(error, `cannot write ${this.#path}`)
@@ -100,6 +102,13 @@ export class PullJournal {
     if (isRegistered) removeJournals(this.#path)
   }
 
+  #open(): void {
+    this.#fd = createPartFile(this.#path)
+    const { at, size } = this.#damage ?? {}
+    // Behind damage nothing is found again. If the file has grown, another pull of the commit was writing its batch.
+    if (at !== undefined && fstatSync(this.#fd).size === size) ftruncateSync(this.#fd, at)
+  }
+
   #append(kind: Kind, id: OstreeId, data: Uint8Array, external?: ObjectId): void {
     const head = Buffer.alloc(RECORD_HEAD)
     head[0] = kinds.indexOf(kind)
@@ -111,14 +120,16 @@ export class PullJournal {
 
   *#readBatches(): Generator<Buffer> {
     const bytes = readIfThere(this.#path)
-    for (let at = 0; at + BATCH_HEAD <= bytes.length;) {
+    let at = 0
+    while (at + BATCH_HEAD <= bytes.length) {
       const batch = bytes.subarray(at + BATCH_HEAD, at + BATCH_HEAD + bytes.readUInt32LE(at))
       const digest = bytes.subarray(at + 4, at + BATCH_HEAD)
       // Two pulls of one commit append in turn; behind a batch that is cut nothing can be told.
-      if (!createHash('sha256').update(batch).digest().equals(digest)) return
+      if (!createHash('sha256').update(batch).digest().equals(digest)) break
       yield batch
       at += BATCH_HEAD + batch.length
     }
+    if (at < bytes.length) this.#damage = { at, size: bytes.length }
   }
 
   #isGood(kind: Kind, id: OstreeId, data: Buffer, external: ObjectId | undefined): boolean {
