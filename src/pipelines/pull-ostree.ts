@@ -6,7 +6,7 @@
  */
 import { setMaxListeners } from 'node:events'
 import type { Observable } from 'rxjs'
-import { naming, SluiceError, withContext } from '../errors.js'
+import { naming, withContext } from '../errors.js'
 import { ObjectCollection } from '../formats/ostree/object-collection.js'
 import { isOstreeId, parseOstreeId, type OstreeId } from '../formats/ostree/ostree-id.js'
 import { checkKeptRefName, checkRefName, commitStreamName, streamRefName } from '../formats/ostree/ref-name.js'
@@ -16,6 +16,7 @@ import type { Repository } from '../repository/repository.js'
 import { addStats, noObjects, type ObjectStats } from '../stages/object/object-batch.js'
 import { collectCommit, collectMetadata } from '../stages/ostree/collect-metadata.js'
 import { PullJournal } from '../stages/ostree/pull-journal.js'
+import { saysAbsent } from '../stages/ostree/remote-client.js'
 import type { OstreeSource } from '../stages/ostree/source.js'
 import { readStoredCommit, type StoredCommit } from '../stages/ostree/stored-commit.js'
 import { openEngine } from '../workers/open-engine.js'
@@ -100,7 +101,7 @@ async function fetchParent(pull: OstreeRun, id: OstreeId, child: StoredCommit): 
   try {
     trusted = (await requireTrustedCommit(id, demands)).bytes
   } catch (error) {
-    if (error instanceof SluiceError && error.code === 'SLUICE_NOT_FOUND') return false
+    if (saysAbsent(error)) return false
     throw error
   }
   // Of a delta little would be of use: what the commits have in common is here.

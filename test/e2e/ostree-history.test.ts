@@ -1,6 +1,7 @@
 /** Parents of a commit, pulled with it (ostree.md §3.8, depth). */
 import assert from 'node:assert/strict'
 import { rmSync } from 'node:fs'
+import type { ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { ostreeObjectPath } from '../../src/formats/ostree/object-type.js'
@@ -30,6 +31,13 @@ const refs = (repository: Repository) =>
     .map(({ name }) => name)
     .sort()
 const MAIN = 'ostree/alpha%2Fmain'
+
+/** What stores of objects answer for what they do not have. */
+function forbidden(response: ServerResponse, body: Buffer | undefined): boolean {
+  if (body !== undefined) return false
+  response.writeHead(403).end()
+  return true
+}
 
 test('parents get names that gc keeps; the next pull sets them anew', { skip }, async (t) => {
   const archive = unpackOstree(t, 'archive')
@@ -69,8 +77,10 @@ test('what a commit and its parent have in common is fetched once', { skip }, as
 test('a parent that the source lacks ends the history', { skip }, async (t) => {
   const archive = unpackOstree(t, 'archive')
   rmSync(join(archive, ostreeObjectPath(parseOstreeId(ids().C1), 'commit')))
-  const { url } = await serveOstree(t, archive)
-  for (const where of ['directory', 'server']) {
+  const server = await serveOstree(t, archive)
+  const { url } = server
+  for (const where of ['directory', 'server', 'store of objects']) {
+    if (where === 'store of objects') server.fault = (_request, response, body) => forbidden(response, body)
     const repository = await temporaryRepository(t)
     const open = async () =>
       where === 'directory' ? openLocalOstree(archive) : openRemoteOstree(repository, url, { env: {} })

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import type { ServerResponse } from 'node:http'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { ostreeContentType } from '../../src/formats/ostree/commit-stream-format.js'
 import { writeSummaryCache } from '../../src/formats/ostree/summary-cache.js'
@@ -10,6 +10,7 @@ import { writeSummary } from '../../src/formats/ostree/summary.js'
 import { pullOstreeCommit } from '../../src/pipelines/pull-ostree.js'
 import type { OstreePullOptions, OstreePullResult } from '../../src/pipelines/ostree-events.js'
 import type { Repository } from '../../src/repository/repository.js'
+import { findOstreeRepository } from '../../src/stages/ostree/find-repository.js'
 import { inlineStream } from '../../src/stages/ostree/inline-stream.js'
 import { openRemoteOstree, type RemoteOptions } from '../../src/stages/ostree/remote-source.js'
 import { serveOstree, splitLog, type OstreeServer } from '../helpers/ostree-server.js'
@@ -198,6 +199,21 @@ test('a summary of the index that is not what the index says is refused', async 
   const repository = await temporaryRepository(t)
   await assert.rejects(pull(repository, server.url, { ref: 'delta' }), { code: 'SLUICE_COMPRESSION' })
   assert.deepEqual(summaryStreams(repository), [])
+})
+
+test('a store of objects, which says 403 of what it does not have, is found in URL/REF', async (t) => {
+  const archive = unpackOstree(t, 'archive')
+  const server = await serveOstree(t, dirname(archive))
+  server.fault = (_request, response, body) => {
+    if (body !== undefined) return false
+    response.writeHead(403).end()
+    return true
+  }
+  const { signal } = new AbortController()
+  const text = `${server.url}/${basename(archive)}/alpha/main`
+  const { source, ref } = await findOstreeRepository(await temporaryRepository(t), text, quick, signal)
+  assert.deepEqual([ref, source.description], ['alpha/main', `${server.url}/${basename(archive)}`])
+  await source.close()
 })
 
 const noTransfer = (repository: Repository): void => {

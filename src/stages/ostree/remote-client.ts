@@ -76,14 +76,14 @@ export class RemoteClient {
     })
   }
 
-  /** As `document`, or undefined if there is none: 404 and 410. */
+  /** As `document`, or undefined if there is none. */
   async optionalDocument(segments: readonly string[], limit: number, signal: AbortSignal): Promise<Buffer | undefined> {
     // Outside, as a list of mirrors that is not there says nothing about the document.
     await this.open(signal)
     try {
       return await this.document(segments, limit, signal)
     } catch (error) {
-      if (error instanceof SluiceError && error.code === 'SLUICE_NOT_FOUND') return undefined
+      if (saysAbsent(error)) return undefined
       throw error
     }
   }
@@ -110,6 +110,12 @@ export class RemoteClient {
     }
     return this.#http.receive(request, accept)
   }
+}
+
+/** 404 and 410; and 403, which stores of objects answer to who may not list what they have (ostree.md §3.8). */
+export function saysAbsent(error: unknown): boolean {
+  if (!(error instanceof SluiceError)) return false
+  return error.code === 'SLUICE_NOT_FOUND' || (error.code === 'SLUICE_AUTH' && error.details['status'] === 403)
 }
 
 /** The error for an answer with a status that is not wanted. What is in it is for browsers. */
