@@ -38,7 +38,10 @@ export class ArchiveWriter {
   }
 
   /** A commit without a parent, which becomes the ref `name`. */
-  commit(name: string, root: { readonly tree: OstreeId; readonly meta: OstreeId }): OstreeId {
+  commit(
+    name: string,
+    root: { readonly tree: OstreeId; readonly meta: OstreeId; readonly timestamp?: bigint },
+  ): OstreeId {
     const bytes = writeCommit({ metadata: [], related: [], subject: '', body: '', timestamp: 0n, ...root })
     const id = this.#putMetadata('commit', bytes)
     writeFileSync(join(this.#directory, 'refs/heads', name), `${id}\n`)

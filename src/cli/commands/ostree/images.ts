@@ -48,15 +48,19 @@ function detailLines({ commit, parent, timestamp, tree, dirmeta, subject, body }
   ]
 }
 
-/** The last second of the year 262142, where the reference's calendar ends. */
+/** The years -262143 to 262142, which the reference's calendar has. */
+const FIRST_SECOND = -8_334_601_228_800n
 const LAST_SECOND = 8_210_266_876_799n
 
-function formatTimestamp(seconds: bigint): string {
-  if (seconds > LAST_SECOND) return String(seconds)
+/** @param timestamp whose bits are those of a signed number. */
+function formatTimestamp(timestamp: bigint): string {
+  const seconds = BigInt.asIntN(64, timestamp)
+  if (seconds < FIRST_SECOND || seconds > LAST_SECOND) return String(timestamp)
   const date = new Date(Number(seconds) * 1000)
   const year = date.getUTCFullYear()
   const [, rest] = /(-\d\d-\d\dT\d\d:\d\d:\d\d)\.000Z$/.exec(date.toISOString())!
-  return `${year > 9999 ? '+' : ''}${year}${rest.replace('T', ' ')} UTC`
+  const sign = year < 0 ? '-' : year > 9999 ? '+' : ''
+  return `${sign}${String(Math.abs(year)).padStart(4, '0')}${rest.replace('T', ' ')} UTC`
 }
 
 export function ostreeTagCommand(): Command {
