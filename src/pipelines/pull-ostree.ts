@@ -81,7 +81,7 @@ async function run(pull: OstreeRun): Promise<OstreePullResult> {
   await source.requireSummary?.(signal)
   const commit = tag === undefined ? parseOstreeId(options.ref) : await source.resolve(tag, signal)
   emit({ type: 'resolved', commit })
-  const base = options.base === undefined ? undefined : await openBase(pull, options.base)
+  const base = async () => (options.base === undefined ? undefined : openBase(pull, options.base))
   const stored = await findStoredCommit(repository, commit, signal)
   const trusted = await trustedCommit(pull, commit, tag, stored)
   const registered = await ensureCommit(pull, commit, { stored, base, trusted })
@@ -106,7 +106,7 @@ async function fetchParent(pull: OstreeRun, id: OstreeId, child: StoredCommit): 
   }
   // Of a delta little would be of use: what the commits have in common is here.
   const singly = { ...pull, options: { ...options, deltas: false } }
-  await ensureCommit(singly, id, { stored, base: child, trusted })
+  await ensureCommit(singly, id, { stored, base: async () => child, trusted })
   return true
 }
 
@@ -150,7 +150,8 @@ const registration = ({ options, signal }: OstreeRun) => ({ parity: options.pari
 interface Known {
   /** All of it. */
   readonly stored: StoredCommit | undefined
-  readonly base: StoredCommit | undefined
+  /** Asked for only if it is of use: with a delta it is not looked for. */
+  readonly base: () => Promise<StoredCommit | undefined>
   /** The commit object. */
   readonly trusted: Uint8Array | undefined
 }
@@ -179,6 +180,7 @@ async function collect(
 ): Promise<ObjectCollection> {
   const { repository, source, emit, signal, fetched } = pull
   const delta = await objectsOfDelta(pull, id)
+  const known = delta === undefined ? await base() : delta.base
   const objects = delta?.objects ?? new ObjectCollection()
   journal?.load(objects)
   const onFetched = (id: OstreeId, bytes: Uint8Array): void => {
@@ -189,8 +191,8 @@ async function collect(
   if (trusted !== undefined && !objects.has(id)) onFetched(id, trusted)
   const walk = { source, objects, signal, onFetched }
   const commit = await collectCommit(walk, id)
-  const bases = [delta?.base, base].filter((known) => known !== undefined)
-  if (commit.parent !== undefined && bases.every((known) => known.commit !== commit.parent)) {
+  const bases = known === undefined ? [] : [known]
+  if (commit.parent !== undefined && known?.commit !== commit.parent) {
     const parent = await findStoredCommit(repository, commit.parent, signal)
     if (parent !== undefined) bases.push(parent)
   }

@@ -7,7 +7,7 @@ import { deltaDirectory } from '../../src/formats/ostree/delta-path.js'
 import type { OstreeId } from '../../src/formats/ostree/ostree-id.js'
 import { commitStreamName } from '../../src/formats/ostree/ref-name.js'
 import { pullOstree } from '../../src/pipelines/pull-ostree.js'
-import type { OstreePullResult } from '../../src/pipelines/ostree-events.js'
+import type { OstreePullOptions, OstreePullResult } from '../../src/pipelines/ostree-events.js'
 import type { Repository } from '../../src/repository/repository.js'
 import { readStoredCommit } from '../../src/stages/ostree/stored-commit.js'
 import { openRemoteOstree } from '../../src/stages/ostree/remote-source.js'
@@ -45,12 +45,17 @@ interface Pulled {
   readonly warnings: readonly string[]
 }
 
-async function pull(repository: Repository, url: string, ref: string): Promise<Pulled> {
+async function pull(
+  repository: Repository,
+  url: string,
+  ref: string,
+  options: Partial<OstreePullOptions> = {},
+): Promise<Pulled> {
   const remote = { env: {}, subset: 'x86_64', retry: { tries: 2, baseDelayMs: 5, maxDelayMs: 20 }, stallTimeoutMs: 300 }
   const open = async () => openRemoteOstree(repository, url, remote)
   const warnings: string[] = []
   let result: OstreePullResult | undefined
-  await pullOstree(repository, open, { ref, parity: true, threads: 0 }).forEach((event) => {
+  await pullOstree(repository, open, { ref, parity: true, threads: 0, ...options }).forEach((event) => {
     if (event.type === 'warning') warnings.push(event.text)
     if (event.type === 'completed') result = event.result
   })
@@ -144,6 +149,14 @@ test('the superblock of another delta in its place is refused, whoever lists it'
   const { result, warnings } = await pull(repository, server.url, D1)
   assert.deepEqual([result.image, result.fetched.deltaParts], [imageOf(D1), 0])
   assert.match(warnings[0], /checksum/)
+})
+
+test('a base is not looked for if there is a delta', { skip }, async (t) => {
+  const { url } = await serveOstree(t, unpackOstree(t, 'archive'))
+  const repository = await temporaryRepository(t)
+  await assert.rejects(pull(repository, url, D1, { base: 'nowhere', deltas: false }), { code: 'SLUICE_NOT_FOUND' })
+  const { result } = await pull(repository, url, D1, { base: 'nowhere' })
+  assert.ok(result.fetched.deltaParts > 0)
 })
 
 test('a base that lacks an object is not used', { skip }, async (t) => {
