@@ -97,6 +97,11 @@ function signSettings(keys: readonly string[]): [string, string][] {
     }
     return [engine, `verification-${engine}-${form === 'inline' ? 'key' : 'file'}`, value]
   })
+  const settings = found.map(([, setting]) => setting)
+  const twice = settings.find((setting, i) => settings.indexOf(setting) !== i)
+  if (twice !== undefined) {
+    throw new SluiceError('SLUICE_USAGE', `a remote has one ${twice} only`, { hint: 'put several keys into a file' })
+  }
   const engines = [...new Set(found.map(([engine]) => engine))]
   return [['sign-verify', `${engines.join(';')};`], ...found.map(([, key, value]): [string, string] => [key, value])]
 }

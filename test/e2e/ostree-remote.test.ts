@@ -87,6 +87,7 @@ describe('ostree remote', () => {
       [['x', 'http://localhost/', '--set=sign-verify=dummy'], /dummy/],
       [['x', 'http://localhost/', '--set=a=b\nurl=c'], /line end/],
       [['x', 'http://localhost/', '--sign-verify=rot13=inline:x'], /not a key/],
+      [['x', 'http://localhost/', ...['a', 'b'].map((key) => `--sign-verify=ed25519=inline:${key}`)], /one verif/],
     ] as const
     await Promise.all(refused.map(([words, message]) => fails(2, message, 'remote', 'add', ...words)))
     assert.doesNotMatch(await ok('remote', 'list'), /^x$/m)
