@@ -49,15 +49,27 @@ function listLocalRefs(path: string): OstreeRef[] {
   const root = join(path, 'refs')
   return filesBelow(root, '')
     .map((name) => {
-      const file = join(root, name)
-      return { name: name.replace(/^heads\//, ''), commit: parseRefFile(readFileSync(file, 'utf8'), file) }
+      return { name: name.replace(/^heads\//, ''), commit: readRef(join(root, name)) }
     })
     .sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
+function readRef(file: string): OstreeId {
+  try {
+    return parseRefFile(readFileSync(file, 'utf8'), file)
+  } catch (error) {
+    // An alias is a link, and what it names may be gone.
+    throw ioError(error, `cannot read the ref ${file}`)
+  }
+}
+
+/** What libostree takes for a part of a ref: beside refs there may be other files. */
+const REF_PART = /^[\p{L}\p{N}_][-.\p{L}\p{N}_]*$/u
+
 function filesBelow(root: string, directory: string): string[] {
   try {
     return readdirSync(join(root, directory), { withFileTypes: true }).flatMap((entry) => {
+      if (!REF_PART.test(entry.name)) return []
       const path = join(directory, entry.name)
       return entry.isDirectory() ? filesBelow(root, path) : [path]
     })

@@ -1,6 +1,16 @@
 /** `ostree remote`, and what servers and directories offer by `ostree list-refs`. */
 import assert from 'node:assert/strict'
-import { cpSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import {
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -107,6 +117,19 @@ describe('ostree list-refs', () => {
   test('of a directory', async () => {
     assert.deepEqual(names(await ok('list-refs', source)), refs)
     await fails(4, /is not an ostree repository/, 'list-refs', directory)
+  })
+
+  test('of a directory with other files, and with a link to nothing', async (t) => {
+    const copy = join(directory, 'copy')
+    t.after(() => rmSync(copy, { recursive: true }))
+    cpSync(source, copy, { recursive: true })
+    const heads = join(copy, 'refs/heads')
+    mkdirSync(join(heads, '.d'))
+    for (const name of ['.tmpabc', '.d/x', 'a b']) writeFileSync(join(heads, name), 'no id')
+    copyFileSync(join(heads, 'delta'), join(heads, 'größe.1'))
+    assert.deepEqual(names(await ok('list-refs', copy)), [...refs, 'größe.1'])
+    symlinkSync('nothing', join(heads, 'alias'))
+    await fails(4, /cannot read the ref .*refs\/heads\/alias: ENOENT/, 'list-refs', copy)
   })
 
   test('of a server, by its summary', async (t) => {
