@@ -31,6 +31,20 @@ export const gpgKeys = base64(
 
 export const signedData = Buffer.from('data of the test\n')
 
+/** A key on the curve brainpoolP256r1, and its signature. */
+export const brainpool = {
+  keys: base64(
+    'mFMEZZIAgBMJKyQDAwIIAQEHAgMEUtBkssaW/tu2kOsc4vsN+O9Jyv3QACX+vTVIPBmSK6YWe6zfnYCFROd+pe3RUPjxOCfTCjBbwEztzik0L5/1GL',
+    'QcY3VydmUgPGN1cnZlQHNsdWljZS5pbnZhbGlkPoiQBBMTCAA4FiEEBqdzzsbPhv+888ircwLNgf92pc8FAmWSAIACGwMFCwkIBwIGFQoJCAsCBBYC',
+    'AwECHgECF4AACgkQcwLNgf92pc+KKwD/fpP5+NfUc6MBwxj8PN+oSAPZHD6WyfQ+hV44WsRDtxUA/0KMQtCNObN+mnTvaNGiQgKHqre/7D5rwuuKg7',
+    'DD8dyN',
+  ),
+  signature: base64(
+    'iHUEABMIAB0WIQQGp3POxs+G/7zzyKtzAs2B/3alzwUCZZNSAAAKCRBzAs2B/3alz4ohAPsHfbNE0miT6W+NA4iZiRBbl07dXUEC7Zli1ytGj86QLg',
+    'D/QjYv74t3s1woLe2FWo9SGcbwy769cSIG064/ab+45CU=',
+  ),
+}
+
 export const gpgSignatures = {
   good: base64(
     'iIoEABYIADIWIQS/J/PKxKLlO4ljhjHE11AtMCcs8AUCZZNSABQcZ29vZEBzbHVpY2UuaW52YWxpZAAKCRDE11AtMCcs8LrEAQCwO4wDKUGIhk',

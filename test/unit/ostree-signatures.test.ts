@@ -16,7 +16,7 @@ import { readPublicKeys, verifyByPublicKeys } from '../../src/stages/ostree-veri
 import { loadRemoteTrust } from '../../src/stages/ostree-verify/trusted-keys.js'
 import { MAX_SIGNATURES } from '../../src/stages/ostree-verify/verdict.js'
 import { requireSignatures, verifySignatures, type TrustedKeys } from '../../src/stages/ostree-verify/verify.js'
-import { gpgKeys, gpgSignatures, signedData } from '../helpers/gpg-signatures.js'
+import { brainpool, gpgKeys, gpgSignatures, signedData } from '../helpers/gpg-signatures.js'
 import { temporaryDirectory } from '../helpers/temporary.js'
 
 const withCode = (code: ErrorCode) => (error: unknown) => error instanceof SluiceError && error.code === code
@@ -70,6 +70,12 @@ describe('OpenPGP', () => {
     const gpg = [Buffer.from('junk'), Buffer.alloc(0), gpgSignatures.good.subarray(0, 70), gpgSignatures.good]
     const input = { data: signedData, signatures: { gpg, ed25519: [], spki: [] }, keys, date: today }
     assert.equal((await requireSignatures('it', input)).length, 1)
+  })
+
+  test('a key on a curve that is not supported', async () => {
+    const { keys, signature } = brainpool
+    const [{ valid, reason }] = await verifyOpenPgp(signedData, [signature], await readKeyring(keys, 'keys'), today)
+    assert.deepEqual([valid, reason], [false, 'keys of this curve are not supported'])
   })
 
   test('many packets in one element are refused as many elements are', async () => {

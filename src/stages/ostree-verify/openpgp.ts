@@ -136,5 +136,8 @@ async function judge(
 }
 
 function refused(signer: string | undefined, error: unknown): SignatureVerdict {
-  return { kind: 'gpg', signer, valid: false, reason: error instanceof Error ? error.message : String(error) }
+  const said = error instanceof Error ? error.message : String(error)
+  // What the library would check them by is not there.
+  const reason = said.includes("'eckey-utils'") ? 'keys of this curve are not supported' : said
+  return { kind: 'gpg', signer, valid: false, reason }
 }
