@@ -43,7 +43,8 @@ export async function pullParents(history: History): Promise<OstreeId[]> {
       repository.streams.linkRef(streamRefName(parentRef(ref, parents.length)), commitStreamName(parent))
     }
   }
-  if (ref !== undefined) forgetOlder(repository, ref, parents.length)
+  // Names of this form may be somebody's own where no history was asked for.
+  if (ref !== undefined && depth > 0) forgetOlder(repository, ref, parents.length)
   return parents
 }
 
