@@ -2,9 +2,10 @@
 import { SluiceError } from '../errors.js'
 import { parseDigest, type Digest, type ObjectId } from '../formats/digest.js'
 import { parseConfig } from '../formats/oci/config.js'
-import { isContainerImage } from '../formats/oci/image-layers.js'
+import { isContainerImage } from '../formats/oci/diff-ids.js'
 import { parseManifest, type Manifest } from '../formats/oci/manifest.js'
-import { checkTag, decodeTag, encodeTag } from '../formats/oci/tag-name.js'
+import { decodeRefName, encodeRefName } from '../formats/ref-file-name.js'
+import { checkTag } from '../formats/oci/tag-name.js'
 import { imageRefName, streamName } from '../repository/names.js'
 import type { Repository } from '../repository/repository.js'
 import { readStoredDocument, type StoredDocument } from '../repository/stored-image.js'
@@ -46,7 +47,7 @@ function taggedDigest(repository: Repository, encodedTag: string): Digest | unde
   const entry = repository.streams.refEntry(`oci/${encodedTag}`)
   if (entry === undefined) return undefined
   if (!entry.startsWith(MANIFEST_PREFIX)) {
-    throw new SluiceError('SLUICE_CORRUPT', `tag ${decodeTag(encodedTag)} does not point to a manifest: ${entry}`)
+    throw new SluiceError('SLUICE_CORRUPT', `tag ${decodeRefName(encodedTag)} does not point to a manifest: ${entry}`)
   }
   return parseDigest(entry.slice(MANIFEST_PREFIX.length))
 }
@@ -55,7 +56,7 @@ function taggedDigest(repository: Repository, encodedTag: string): Digest | unde
 export function resolveImageName(repository: Repository, name: string): Digest {
   if (name.startsWith('@')) return statedDigest(name.slice(1))
   checkTag(name)
-  const digest = taggedDigest(repository, encodeTag(name))
+  const digest = taggedDigest(repository, encodeRefName(name))
   if (digest !== undefined) return digest
   throw new SluiceError('SLUICE_NOT_FOUND', `OCI reference not found: ${name}`, {
     hint: '"sluice oci images" lists the tags of this repository',
@@ -80,8 +81,8 @@ export function openStoredImage(repository: Repository, digest: Digest): StoredI
 
 /** Digests of the artifacts that refer to a manifest, sorted. */
 function referrers(repository: Repository, digest: Digest): string[] {
-  return repository.streams.refs(`oci-referrers/${encodeTag(digest)}`).map(({ name }) => {
-    return decodeTag(name.slice(name.lastIndexOf('/') + 1))
+  return repository.streams.refs(`oci-referrers/${encodeRefName(digest)}`).map(({ name }) => {
+    return decodeRefName(name.slice(name.lastIndexOf('/') + 1))
   })
 }
 
@@ -92,7 +93,7 @@ export function listOciImages(
 ): OciImageSummary[] {
   const images: OciImageSummary[] = []
   for (const ref of repository.streams.refs('oci')) {
-    const name = decodeTag(ref.name.slice('oci/'.length))
+    const name = decodeRefName(ref.name.slice('oci/'.length))
     try {
       const digest = taggedDigest(repository, ref.name.slice('oci/'.length))
       if (digest !== undefined) images.push(summarise(repository, name, openStoredImage(repository, digest)))
@@ -136,14 +137,14 @@ export function tagImage(repository: Repository, digest: Digest, tag: string): v
   checkTag(tag)
   repository.ensureWritable()
   readStoredDocument(repository, 'manifest', digest)
-  repository.streams.linkRef(`oci/${encodeTag(tag)}`, streamName.manifest(digest))
+  repository.streams.linkRef(`oci/${encodeRefName(tag)}`, streamName.manifest(digest))
 }
 
 /** @throws SluiceError `SLUICE_NOT_FOUND` if there is no such tag. */
 export function untagImage(repository: Repository, tag: string): void {
   // A tag that begins with `@` is not made any more, but the reference makes such: it can be removed.
   repository.ensureWritable()
-  if (tag === '' || !repository.streams.unlinkRef(`oci/${encodeTag(tag)}`)) {
+  if (tag === '' || !repository.streams.unlinkRef(`oci/${encodeRefName(tag)}`)) {
     throw new SluiceError('SLUICE_NOT_FOUND', `cannot remove tag ${tag}: there is none of that name`)
   }
 }

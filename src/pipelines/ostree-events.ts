@@ -2,7 +2,7 @@
 import type { ObjectId } from '../formats/digest.js'
 import type { OstreeId } from '../formats/ostree/ostree-id.js'
 import type { OnSpan } from '../flow/meter.js'
-import type { ErofsVersion } from '../repository/metadata.js'
+import type { ErofsVersion } from '../formats/erofs/format.js'
 import type { ObjectStats } from '../stages/object/object-batch.js'
 import type { SignatureVerdict } from '../stages/ostree-verify/verdict.js'
 import type { TrustedKeys } from '../stages/ostree-verify/verify.js'

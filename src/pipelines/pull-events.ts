@@ -2,7 +2,7 @@
 import type { Digest, ObjectId } from '../formats/digest.js'
 import { StageMeter, type OnSpan, type StageMetrics } from '../flow/meter.js'
 import type { ObjectStats } from '../stages/object/object-batch.js'
-import type { ErofsVersion } from '../repository/metadata.js'
+import type { ErofsVersion } from '../formats/erofs/format.js'
 
 /**
  * The stages of a pull, in the order of the flow. `digest` (of the tar) and `object` are the work of all threads; the

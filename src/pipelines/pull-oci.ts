@@ -8,10 +8,12 @@ import { setMaxListeners } from 'node:events'
 import type { Observable } from 'rxjs'
 import { naming, SluiceError, withContext } from '../errors.js'
 import type { ObjectId } from '../formats/digest.js'
-import { imageLayers, isContainerImage, type ImageLayer } from '../formats/oci/image-layers.js'
-import { checkTag, encodeTag } from '../formats/oci/tag-name.js'
+import { isContainerImage } from '../formats/oci/diff-ids.js'
+import { imageLayers, type ImageLayer } from '../formats/oci/image-layers.js'
+import { encodeRefName } from '../formats/ref-file-name.js'
+import { checkTag } from '../formats/oci/tag-name.js'
 import { resultOf } from '../flow/result-of.js'
-import type { ErofsVersion } from '../repository/metadata.js'
+import type { ErofsVersion } from '../formats/erofs/format.js'
 import { imageRefName, streamName } from '../repository/names.js'
 import type { Repository } from '../repository/repository.js'
 import { findStoredDocument, findStoredLayers, hasImage } from '../repository/stored-image.js'
@@ -98,7 +100,7 @@ async function run(pull: PullRun): Promise<PullResult> {
   const complete = { ...withLayers, images: refs }
   pull.emit({ type: 'message', text: `Storing manifest ${resolved.digest}` })
   await registerImage(repository, complete, await encodeImageDocuments(repository, complete))
-  repository.streams.linkRef(`oci/${encodeTag(options.tag)}`, streamName.manifest(resolved.digest))
+  repository.streams.linkRef(`oci/${encodeRefName(options.tag)}`, streamName.manifest(resolved.digest))
   return {
     manifestDigest: resolved.digest,
     configDigest: resolved.manifest.config.digest,

@@ -6,9 +6,9 @@ import { withContext } from '../errors.js'
 import { Breather } from '../flow/breather.js'
 import { displayByteString, type ByteString } from '../formats/bytes.js'
 import type { Digest, ObjectId } from '../formats/digest.js'
-import { decodeTag } from '../formats/oci/tag-name.js'
+import { decodeRefName } from '../formats/ref-file-name.js'
 import type { OstreeId } from '../formats/ostree/ostree-id.js'
-import { commitOfStreamName, decodeRefName } from '../formats/ostree/ref-name.js'
+import { commitOfStreamName } from '../formats/ostree/ref-name.js'
 import { streamName } from '../repository/names.js'
 import { defaults } from '../options.js'
 import type { Repository } from '../repository/repository.js'
@@ -131,7 +131,7 @@ function kindOf(path: ByteString): RefStats['kind'] {
 /** `streams/refs/oci/a%2Fb` is `a/b`, so is `streams/refs/ostree/a%2Fb`; `images/refs/sys/root` is `sys/root`. */
 function nameOf(path: ByteString): string {
   const kind = kindOf(path)
-  if (kind === 'oci') return decodeTag(displayByteString(path.slice(TAGS.length)))
+  if (kind === 'oci') return decodeRefName(displayByteString(path.slice(TAGS.length)))
   if (kind === 'ostree') return decodeRefName(displayByteString(path.slice(OSTREE_REFS.length)))
   return displayByteString(path.slice(path.indexOf('/refs/') + '/refs/'.length))
 }

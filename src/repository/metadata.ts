@@ -6,8 +6,6 @@ import { isRecord } from '../formats/json.js'
 import { quote } from '../formats/quote.js'
 import { verityAlgorithmName } from '../formats/verity/digest.js'
 
-export type { ErofsVersion }
-
 /** Which EROFS images a pull makes: the default one, and further ones. */
 export interface ErofsFormats {
   readonly default: ErofsVersion

@@ -1,6 +1,6 @@
 /** Names inside a repository (repository.md §2.6), checked before the disk is touched. */
 import { SluiceError } from '../errors.js'
-import type { ErofsVersion } from './metadata.js'
+import type { ErofsVersion } from '../formats/erofs/format.js'
 
 export type Category = 'images' | 'streams'
 

@@ -9,13 +9,8 @@ import { lock, lockingAvailable, unlock, type LockMode, type LockOptions } from 
 import { closeQuietly } from './close-quietly.js'
 import { LinkCategory } from './category.js'
 import { loadMetadata, METADATA_FILE, upgradeOldRepository } from './init.js'
-import {
-  effectiveErofsFormats,
-  unknownReadOnlyFlags,
-  type ErofsFormats,
-  type ErofsVersion,
-  type Metadata,
-} from './metadata.js'
+import type { ErofsVersion } from '../formats/erofs/format.js'
+import { effectiveErofsFormats, unknownReadOnlyFlags, type ErofsFormats, type Metadata } from './metadata.js'
 import { checkName } from './names.js'
 import { ObjectStore } from './objects.js'
 import { PartStore } from './parts/part-store.js'

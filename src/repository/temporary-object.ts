@@ -6,8 +6,6 @@ import { makeDirectories, randomSuffix } from './links.js'
 import { removeQuietly } from './remove-quietly.js'
 import { writeAll } from './write-all.js'
 
-export { removeQuietly as removeTemporary } from './remove-quietly.js'
-
 export const TEMPORARY_PREFIX = '.tmp-object-'
 
 const CREATE = constants.O_CREAT | constants.O_EXCL

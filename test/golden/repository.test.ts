@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { SluiceError } from '../../src/errors.js'
 import { parseDigest } from '../../src/formats/digest.js'
-import { decodeTag, encodeTag } from '../../src/formats/oci/tag-name.js'
+import { decodeRefName, encodeRefName } from '../../src/formats/ref-file-name.js'
 import { initRepository } from '../../src/repository/init.js'
 import { effectiveErofsFormats, formatMetadata, newMetadata, parseMetadata } from '../../src/repository/metadata.js'
 import { Repository } from '../../src/repository/repository.js'
@@ -126,9 +126,9 @@ test('tags have the file names and targets of the reference', async (t) => {
   })
   repository.streams.link(`oci-manifest-${digest}`, repository.objects.store(stream).id)
   for (const { tag, file_name: file, symlink_target: target } of vectors) {
-    assert.equal(encodeTag(tag), file)
-    assert.equal(decodeTag(file), tag)
-    repository.streams.linkRef(`oci/${encodeTag(tag)}`, `oci-manifest-${digest}`)
+    assert.equal(encodeRefName(tag), file)
+    assert.equal(decodeRefName(file), tag)
+    repository.streams.linkRef(`oci/${encodeRefName(tag)}`, `oci-manifest-${digest}`)
     assert.equal(readlinkSync(join(repository.path, 'streams/refs/oci', file)), target)
   }
   assert.throws(() => tagImage(repository, digest, 'x'), { code: 'SLUICE_CORRUPT' }, 'its document is missing')

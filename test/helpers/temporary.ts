@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import type { HashAlgorithm } from '../../src/formats/digest.js'
 import { initRepository } from '../../src/repository/init.js'
-import type { ErofsVersion } from '../../src/repository/metadata.js'
+import type { ErofsVersion } from '../../src/formats/erofs/format.js'
 import { Repository } from '../../src/repository/repository.js'
 
 export function temporaryDirectory(t: TestContext): string {

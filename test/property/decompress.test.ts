@@ -4,7 +4,7 @@ import { gzipSync } from 'node:zlib'
 import { compress as zstdCompress } from '@mongodb-js/zstd'
 import * as fc from 'fast-check'
 import { SluiceError } from '../../src/errors.js'
-import { decodeTag, encodeTag } from '../../src/formats/oci/tag-name.js'
+import { decodeRefName, encodeRefName } from '../../src/formats/ref-file-name.js'
 import { parseReferenceOrName } from '../../src/formats/oci/reference.js'
 import { parseChallenges } from '../../src/stages/fetch/registry/challenge.js'
 import { decompress } from '../../src/stages/decompress/decompress.js'
@@ -89,9 +89,9 @@ test('cut input is an error, wherever it is cut', async () => {
 test('tags come back from their file names', () => {
   fc.assert(
     fc.property(fc.string({ unit: fc.constantFrom('%', '/', '2', 'F', '5', 'a', ':', 'ü') }), (tag) => {
-      const name = encodeTag(tag)
+      const name = encodeRefName(tag)
       assert.equal(name.includes('/'), false)
-      assert.equal(decodeTag(name), tag)
+      assert.equal(decodeRefName(name), tag)
     }),
   )
 })

@@ -8,7 +8,8 @@ import { convertDockerManifest } from '../../src/formats/oci/docker-schema2.js'
 import { imageLayers } from '../../src/formats/oci/image-layers.js'
 import { documentMediaType, parseIndex, parseManifest } from '../../src/formats/oci/manifest.js'
 import { layerTreatment } from '../../src/formats/oci/media-types.js'
-import { checkTag, decodeTag, encodeTag } from '../../src/formats/oci/tag-name.js'
+import { decodeRefName, encodeRefName } from '../../src/formats/ref-file-name.js'
+import { checkTag } from '../../src/formats/oci/tag-name.js'
 
 const digest = `sha256:${'01'.repeat(32)}`
 const other = `sha256:${'02'.repeat(32)}`
@@ -216,10 +217,10 @@ test('tags as file names', () => {
     ['%25', '%2525'],
   ]
   for (const [tag, name] of table) {
-    assert.equal(encodeTag(tag), name)
-    assert.equal(decodeTag(name), tag)
+    assert.equal(encodeRefName(tag), name)
+    assert.equal(decodeRefName(name), tag)
   }
-  assert.equal(decodeTag('a%20b%2f'), 'a%20b%2f')
+  assert.equal(decodeRefName('a%20b%2f'), 'a%20b%2f')
   for (const tag of ['', '.', '..', '@x', 'a\0b', 'x'.repeat(256), '/'.repeat(86)]) {
     assert.throws(() => checkTag(tag), fails('SLUICE_USAGE', /tag/))
   }

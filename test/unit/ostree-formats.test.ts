@@ -20,13 +20,8 @@ import { readHeaderPrefix } from '../../src/formats/ostree/file-header.js'
 import { parseKeyFile } from '../../src/formats/ostree/key-file.js'
 import { ObjectCollection } from '../../src/formats/ostree/object-collection.js'
 import { hashMetadata, parseOstreeId, type OstreeId } from '../../src/formats/ostree/ostree-id.js'
-import {
-  checkKeptRefName,
-  checkRefName,
-  decodeRefName,
-  encodeRefName,
-  isLibostreeRef,
-} from '../../src/formats/ostree/ref-name.js'
+import { decodeRefName, encodeRefName } from '../../src/formats/ref-file-name.js'
+import { checkKeptRefName, checkRefName, isLibostreeRef } from '../../src/formats/ostree/ref-name.js'
 import { readRepositoryConfig } from '../../src/formats/ostree/repository-config.js'
 import { readSummaryCache, writeSummaryCache } from '../../src/formats/ostree/summary-cache.js'
 import { xattrMap, xattrsOfMap } from '../../src/formats/ostree/xattrs.js'

@@ -15,8 +15,6 @@ export interface ImageLayer {
   readonly treatment: LayerTreatment
 }
 
-export { isContainerImage }
-
 /**
  * The layers in manifest order.
  *

@@ -1,11 +1,9 @@
 /** Tags of a repository, and as file names (oci.md §5.1). */
 import { SluiceError } from '../../errors.js'
-import { decodeRefName, encodeRefName } from '../ref-file-name.js'
+import { encodeRefName } from '../ref-file-name.js'
 
 /** Longest file name in bytes. */
 const MAX_NAME_BYTES = 255
-
-export { decodeRefName as decodeTag, encodeRefName as encodeTag }
 
 /** @throws SluiceError `SLUICE_USAGE` for a tag that cannot be stored or that commands would read as a digest. */
 export function checkTag(tag: string): void {

@@ -42,8 +42,6 @@ export function isLibostreeRef(name: string): boolean {
   return syntax.test(name)
 }
 
-export { decodeRefName, encodeRefName }
-
 /** What the parent of that generation (1 is the nearest) of the commit of `ref` is kept as; no ref of libostree has a `~`. */
 export function parentRef(ref: string, generation: number): string {
   return `${ref}~${generation}`

@@ -2,7 +2,7 @@
 import { SluiceError } from '../../errors.js'
 import { displayByteString, utf8ByteString, type ByteString } from '../../formats/bytes.js'
 import { parseDigest, type Digest } from '../../formats/digest.js'
-import { decodeTag, encodeTag } from '../../formats/oci/tag-name.js'
+import { decodeRefName, encodeRefName } from '../../formats/ref-file-name.js'
 import { listRefs } from '../../repository/link-listing.js'
 import { streamName } from '../../repository/names.js'
 import type { Repository } from '../../repository/repository.js'
@@ -22,14 +22,14 @@ export interface Tag {
 export function listTags(repository: Repository): Tag[] {
   return listRefs(repository.path, 'streams', 'oci').flatMap(({ path, target = '' }) => {
     const digest = manifestDigest(target)
-    const name = decodeTag(displayByteString(path.slice(DIRECTORY.length)))
+    const name = decodeRefName(displayByteString(path.slice(DIRECTORY.length)))
     return digest === undefined ? [] : [{ name, digest, path }]
   })
 }
 
 /** @throws SluiceError `SLUICE_NOT_FOUND`, or `SLUICE_CORRUPT` if the tag does not name a manifest. */
 export function findTag(repository: Repository, name: string): Tag {
-  const path = `${DIRECTORY}${utf8ByteString(encodeTag(name))}`
+  const path = `${DIRECTORY}${utf8ByteString(encodeRefName(name))}`
   const link = listRefs(repository.path, 'streams', 'oci').find((entry) => entry.path === path)
   if (link === undefined) throw new SluiceError('SLUICE_NOT_FOUND', `OCI reference not found: ${name}`)
   const digest = manifestDigest(link.target ?? '')

@@ -3,7 +3,7 @@ import type { ObjectId } from '../../formats/digest.js'
 import { writeErofs } from '../../formats/erofs/write.js'
 import type { Directory } from '../../formats/tree/tree.js'
 import { verityDigest } from '../../formats/verity/digest.js'
-import type { ErofsVersion } from '../../repository/metadata.js'
+import type { ErofsVersion } from '../../formats/erofs/format.js'
 import type { Repository } from '../../repository/repository.js'
 
 /** Stores one image per version; gives their ids by version. */

@@ -16,7 +16,8 @@ import { enableVerity, measureVerity } from '../../native/verity.js'
 import { hasXattr } from '../../native/xattr.js'
 import { closeQuietly } from '../../repository/close-quietly.js'
 import type { ObjectStore, WrittenFile } from '../../repository/objects.js'
-import { createTemporary, removeTemporary, temporaryPath } from '../../repository/temporary-object.js'
+import { removeQuietly } from '../../repository/remove-quietly.js'
+import { createTemporary, temporaryPath } from '../../repository/temporary-object.js'
 import { isSettled, isUnwritten } from './unwritten.js'
 
 /** Plain data, which threads send each other. */
@@ -100,7 +101,7 @@ export class FileSharer {
       return errno
     } finally {
       closeQuietly(fd)
-      if (!isKept) removeTemporary(path)
+      if (!isKept) removeQuietly(path)
     }
   }
 

@@ -6,7 +6,7 @@ import { storageError } from '../../formats/cstor/storage-error.js'
 import { INLINE_LIMIT } from '../../formats/tar/format.js'
 import type { ObjectStore, WrittenFile } from '../../repository/objects.js'
 import { closeQuietly } from '../../repository/close-quietly.js'
-import { removeTemporary } from '../../repository/temporary-object.js'
+import { removeQuietly } from '../../repository/remove-quietly.js'
 import { ensureSize, FileSharer, type SharingPolicy, type SourceFile } from '../object/share-file.js'
 import type { SlabFile } from './slab-pool.js'
 
@@ -69,7 +69,7 @@ function fillFromFiles(
       return { start, size, object }
     })
   } catch (error) {
-    for (const file of written) if (file !== undefined) removeTemporary(file.path)
+    for (const file of written) if (file !== undefined) removeQuietly(file.path)
     throw ioError(error, 'cannot read a file of the layer')
   }
 }

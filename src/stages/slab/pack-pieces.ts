@@ -9,7 +9,7 @@ import { startedAhead, type Started } from '../../flow/iterate.js'
 import { createCrc64 } from '../../native/crc64.js'
 import { closeQuietly } from '../../repository/close-quietly.js'
 import type { WrittenFile } from '../../repository/objects.js'
-import { removeTemporary } from '../../repository/temporary-object.js'
+import { removeQuietly } from '../../repository/remove-quietly.js'
 import type { LayerPiece, OpenFile } from '../containers-storage/stored-layers.js'
 import type { FileSharer, SharedSource, SharingPolicy } from '../object/share-file.js'
 import { ensureCrc, type FilePart } from './fill-from-files.js'
@@ -38,7 +38,7 @@ export function packPieces(pieces: AsyncIterable<LayerPiece>, options: PackOptio
 }
 
 function discard(slab: Slab, slabs: SlabPool): void {
-  for (const { object } of slab.files) if ('path' in object) removeTemporary(object.path)
+  for (const { object } of slab.files) if ('path' in object) removeQuietly(object.path)
   slabs.give(slab)
 }
 
@@ -179,6 +179,6 @@ async function* packLarge(
     await Promise.allSettled(filled)
     closeQuietly(fd)
     if (shared?.fd !== undefined) closeQuietly(shared.fd)
-    if (shared !== undefined && !isUsed) removeTemporary(shared.path)
+    if (shared !== undefined && !isUsed) removeQuietly(shared.path)
   }
 }

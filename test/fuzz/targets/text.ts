@@ -5,7 +5,8 @@ import { parsePlatform } from '../../../src/formats/oci/platform.js'
 import { redactText, redactUrl } from '../../../src/formats/oci/redact.js'
 import { parseReference, parseReferenceOrName } from '../../../src/formats/oci/reference.js'
 import { formatRegistryName } from '../../../src/formats/oci/registry-name.js'
-import { checkTag, decodeTag, encodeTag } from '../../../src/formats/oci/tag-name.js'
+import { decodeRefName, encodeRefName } from '../../../src/formats/ref-file-name.js'
+import { checkTag } from '../../../src/formats/oci/tag-name.js'
 import { checkName } from '../../../src/repository/names.js'
 import { enforcePolicy, parsePolicy } from '../../../src/stages/fetch/policy.js'
 import { parseAuthFile } from '../../../src/stages/fetch/registry/auth-file.js'
@@ -37,10 +38,10 @@ function runReference(input: Buffer, random: Random): void {
 function runTag(input: Buffer): void {
   const text = input.toString('utf8')
   checkTag(text)
-  const file = encodeTag(text)
+  const file = encodeRefName(text)
   checkName(file, 'file name')
   assert.ok(!file.includes('/'), 'a tag is one file name')
-  assert.equal(decodeTag(file), text, 'a tag comes back from its file name')
+  assert.equal(decodeRefName(file), text, 'a tag comes back from its file name')
 }
 
 function runDigest(input: Buffer, random: Random): void {
