@@ -1,6 +1,6 @@
 /** Authorization against a registry on loopback (oci.md §11, practice.md trap 3). */
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { SluiceError } from '../../src/errors.js'
@@ -13,6 +13,7 @@ import { temporaryDirectory } from '../helpers/temporary.js'
 
 const password = 'pass:word&secret'
 const account = { username: 'user', password }
+const base64 = (text: string): string => Buffer.from(text).toString('base64')
 
 async function registryWith(t: TestContext, auth: RegistryAuth): Promise<TestRegistry> {
   const registry = await startRegistry(t, { auth })
@@ -26,6 +27,12 @@ async function pullAll(t: TestContext, registry: TestRegistry, options: ImageSou
   await Promise.all(manifest.layers.map((layer) => readAll(source.blob(layer, { signal: never }))))
 }
 
+/** The user names and passwords that Basic authorization brought to a registry. */
+function accountsSentTo(registry: TestRegistry): string[] {
+  const sent = registry.requests.flatMap(({ headers }) => headers.authorization ?? [])
+  return [...new Set(sent.map((header) => Buffer.from(header.replace('Basic ', ''), 'base64').toString()))]
+}
+
 /** Fails with `SLUICE_AUTH`, exit status 3, and no secret in anything that could be printed. */
 function refused(message: RegExp): (error: unknown) => boolean {
   return (error) => {
@@ -34,7 +41,7 @@ function refused(message: RegExp): (error: unknown) => boolean {
     assert.equal(error.exitStatus, 3)
     assert.match(error.message, message)
     const printed = JSON.stringify([error.message, error.hint, error.details, error.stack, String(error.cause)])
-    for (const secret of [password, Buffer.from(`user:${password}`).toString('base64')]) {
+    for (const secret of [password, base64(`user:${password}`)]) {
       assert.equal(printed.includes(secret), false)
     }
     return true
@@ -54,6 +61,31 @@ test('Basic: on every request after the challenge', async (t) => {
   )
 })
 
+test('credentials that were stated go to the registry of the name alone', async (t) => {
+  const [origin, mirror] = await Promise.all([1, 2].map(() => registryWith(t, { type: 'basic', ...account })))
+  const home = temporaryDirectory(t)
+  mkdirSync(join(home, '.config/containers'), { recursive: true })
+  const configure = (conf: string): void => writeFileSync(join(home, '.config/containers/registries.conf'), conf)
+  const mirrored = `[[registry]]\nlocation = "${origin.host}"\n[[registry.mirror]]\nlocation = "${mirror.host}"\n`
+  configure(mirrored)
+  await pullAll(t, origin, { home, credentials: account })
+  assert.notEqual(mirror.requests.length, 0)
+  assert.deepEqual(accountsSentTo(mirror), [])
+  assert.deepEqual(accountsSentTo(origin), [`user:${password}`])
+
+  configure(`[[registry]]\nprefix = "${origin.host}"\nlocation = "${mirror.host}"\n`)
+  await assert.rejects(pullAll(t, origin, { home, credentials: account }), refused(/wants a user name/))
+  assert.deepEqual(accountsSentTo(mirror), [])
+
+  // What the files have for a mirror is for that mirror.
+  configure(mirrored)
+  const authFile = join(home, 'auth.json')
+  writeFileSync(authFile, JSON.stringify({ auths: { [mirror.host]: { auth: base64(`user:${password}`) } } }))
+  await pullAll(t, origin, { home, authFile, credentials: { username: 'other', password: 'x' } })
+  assert.deepEqual(accountsSentTo(mirror), [`user:${password}`])
+  await pullAll(t, mirror, { authFile, credentials: { username: '', password: '' } })
+})
+
 test('Bearer, anonymous: one token for all requests at a time', async (t) => {
   const registry = await registryWith(t, { type: 'bearer' })
   await pullAll(t, registry)
@@ -71,7 +103,7 @@ test('Bearer, anonymous: one token for all requests at a time', async (t) => {
 test('Bearer with a password, from an auth file', async (t) => {
   const registry = await registryWith(t, { type: 'bearer', ...account })
   const authFile = join(temporaryDirectory(t), 'auth.json')
-  const entry = { auth: Buffer.from(`user:${password}`).toString('base64') }
+  const entry = { auth: base64(`user:${password}`) }
   writeFileSync(authFile, JSON.stringify({ auths: { [`${registry.host}/ns`]: entry } }))
   await pullAll(t, registry, { authFile })
   assert.equal(registry.guard!.tokenRequests[0].get('account'), 'user')

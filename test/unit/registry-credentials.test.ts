@@ -77,9 +77,6 @@ test('files in order; empty entries and empty files hide nothing', async (t) => 
   assert.equal(await userFor(storeIn(home, { environment }), 'h.example', 'x'), 'docker:p')
   assert.equal(await userFor(storeIn(home), 'only.example', 'x'), 'cfg:p')
   assert.equal(await userFor(storeIn(home), 'i.example', 'x'), undefined)
-  const explicit = { username: '', password: '' }
-  assert.equal(await userFor(storeIn(home, { explicit }), 'h.example', 'x'), 'docker:p')
-  assert.equal(await userFor(storeIn(home, { explicit: { username: 'me', password: 'x' } }), 'h.example', 'x'), 'me:x')
   writeFileSync(join(home, 'explicit.json'), JSON.stringify(entry('stated')))
   assert.equal(await userFor(storeIn(home, { environment }), 'h.example', 'x'), 'stated:p')
   assert.equal(await userFor(storeIn(home, { authFile: join(home, 'explicit.json') }), 'h.example', 'x'), 'stated:p')

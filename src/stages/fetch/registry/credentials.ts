@@ -12,8 +12,6 @@ export interface CredentialOptions {
   readonly home: string
   /** User id, for the default place of `auth.json`. */
   readonly uid: number
-  /** Given by the caller; empty ones count as none. */
-  readonly explicit?: { readonly username: string; readonly password: string }
   /** Looked at first; must exist. */
   readonly authFile?: string
   /** `credential-helpers` of registries.conf: `containers-auth.json` stands for the files, anything else is a helper. */
@@ -44,9 +42,7 @@ export class CredentialStore {
 
   /** The credentials for a repository, or undefined if there are none. */
   async find(host: string, path: string): Promise<Credentials | undefined> {
-    const { explicit, helpers } = this.#options
-    if (explicit !== undefined && (explicit.username !== '' || explicit.password !== '')) return explicit
-    for (const source of helpers ?? [FILES]) {
+    for (const source of this.#options.helpers ?? [FILES]) {
       const found = source === FILES ? await this.#findInFiles(host, path) : await this.#ask(source, host)
       if (found !== undefined) return found
     }

@@ -1,10 +1,10 @@
 /** Puts a registry source together from a name and the configuration of the host. */
 import { join } from 'node:path'
-import { formatRegistryName, type RegistryName } from '../../../formats/oci/registry-name.js'
+import { canonicalHost, formatRegistryName, type RegistryName } from '../../../formats/oci/registry-name.js'
 import type { RetryPolicy } from '../../../flow/retry.js'
 import { Connections } from './connections.js'
 import { CredentialStore } from './credentials.js'
-import { endpointsOf, type Endpoint } from './endpoints.js'
+import { endpointsOf } from './endpoints.js'
 import { HttpClient, type HttpOptions } from './http-client.js'
 import { userConfigFolder, type ConfigPlaces } from './config-places.js'
 import type { RegistriesConf } from './registries-conf.js'
@@ -14,6 +14,7 @@ import { RegistrySource } from './registry-source.js'
 export interface RegistryOptions extends ConfigPlaces {
   /** False: accept any certificate and plain http, whatever registries.conf says; true: never. */
   readonly tlsVerify?: boolean
+  /** For the registry of the name; empty ones count as none. */
   readonly credentials?: { readonly username: string; readonly password: string }
   readonly authFile?: string
   /** A folder like `/etc/containers/certs.d`, in place of the usual ones. */
@@ -50,7 +51,6 @@ export function openRegistry(
     environment,
     home,
     uid: process.getuid?.() ?? 0,
-    ...(options.credentials && { explicit: options.credentials }),
     ...(options.authFile !== undefined && { authFile: options.authFile }),
     ...(conf.credentialHelpers && { helpers: conf.credentialHelpers }),
   })
@@ -59,14 +59,19 @@ export function openRegistry(
     const settings: HttpOptions = { connections, insecure, stallTimeoutMs, userAgent }
     return new HttpClient(settings)
   }
-  const endpoints = names.flatMap((name) => endpointsOf(name, conf))
-  const clients = endpoints.map((endpoint: Endpoint, i) => {
+  const { username = '', password = '' } = options.credentials ?? {}
+  const stated = username === '' && password === '' ? undefined : { username, password }
+  const endpoints = names.flatMap((name) =>
+    endpointsOf(name, conf).map((endpoint) => ({ ...endpoint, isNamed: canonicalHost(endpoint.host) === name.host })),
+  )
+  const clients = endpoints.map(({ isNamed, ...endpoint }, i) => {
     const insecure = tlsVerify === undefined ? endpoint.insecure : !tlsVerify
     return new RegistryClient({
       endpoint: { ...endpoint, insecure },
       http: http(insecure),
       retry: i === endpoints.length - 1 ? retry : { ...retry, tries: Math.min(MIRROR_TRIES, retry.tries) },
-      credentials: () => store.find(endpoint.host, endpoint.path),
+      // Stated for one registry: no mirror gets them, and no other location.
+      credentials: async () => (isNamed ? stated : undefined) ?? store.find(endpoint.host, endpoint.path),
       where,
       lifetime: closing.signal,
     })
