@@ -1,8 +1,11 @@
 /** Authorization against a registry on loopback (oci.md §11, practice.md trap 3). */
 import assert from 'node:assert/strict'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { SluiceError } from '../../src/errors.js'
 import type { ImageSourceOptions } from '../../src/stages/fetch/open.js'
 import { never, openForTest, readAll, startRegistry } from '../helpers/registry-client.js'
@@ -10,6 +13,7 @@ import { noise, putImage } from '../helpers/registry-images.js'
 import type { TestRegistry } from '../helpers/registry.js'
 import type { RegistryAuth } from '../helpers/registry-auth.js'
 import { temporaryDirectory } from '../helpers/temporary.js'
+import { projectRoot } from '../helpers/vectors.js'
 
 const password = 'pass:word&secret'
 const account = { username: 'user', password }
@@ -238,4 +242,27 @@ test('token servers that misbehave', async (t) => {
   await pullAll(t, registry, quick)
   const noRealm = await registryWith(t, { type: 'bearer', realm: 'ftp://x/token' })
   await assert.rejects(pullAll(t, noRealm), refused(/not reached by https/))
+})
+
+test('a signal ends the process while a credential helper hangs', async (t) => {
+  const registry = await registryWith(t, { type: 'basic', ...account })
+  const home = temporaryDirectory(t)
+  const helper = join(home, 'docker-credential-hangs')
+  writeFileSync(helper, `#!/bin/sh\ntouch '${home}/asked'\nsleep 60\n`)
+  chmodSync(helper, 0o755)
+  writeFileSync(join(home, 'auth.json'), JSON.stringify({ credHelpers: { [registry.host]: 'hangs' } }))
+  const child = spawn(
+    process.execPath,
+    [join(projectRoot, 'bin/sluice.js'), '--repo', join(home, 'repo'), '--insecure', 'pull', '--no-tls-verify'].concat(
+      ['--authfile', join(home, 'auth.json')],
+      [`docker://${registry.host}/ns/app:t`],
+    ),
+    { env: { PATH: `${home}:${process.env['PATH']}`, HOME: home }, stdio: 'ignore' },
+  )
+  const closed = once(child, 'close')
+  while (!existsSync(join(home, 'asked')) && child.exitCode === null) await sleep(20)
+  const began = performance.now()
+  child.kill('SIGINT')
+  assert.deepEqual(await closed, [130, null])
+  assert.ok(performance.now() - began < 20_000)
 })

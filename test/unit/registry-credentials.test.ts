@@ -2,8 +2,11 @@ import assert from 'node:assert/strict'
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test, type TestContext } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { SluiceError } from '../../src/errors.js'
+import { askCredentialHelper } from '../../src/stages/fetch/registry/credential-helper.js'
 import { CredentialStore, type CredentialOptions } from '../../src/stages/fetch/registry/credentials.js'
+import { never } from '../helpers/registry-client.js'
 import { temporaryDirectory } from '../helpers/temporary.js'
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64')
@@ -21,7 +24,7 @@ function makeHome(t: TestContext, files: Readonly<Record<string, unknown>>): str
 
 function storeIn(home: string, options: Partial<CredentialOptions> = {}): CredentialStore {
   const environment = { XDG_RUNTIME_DIR: join(home, 'run'), ...options.environment }
-  return new CredentialStore({ home, uid: 4_000_000_000, ...options, environment })
+  return new CredentialStore({ home, uid: 4_000_000_000, lifetime: never, ...options, environment })
 }
 
 async function userFor(store: CredentialStore, host: string, path: string): Promise<string | undefined> {
@@ -105,14 +108,21 @@ test('unusable files are named, their content is not', async (t) => {
   }
 })
 
+/** Writes a helper; gives an environment in which it is found. */
+function installHelper(home: string, name: string, script: string): { PATH: string } {
+  const bin = join(home, 'bin')
+  mkdirSync(bin, { recursive: true })
+  writeFileSync(join(bin, `docker-credential-${name}`), `#!/bin/sh\n${script}`)
+  chmodSync(join(bin, `docker-credential-${name}`), 0o755)
+  return { PATH: `${bin}:${process.env['PATH']}` }
+}
+
 /** A helper that logs each call, and answers for `known.example`. */
 function writeHelper(home: string, name: string, user: string): void {
-  mkdirSync(join(home, 'bin'), { recursive: true })
-  const path = join(home, 'bin', `docker-credential-${name}`)
-  writeFileSync(
-    path,
-    `#!/bin/sh
-read -r server
+  installHelper(
+    home,
+    name,
+    `read -r server
 echo "$1 $server" >> "${home}/calls"
 case "$server" in
   known.example|https://index.docker.io/v1/) printf '{"ServerURL":"%s","Username":"${user}","Secret":"s3cret"}' "$server" ;;
@@ -122,8 +132,48 @@ case "$server" in
 esac
 `,
   )
-  chmodSync(path, 0o755)
 }
+
+/** Waits until the processes that helpers wrote down have ended. */
+async function assertEnded(home: string): Promise<void> {
+  for (const pid of readFileSync(join(home, 'children'), 'utf8').trim().split('\n')) {
+    const isThere = () =>
+      existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+    for (let i = 0; isThere() && i < 100; i++) await sleep(20)
+    assert.equal(isThere(), false, `process ${pid}`)
+  }
+}
+
+test('a helper that hangs is ended with what it started, when its time is over or the source is closed', async (t) => {
+  const home = temporaryDirectory(t)
+  const environment = installHelper(home, 'hangs', `sleep 300 &\necho $! >> '${home}/children'\nwait\n`)
+  const ask = (signal: AbortSignal, timeoutMs: number) =>
+    askCredentialHelper('hangs', 'h.example', environment, signal, timeoutMs)
+  await assert.rejects(
+    ask(never, 500),
+    (error) =>
+      error instanceof SluiceError &&
+      error.code === 'SLUICE_AUTH' &&
+      error.message === 'docker-credential-hangs failed for h.example: no answer in 0.5 s',
+  )
+  await assertEnded(home)
+  const controller = new AbortController()
+  const helpers = ['hangs']
+  const found = storeIn(home, { environment, helpers, lifetime: controller.signal }).find('h.example', 'x')
+  while (readFileSync(join(home, 'children'), 'utf8').split('\n').length < 3) await sleep(20)
+  controller.abort()
+  await assert.rejects(found, (error) => error instanceof SluiceError && error.code === 'SLUICE_CANCELLED')
+  await assertEnded(home)
+})
+
+test('what a helper leaves behind is not waited for', async (t) => {
+  const home = temporaryDirectory(t)
+  const script = `sleep 30 &\nprintf '{"Username":"u","Secret":"p"}'\n`
+  const began = performance.now()
+  const found = await askCredentialHelper('agent', 'h.example', installHelper(home, 'agent', script), never)
+  assert.deepEqual(found, { username: 'u', password: 'p' })
+  assert.ok(performance.now() - began < 15_000)
+})
 
 test('credential helpers: per host and for all, one call for each server', async (t) => {
   const home = makeHome(t, {

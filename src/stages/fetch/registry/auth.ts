@@ -84,7 +84,12 @@ export class Authenticator {
   }
 
   #lookUpCredentials(): Promise<Credentials | undefined> {
-    return (this.#credentials ??= this.#options.credentials())
+    if (this.#credentials === undefined) {
+      this.#credentials = this.#options.credentials()
+      // It fails when the source is closed, and nobody may be waiting any more.
+      this.#credentials.catch(() => undefined)
+    }
+    return this.#credentials
   }
 
   async #basicHeader(signal: AbortSignal): Promise<string> {

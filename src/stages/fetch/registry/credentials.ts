@@ -12,6 +12,8 @@ export interface CredentialOptions {
   readonly home: string
   /** User id, for the default place of `auth.json`. */
   readonly uid: number
+  /** Ends helpers that still run. */
+  readonly lifetime: AbortSignal
   /** Looked at first; must exist. */
   readonly authFile?: string
   /** `credential-helpers` of registries.conf: `containers-auth.json` stands for the files, anything else is a helper. */
@@ -64,13 +66,14 @@ export class CredentialStore {
   }
 
   async #ask(helper: string, host: string): Promise<Credentials | undefined> {
+    const { environment, lifetime } = this.#options
     const servers = host === DEFAULT_REGISTRY ? [DOCKER_HUB_SERVER, host] : [host]
     for (const server of servers) {
       const key = `${helper}\n${server}`
       let answer = this.#answers.get(key)
       if (answer === undefined) {
         answer = loadCredentialHelper().then(({ askCredentialHelper }) =>
-          askCredentialHelper(helper, server, this.#options.environment),
+          askCredentialHelper(helper, server, environment, lifetime),
         )
         this.#answers.set(key, answer)
       }

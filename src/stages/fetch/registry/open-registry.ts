@@ -47,14 +47,15 @@ export function openRegistry(
         ? [join(user, 'certs.d'), join(etc, 'containers/certs.d'), join(etc, 'docker/certs.d')]
         : [certDir],
   })
+  const closing = new AbortController()
   const store = new CredentialStore({
     environment,
     home,
     uid: process.getuid?.() ?? 0,
+    lifetime: closing.signal,
     ...(options.authFile !== undefined && { authFile: options.authFile }),
     ...(conf.credentialHelpers && { helpers: conf.credentialHelpers }),
   })
-  const closing = new AbortController()
   const http = (insecure: boolean): HttpClient => {
     const settings: HttpOptions = { connections, insecure, stallTimeoutMs, userAgent }
     return new HttpClient(settings)
