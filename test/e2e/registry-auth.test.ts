@@ -8,6 +8,8 @@ import { test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SluiceError } from '../../src/errors.js'
 import type { ImageSourceOptions } from '../../src/stages/fetch/open.js'
+import { sluice } from '../helpers/cli.js'
+import { layerTar, serveImage } from '../helpers/pull.js'
 import { never, openForTest, readAll, startRegistry } from '../helpers/registry-client.js'
 import { noise, putImage } from '../helpers/registry-images.js'
 import type { TestRegistry } from '../helpers/registry.js'
@@ -242,6 +244,18 @@ test('token servers that misbehave', async (t) => {
   await pullAll(t, registry, quick)
   const noRealm = await registryWith(t, { type: 'bearer', realm: 'ftp://x/token' })
   await assert.rejects(pullAll(t, noRealm), refused(/not reached by https/))
+})
+
+test('an empty REGISTRY_AUTH_FILE is as good as none', async (t) => {
+  const registry = await startRegistry(t, { auth: { type: 'bearer' } })
+  serveImage(registry, 'v1', [layerTar('layer', [100])])
+  const repo = ['--repo', join(temporaryDirectory(t), 'repo'), '--insecure']
+  const reference = ['--platform', 'linux/amd64', `docker://${registry.host}/app:v1`]
+  const pull = (file: string) =>
+    sluice([...repo, 'pull', '--no-tls-verify', ...reference], { env: { REGISTRY_AUTH_FILE: file } })
+  const { status, stderr } = await pull('')
+  assert.equal(status, 0, stderr)
+  assert.equal((await pull('/nonexistent')).status, 2)
 })
 
 test('a signal ends the process while a credential helper hangs', async (t) => {

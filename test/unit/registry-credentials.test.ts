@@ -108,6 +108,39 @@ test('unusable files are named, their content is not', async (t) => {
   }
 })
 
+test('what is wrong elsewhere hides no credentials', async (t) => {
+  const good = { auth: base64('user:p') }
+  const auths = { 'h.example': good, 'i.example/ns': good, 'i.example': { auth: 'bm9jb2xvbg==' } }
+  const home = makeHome(t, {
+    'run/containers/auth.json': { auths: { ...auths, 'x.example': { auth: '!!!' } }, credsStore: 'not-installed' },
+    '.docker/config.json': '{bad',
+  })
+  const store = storeIn(home)
+  const config = (message: RegExp) => (error: unknown) =>
+    error instanceof SluiceError && error.code === 'SLUICE_CONFIG' && message.test(error.message)
+  assert.equal(await userFor(store, 'h.example', 'x'), 'user:p')
+  assert.equal(await userFor(store, 'i.example', 'ns/x'), 'user:p')
+  await assert.rejects(store.find('i.example', 'x'), config(/i\.example: auth is not/))
+  await assert.rejects(store.find('x.example', 'x'), config(/x\.example: auth is not/))
+  // Looked for in all files.
+  await assert.rejects(store.find('nowhere.example', 'x'), config(/config\.json is not JSON/))
+})
+
+test('a helper that is not installed: none for all hosts, an error for the host that it is for', async (t) => {
+  const credHelpers = { 'own.example': 'not-installed' }
+  const home = makeHome(t, {
+    '.docker/config.json': { credsStore: 'not-installed', credHelpers },
+    '.dockercfg': { 'h.example': { auth: base64('cfg:p') } },
+  })
+  const store = storeIn(home)
+  assert.equal(await userFor(store, 'nowhere.example', 'x'), undefined)
+  assert.equal(await userFor(store, 'h.example', 'x'), 'cfg:p')
+  await assert.rejects(
+    store.find('own.example', 'x'),
+    (error) => error instanceof SluiceError && error.code === 'SLUICE_CONFIG' && /not-installed/.test(error.message),
+  )
+})
+
 /** Writes a helper; gives an environment in which it is found. */
 function installHelper(home: string, name: string, script: string): { PATH: string } {
   const bin = join(home, 'bin')

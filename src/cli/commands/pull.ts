@@ -173,7 +173,8 @@ async function imageSourceOptions(flags: PullFlags, globals: Globals): Promise<O
     storage: storagePlacesOf(flags),
     parity: globals.parity ?? false,
     ...(flags.tlsVerify === false && { tlsVerify: false }),
-    ...(flags.authfile !== undefined && { authFile: flags.authfile }),
+    // Empty is a REGISTRY_AUTH_FILE that is as good as unset.
+    ...(flags.authfile && { authFile: flags.authfile }),
     ...(flags.username !== undefined && { credentials: { username: flags.username, password: await readPassword() } }),
   }
 }

@@ -5,8 +5,8 @@ import { canonicalHost } from '../../../formats/oci/registry-name.js'
 import type { Credentials } from './credential.js'
 
 export interface AuthFile {
-  /** By normalised key: `host[:port]` or `host[:port]/namespace…`. */
-  readonly entries: ReadonlyMap<string, Credentials>
+  /** By normalised key: `host[:port]` or `host[:port]/namespace…`. An unusable one is an error for those who want it. */
+  readonly entries: ReadonlyMap<string, Credentials | SluiceError>
   /** Helper for a host, or namespace. */
   readonly helpers: ReadonlyMap<string, string>
   /** Helper for all hosts. */
@@ -27,7 +27,7 @@ export function parseAuthFile(text: string, path: string, legacy: boolean): Auth
   }
   const document = record(value)
   const auths = record(legacy ? document : document['auths'])
-  const entries = new Map<string, Credentials>()
+  const entries = new Map<string, Credentials | SluiceError>()
   for (const [key, entry] of Object.entries(auths)) {
     const credentials = parseEntry(record(entry), `${path}: ${key}`)
     if (credentials !== undefined) entries.set(normaliseKey(key), credentials)
@@ -50,13 +50,13 @@ function record(value: unknown): Readonly<Record<string, unknown>> {
   return isRecord(value) ? value : {}
 }
 
-function parseEntry(entry: Readonly<Record<string, unknown>>, where: string): Credentials | undefined {
+function parseEntry(entry: Readonly<Record<string, unknown>>, where: string): Credentials | SluiceError | undefined {
   const { auth, identitytoken: identityToken, username, password } = entry
   if (typeof identityToken === 'string' && identityToken !== '') return { identityToken }
   if (typeof auth === 'string' && auth !== '') {
     const [, user, secret] = /^([^:]*):([^]*?)\0*$/.exec(Buffer.from(auth, 'base64').toString('utf8')) ?? []
     if (user === undefined || secret === undefined) {
-      throw new SluiceError('SLUICE_CONFIG', `${where}: auth is not "user:password" in base64`)
+      return new SluiceError('SLUICE_CONFIG', `${where}: auth is not "user:password" in base64`)
     }
     return user === '' && secret === '' ? undefined : { username: user, password: secret }
   }

@@ -35,11 +35,16 @@ interface Place {
 
 export class CredentialStore {
   readonly #options: CredentialOptions
-  #files: Promise<AuthFile[]> | undefined
+  /** Read one after the other, as long as none has what is looked for. */
+  readonly #files: readonly (() => Promise<AuthFile | undefined>)[]
   readonly #answers = new Map<string, Promise<Credentials | undefined>>()
 
   constructor(options: CredentialOptions) {
     this.#options = options
+    this.#files = authFilePlaces(options).map((place) => {
+      let file: Promise<AuthFile | undefined> | undefined
+      return () => (file ??= readAuthFile(place))
+    })
   }
 
   /** The credentials for a repository, or undefined if there are none. */
@@ -53,13 +58,15 @@ export class CredentialStore {
 
   async #findInFiles(host: string, path: string): Promise<Credentials | undefined> {
     const keys = lookupKeys(host, path)
-    this.#files ??= readAuthFiles(authFilePlaces(this.#options))
-    for (const file of await this.#files) {
+    for (const read of this.#files) {
+      const file = await read()
+      if (file === undefined) continue
       const helper = keys.map((key) => file.helpers.get(key)).find(Boolean)
       const found =
         (helper === undefined ? undefined : await this.#ask(helper, host)) ??
         keys.map((key) => file.entries.get(key)).find(Boolean) ??
-        (file.store === undefined ? undefined : await this.#ask(file.store, host))
+        (file.store === undefined ? undefined : await this.#ask(file.store, host).catch(absentIsNone))
+      if (found instanceof SluiceError) throw found
       if (found !== undefined) return found
     }
     return undefined
@@ -99,19 +106,21 @@ function authFilePlaces({ environment, home, uid, authFile }: CredentialOptions)
   ]
 }
 
-async function readAuthFiles(places: readonly Place[]): Promise<AuthFile[]> {
-  const files: AuthFile[] = []
-  for (const { path, required, legacy } of places) {
-    let text: string
-    try {
-      text = await readFile(path, 'utf8')
-    } catch (cause) {
-      // A file of another user in a shared place is as good as none.
-      if (!required && ['ENOENT', 'ENOTDIR', 'EACCES'].includes(errnoOf(cause) ?? '')) continue
-      throw new SluiceError('SLUICE_CONFIG', `cannot read credentials: ${path}: ${errnoOf(cause) ?? ''}`, { cause })
-    }
-    // Tools make such files empty before they write to them.
-    if (text.trim() !== '') files.push(parseAuthFile(text, path, legacy))
+async function readAuthFile({ path, required, legacy }: Place): Promise<AuthFile | undefined> {
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (cause) {
+    // A file of another user in a shared place is as good as none.
+    if (!required && ['ENOENT', 'ENOTDIR', 'EACCES'].includes(errnoOf(cause) ?? '')) return undefined
+    throw new SluiceError('SLUICE_CONFIG', `cannot read credentials: ${path}: ${errnoOf(cause) ?? ''}`, { cause })
   }
-  return files
+  // Tools make such files empty before they write to them.
+  return text.trim() === '' ? undefined : parseAuthFile(text, path, legacy)
+}
+
+/** Files that name a helper for all hosts get copied to hosts that do not have it. */
+function absentIsNone(error: unknown): undefined {
+  if (error instanceof SluiceError && errnoOf(error.cause) === 'ENOENT') return undefined
+  throw error
 }
