@@ -147,19 +147,32 @@ test('several challenges: the one that is known is taken; none is named in the e
 })
 
 test('a token is renewed before it expires, and once when it is refused', async (t) => {
-  const registry = await registryWith(t, { type: 'bearer', expiresIn: 1 })
+  const registry = await registryWith(t, { type: 'bearer' })
   const source = await openForTest(t, `docker://${registry.host}/ns/app:t`)
   const { manifest } = await source.manifest({ signal: never })
   const { tokenRequests } = registry.guard!
   await readAll(source.blob(manifest.layers[0], { signal: never }))
   assert.equal(tokenRequests.length, 1)
-  await new Promise((resolve) => setTimeout(resolve, 800))
+  const now = performance.now.bind(performance)
+  t.mock.method(performance, 'now', () => now() + 51_000)
   await readAll(source.blob(manifest.layers[0], { signal: never }))
   assert.equal(tokenRequests.length, 2)
   assert.equal(registry.requestsFor(/v2/).filter(({ status }) => status === 401).length, 1)
   registry.guard!.revokeTokens()
   await readAll(source.blob(manifest.layers[0], { signal: never }))
   assert.equal(tokenRequests.length, 3)
+})
+
+test('tokens as some servers give them', async (t) => {
+  for (const expires_in of [0, -1, 1, null, undefined, 300]) {
+    const answer = (token: string) => ({ token: '', access_token: token, expires_in })
+    const registry = await registryWith(t, { type: 'bearer', answer })
+    await pullAll(t, registry)
+    // Not one for every request: no token lives less than a minute.
+    assert.equal(registry.guard!.tokenRequests.length, 1, `expires_in ${expires_in}`)
+  }
+  const registry = await registryWith(t, { type: 'bearer', answer: () => ({ expires_in: '300' }) })
+  await assert.rejects(pullAll(t, registry), (error) => error instanceof SluiceError && error.code === 'SLUICE_FORMAT')
 })
 
 test('a token that expires in the middle of a blob', async (t) => {

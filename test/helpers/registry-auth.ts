@@ -12,6 +12,8 @@ export interface RegistryAuth {
   readonly identityToken?: string
   /** Seconds; default 60. */
   readonly expiresIn?: number
+  /** Instead of what is usual in the answer with a token. */
+  readonly answer?: (token: string) => Readonly<Record<string, unknown>>
   /** Where the challenge sends clients; default: this registry. */
   readonly realm?: string
   /** Put before the challenge, for instance `Negotiate, `. */
@@ -69,7 +71,8 @@ export class RegistryGuard {
     this.#tokens.set(token, Date.now() + expiresIn * 1000)
     response.writeHead(200, { 'content-type': 'application/json' })
     const name = request.method === 'POST' ? 'access_token' : 'token'
-    response.end(JSON.stringify({ [name]: token, expires_in: expiresIn, issued_at: new Date().toISOString() }))
+    const answer = { [name]: token, expires_in: expiresIn, issued_at: new Date().toISOString() }
+    response.end(JSON.stringify({ ...answer, ...this.#auth.answer?.(token) }))
   }
 
   #basic(): string {

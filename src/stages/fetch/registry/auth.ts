@@ -35,9 +35,9 @@ interface Token {
 
 const CLIENT_ID = 'sluice'
 const MAX_TOKEN_BYTES = 1024 * 1024
-/** What a token lives when its server does not say (seconds). */
-const DEFAULT_LIFETIME = 60
-/** A token is renewed this long before it expires, or after three quarters of a short life. */
+/** What a token lives when its server does not say, or says less: servers promise as much (seconds). */
+const MIN_LIFETIME = 60
+/** A token is renewed this long before it expires. */
 const RENEWAL_MARGIN_MS = 10_000
 
 export class Authenticator {
@@ -157,12 +157,14 @@ export class Authenticator {
       const message = cause instanceof SluiceError ? cause.message : 'unreadable'
       throw new SluiceError('SLUICE_HTTP', message)
     }
-    const token = fields.optionalString('token') ?? fields.optionalString('access_token')
-    if (token === undefined || token === '') throw this.#error(`${redactUrl(url)} answered without a token`)
+    const token = fields.optionalString('token') || fields.optionalString('access_token')
+    if (!token) throw this.#error(`${redactUrl(url)} answered without a token`)
+    // Fields give no number below zero, and some servers do.
+    const { expires_in: stated } = JSON.parse(bytes.toString()) as { readonly expires_in?: unknown }
+    const isShort = !fields.has('expires_in') || (typeof stated === 'number' && stated < MIN_LIFETIME)
+    const lifetime = isShort ? MIN_LIFETIME : fields.integer('expires_in')
     // From now and not from `issued_at`: the clock of the server may be another.
-    const lifetime = (fields.has('expires_in') ? fields.integer('expires_in') : DEFAULT_LIFETIME) * 1000
-    const margin = Math.min(RENEWAL_MARGIN_MS, lifetime / 4)
-    return { header: `Bearer ${token}`, renewAt: performance.now() + lifetime - margin }
+    return { header: `Bearer ${token}`, renewAt: performance.now() + lifetime * 1000 - RENEWAL_MARGIN_MS }
   }
 
   #realm(text: string | undefined): URL {
