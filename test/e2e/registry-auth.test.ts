@@ -255,6 +255,13 @@ test('token servers that misbehave', async (t) => {
   await assert.rejects(pullAll(t, registry, quick), refused(/without a token/))
   registry.fault({ path: /token/, status: 503 })
   await pullAll(t, registry, quick)
+  const down = await registryWith(t, { type: 'bearer' })
+  down.fault({ path: /token/, status: 503, times: Infinity })
+  await assert.rejects(
+    pullAll(t, down, { retry: { tries: 3 } }),
+    (error) => error instanceof SluiceError && error.code === 'SLUICE_HTTP' && /\/token\?.* 503/.test(error.message),
+  )
+  assert.equal(down.requestsFor(/token/).length, 3)
   const noRealm = await registryWith(t, { type: 'bearer', realm: 'ftp://x/token' })
   await assert.rejects(pullAll(t, noRealm), refused(/not reached by https/))
 })

@@ -109,7 +109,7 @@ export class Authenticator {
     if (this.#token === present) {
       const { retry, lifetime } = this.#options
       this.#refusedHeader = undefined
-      const fetching = retrying(retry, lifetime, () => this.#fetchToken())
+      const fetching = retrying(retry, lifetime, () => this.#fetchToken()).catch(giveUp)
       this.#token = fetching
       fetching.catch(() => {
         if (this.#token === fetching) this.#token = undefined
@@ -184,4 +184,11 @@ export class Authenticator {
 
 function basic({ username, password }: { username: string; password: string }): string {
   return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`
+}
+
+/** The token server was asked as often as it may be: those who wait for the token do not begin again. */
+function giveUp(error: unknown): never {
+  if (!(error instanceof SluiceError) || !error.retryable) throw error
+  const { code, message, details, hint } = error
+  throw new SluiceError(code, message, { cause: error, details, ...(hint !== undefined && { hint }) })
 }
