@@ -54,6 +54,12 @@ export class JsonFields {
     throw this.error(`${this.#at(name)} is not a whole number that fits`)
   }
 
+  optionalNumber(name: string): number | undefined {
+    const value = this.#get(name)
+    if (value === undefined || (typeof value === 'number' && Number.isFinite(value))) return value
+    throw this.error(`${this.#at(name)} is not a number`)
+  }
+
   digest(name: string): Digest {
     return this.#toDigest(this.string(name), this.#at(name))
   }

@@ -159,10 +159,7 @@ export class Authenticator {
     }
     const token = fields.optionalString('token') || fields.optionalString('access_token')
     if (!token) throw this.#error(`${redactUrl(url)} answered without a token`)
-    // Fields give no number below zero, and some servers do.
-    const { expires_in: stated } = JSON.parse(bytes.toString()) as { readonly expires_in?: unknown }
-    const isShort = !fields.has('expires_in') || (typeof stated === 'number' && stated < MIN_LIFETIME)
-    const lifetime = isShort ? MIN_LIFETIME : fields.integer('expires_in')
+    const lifetime = Math.max(MIN_LIFETIME, fields.optionalNumber('expires_in') ?? MIN_LIFETIME)
     // From now and not from `issued_at`: the clock of the server may be another.
     return { header: `Bearer ${token}`, renewAt: performance.now() + lifetime * 1000 - RENEWAL_MARGIN_MS }
   }
