@@ -94,8 +94,8 @@ export function repositoryPath({ repo, user, system }: Globals): string {
 }
 
 /** Says why nothing happens. */
-export function tellWait(wanted: 'shared' | 'exclusive' = 'exclusive'): void {
-  const why = wanted === 'shared' ? 'somebody is collecting garbage in it' : 'others have it open'
+export function tellWait(mode: 'shared' | 'exclusive'): void {
+  const why = mode === 'shared' ? 'somebody is collecting garbage in it' : 'others have it open'
   process.stderr.write(`waiting for the repository: ${why}\n`)
 }
 

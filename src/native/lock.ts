@@ -17,10 +17,12 @@ const unlocking = 8
 
 export type LockMode = keyof typeof operations
 
+/** Called once if somebody else holds the lock, before waiting for it in that mode. */
+export type OnWait = (mode: LockMode) => void
+
 export interface LockOptions {
-  readonly signal?: AbortSignal
-  /** Called once if somebody else holds the lock, before waiting for it. */
-  readonly onWait?: () => void
+  readonly signal?: AbortSignal | undefined
+  readonly onWait?: OnWait | undefined
 }
 
 export function lockingAvailable(): boolean {
@@ -48,7 +50,7 @@ export async function lock(fd: number, mode: LockMode, options: LockOptions = {}
   const { signal, onWait } = options
   if (signal?.aborted === true) throw cancelled(signal)
   for (let pause = firstPause; !tryLock(fd, mode); pause = Math.min(2 * pause, longestPause)) {
-    if (pause === firstPause) onWait?.()
+    if (pause === firstPause) onWait?.(mode)
     await pauseUnlessAborted(pause, signal)
   }
 }

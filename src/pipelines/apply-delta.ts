@@ -37,21 +37,17 @@ export function applyDelta(
   path: string,
   options: ApplyDeltaOptions = {},
 ): Observable<OstreePullEvent> {
-  return onRepository<OstreePullEvent>(
-    repository,
-    async (emit, signal) => {
-      repository.ensureWritable()
-      const started = performance.now()
-      const delta = openDeltaFile(path)
-      try {
-        const result = await run({ repository, path, delta, options, emit, signal })
-        emit({ type: 'completed', result: { ...result, elapsedMs: performance.now() - started } })
-      } finally {
-        delta.close()
-      }
-    },
-    options.signal,
-  )
+  return onRepository<OstreePullEvent>(repository, options.signal, async (emit, signal) => {
+    repository.ensureWritable()
+    const started = performance.now()
+    const delta = openDeltaFile(path)
+    try {
+      const result = await run({ repository, path, delta, options, emit, signal })
+      emit({ type: 'completed', result: { ...result, elapsedMs: performance.now() - started } })
+    } finally {
+      delta.close()
+    }
+  })
 }
 
 /** The promise form of `applyDelta`. */

@@ -50,23 +50,19 @@ export type OstreeExportEvent =
 /** Subscribing starts the export, unsubscribing cancels it; the last event is `completed`. */
 export function exportOstree(repository: Repository, options: OstreeExportOptions): Observable<OstreeExportEvent> {
   const { source, path, reference, mode } = options
-  return onRepository<OstreeExportEvent>(
-    repository,
-    async (emit, signal) => {
-      if (reference !== undefined) checkReference(reference)
-      const stored = await openOstreeCommit(repository, source)
-      storedCommitObject(stored)
-      const target = openTarget(path, mode)
-      try {
-        const written = await writeObjects(repository, stored, target, { reference, emit, signal })
-        const result = { commit: stored.commit, tag: reference, mode: target.mode, written }
-        emit({ type: 'completed', result })
-      } catch (error) {
-        throw withContext(naming(error, path), `cannot export commit ${stored.commit}`)
-      }
-    },
-    options.signal,
-  )
+  return onRepository<OstreeExportEvent>(repository, options.signal, async (emit, signal) => {
+    if (reference !== undefined) checkReference(reference)
+    const stored = await openOstreeCommit(repository, source)
+    storedCommitObject(stored)
+    const target = openTarget(path, mode)
+    try {
+      const written = await writeObjects(repository, stored, target, { reference, emit, signal })
+      const result = { commit: stored.commit, tag: reference, mode: target.mode, written }
+      emit({ type: 'completed', result })
+    } catch (error) {
+      throw withContext(naming(error, path), `cannot export commit ${stored.commit}`)
+    }
+  })
 }
 
 /** The promise form of `exportOstree`. */

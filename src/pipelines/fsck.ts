@@ -89,32 +89,24 @@ export type EmitProgress = (event: Extract<FsckEvent<never>, { type: 'progress' 
 
 /** Checks a repository. Subscribing starts, unsubscribing stops; the last event is `completed`. */
 export function fsck(repository: Repository, options: FsckOptions = {}): Observable<FsckEvent<FsckResult>> {
-  return onRepository<FsckEvent<FsckResult>>(
-    repository,
-    async (emit, signal) => {
-      const { result } = await examine(repository, options, emit, signal)
-      emit({ type: 'completed', result })
-    },
-    options.signal,
-  )
+  return onRepository<FsckEvent<FsckResult>>(repository, options.signal, async (emit, signal) => {
+    const { result } = await examine(repository, options, emit, signal)
+    emit({ type: 'completed', result })
+  })
 }
 
 /** Checks a repository and the images that are tagged in it. */
 export function ociFsck(repository: Repository, options: OciFsckOptions = {}): Observable<FsckEvent<OciFsckResult>> {
-  return onRepository<FsckEvent<OciFsckResult>>(
-    repository,
-    async (emit, signal) => {
-      const { result: repo } = await examine(repository, { threads: options.threads }, emit, signal)
-      const images = new Findings()
-      const report = progressOf('oci images', emit)
-      await checkOciImages(repository, options.image, images, new Breather(signal), report)
-      const { checked, corrupted, errors } = images
-      const ok = repo.ok && errors.length === 0
-      const result = { ok, images_checked: checked, images_corrupted: corrupted, errors, repo }
-      emit({ type: 'completed', result })
-    },
-    options.signal,
-  )
+  return onRepository<FsckEvent<OciFsckResult>>(repository, options.signal, async (emit, signal) => {
+    const { result: repo } = await examine(repository, { threads: options.threads }, emit, signal)
+    const images = new Findings()
+    const report = progressOf('oci images', emit)
+    await checkOciImages(repository, options.image, images, new Breather(signal), report)
+    const { checked, corrupted, errors } = images
+    const ok = repo.ok && errors.length === 0
+    const result = { ok, images_checked: checked, images_corrupted: corrupted, errors, repo }
+    emit({ type: 'completed', result })
+  })
 }
 
 /** The promise form of `fsck`. */

@@ -38,31 +38,27 @@ export function pullOci(
   openSource: () => Promise<ImageSource>,
   options: PullOptions,
 ): Observable<PullEvent> {
-  return onRepository<PullEvent>(
-    repository,
-    async (emit, signal) => {
-      checkTag(options.tag)
-      ensureTakesImages(repository)
-      // Every layer listens to it, and there may be more than ten at a time.
-      setMaxListeners(0, signal)
-      const source = await openSource()
-      const stages = pullMeters('image', options.onSpan)
-      for (const text of warningsOf(source, options)) emit({ type: 'warning', text })
-      const telling = setInterval(() => emit({ type: 'stages', stages }), STAGES_INTERVAL_MS)
-      try {
-        const objects = { ...noObjects(), inlineBytes: 0 }
-        const result = await run({ repository, source, options, emit, signal, stages, objects })
-        emit({ type: 'stages', stages })
-        emit({ type: 'completed', result })
-      } catch (error) {
-        throw withContext(naming(error, source.description), 'cannot pull')
-      } finally {
-        clearInterval(telling)
-        await source.close()
-      }
-    },
-    options.signal,
-  )
+  return onRepository<PullEvent>(repository, options.signal, async (emit, signal) => {
+    checkTag(options.tag)
+    ensureTakesImages(repository)
+    // Every layer listens to it, and there may be more than ten at a time.
+    setMaxListeners(0, signal)
+    const source = await openSource()
+    const stages = pullMeters('image', options.onSpan)
+    for (const text of warningsOf(source, options)) emit({ type: 'warning', text })
+    const telling = setInterval(() => emit({ type: 'stages', stages }), STAGES_INTERVAL_MS)
+    try {
+      const objects = { ...noObjects(), inlineBytes: 0 }
+      const result = await run({ repository, source, options, emit, signal, stages, objects })
+      emit({ type: 'stages', stages })
+      emit({ type: 'completed', result })
+    } catch (error) {
+      throw withContext(naming(error, source.description), 'cannot pull')
+    } finally {
+      clearInterval(telling)
+      await source.close()
+    }
+  })
 }
 
 /** The promise form of `pullOci`. */

@@ -47,26 +47,22 @@ export function pullOstree(
   openSource: () => Promise<OstreeSource>,
   options: OstreePullOptions,
 ): Observable<OstreePullEvent> {
-  return onRepository<OstreePullEvent>(
-    repository,
-    async (emit, signal) => {
-      if (!isOstreeId(options.ref)) checkRefName(options.ref)
-      repository.ensureWritable()
-      // Every request listens to it, and there are more than ten.
-      setMaxListeners(0, signal)
-      const source = await openSource()
-      try {
-        const fetched = { metadata: 0, files: 0, deltaParts: 0 }
-        const result = await run({ repository, source, options, emit, signal, objects: noObjects(), fetched })
-        emit({ type: 'completed', result })
-      } catch (error) {
-        throw withContext(naming(error, source.description), 'cannot pull')
-      } finally {
-        await source.close()
-      }
-    },
-    options.signal,
-  )
+  return onRepository<OstreePullEvent>(repository, options.signal, async (emit, signal) => {
+    if (!isOstreeId(options.ref)) checkRefName(options.ref)
+    repository.ensureWritable()
+    // Every request listens to it, and there are more than ten.
+    setMaxListeners(0, signal)
+    const source = await openSource()
+    try {
+      const fetched = { metadata: 0, files: 0, deltaParts: 0 }
+      const result = await run({ repository, source, options, emit, signal, objects: noObjects(), fetched })
+      emit({ type: 'completed', result })
+    } catch (error) {
+      throw withContext(naming(error, source.description), 'cannot pull')
+    } finally {
+      await source.close()
+    }
+  })
 }
 
 /** The promise form of `pullOstree`. */
@@ -79,11 +75,12 @@ async function run(pull: OstreeRun): Promise<OstreePullResult> {
   const started = performance.now()
   const tag = isOstreeId(options.ref) ? undefined : options.ref
   await source.requireSummary?.(signal)
-  const commit = tag === undefined ? parseOstreeId(options.ref) : await source.resolve(tag, signal)
+  const { commit, branch } =
+    tag === undefined ? { commit: parseOstreeId(options.ref), branch: undefined } : await source.resolve(tag, signal)
   emit({ type: 'resolved', commit })
   const base = async () => (options.base === undefined ? undefined : openBase(pull, options.base))
   const stored = await findStoredCommit(repository, commit, signal)
-  const trusted = await trustedCommit(pull, commit, tag, stored)
+  const trusted = await trustedCommit(pull, commit, branch, stored)
   const registered = await ensureCommit(pull, commit, { stored, base, trusted })
   if (tag !== undefined) repository.streams.linkRef(streamRefName(tag), commitStreamName(commit))
   const pullParent = (id: OstreeId, child: StoredCommit) => fetchParent(pull, id, child)
@@ -114,20 +111,13 @@ async function fetchParent(pull: OstreeRun, id: OstreeId, child: StoredCommit): 
 async function trustedCommit(
   { options, source, emit, signal }: OstreeRun,
   id: OstreeId,
-  ref: string | undefined,
+  branch: string | undefined,
   stored: StoredCommit | undefined,
 ): Promise<Uint8Array | undefined> {
   const { keys, collectionId } = options
   if (keys === undefined && collectionId === undefined) return undefined
-  const branch = ref === undefined ? undefined : (source.branchOf?.(ref) ?? ref)
-  const { bytes, signatures } = await requireTrustedCommit(id, {
-    source,
-    stored,
-    ref: branch,
-    keys,
-    collectionId,
-    signal,
-  })
+  const demands = { source, stored, ref: branch, keys, collectionId, signal }
+  const { bytes, signatures } = await requireTrustedCommit(id, demands)
   emit({ type: 'verified', signatures })
   return bytes
 }

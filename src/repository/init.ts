@@ -15,9 +15,9 @@ import {
 import { join } from 'node:path'
 import { errnoOf, ioError, SluiceError, withContext } from '../errors.js'
 import { digestLength, type HashAlgorithm } from '../formats/digest.js'
-import { lock, type LockOptions } from '../native/lock.js'
+import { lock, type LockOptions, type OnWait } from '../native/lock.js'
 import { readDirectory } from './category.js'
-import { makeDirectories, randomSuffix } from './links.js'
+import { makeDirectories, randomSuffix, unlessThere } from './links.js'
 import type { ErofsVersion } from '../formats/erofs/format.js'
 import { formatMetadata, newMetadata, parseMetadata, type Metadata } from './metadata.js'
 import { hasVerity, sealMetadata } from './verity-policy.js'
@@ -37,7 +37,7 @@ export interface InitOptions {
   readonly ensure?: boolean
   readonly signal?: AbortSignal
   /** Called before waiting, with `resetMetadata`, for others that have the repository open. */
-  readonly onWait?: () => void
+  readonly onWait?: OnWait
 }
 
 export type InitResult = 'created' | 'exists' | 'upgraded'
@@ -111,10 +111,10 @@ function otherAlgorithm(path: string, present: Metadata, options: InitOptions): 
 }
 
 /** Removes everything but the objects, while nobody else has the repository open. */
-async function resetMetadata(path: string, { signal, onWait }: LockOptions): Promise<void> {
+async function resetMetadata(path: string, options: LockOptions): Promise<void> {
   const directory = openSync(path, 'r')
   try {
-    await lock(directory, 'exclusive', { ...(signal && { signal }), ...(onWait && { onWait }) })
+    await lock(directory, 'exclusive', options)
     for (const name of ['streams', 'images', METADATA_FILE]) rmSync(join(path, name), { recursive: true, force: true })
   } catch (error) {
     throw ioError(error, `cannot reset repository ${path}`)
@@ -136,21 +136,11 @@ function writeMetadata(path: string, metadata: Metadata, secure: boolean): boole
       closeSync(fd)
     }
     sealMetadata(temporary, metadata.algorithm, secure)
-    return linkUnlessThere(temporary, join(path, METADATA_FILE))
+    return unlessThere(() => linkSync(temporary, join(path, METADATA_FILE)))
   } catch (error) {
     throw withContext(error, `cannot initialise repository ${path}`)
   } finally {
     if (existsSync(temporary)) unlinkSync(temporary)
-  }
-}
-
-function linkUnlessThere(existing: string, path: string): boolean {
-  try {
-    linkSync(existing, path)
-    return true
-  } catch (error) {
-    if (errnoOf(error) === 'EEXIST') return false
-    throw error
   }
 }
 

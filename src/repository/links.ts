@@ -66,9 +66,12 @@ export function ensureLink(root: string, link: string, target: string): void {
   }
 }
 
-function tryLink(text: string, path: string): boolean {
+const tryLink = (text: string, path: string): boolean => unlessThere(() => symlinkSync(text, path))
+
+/** False if what `make` makes is there already. */
+export function unlessThere(make: () => void): boolean {
   try {
-    symlinkSync(text, path)
+    make()
     return true
   } catch (error) {
     if (errnoOf(error) === 'EEXIST') return false

@@ -5,7 +5,7 @@ import type { HashAlgorithm, ObjectId } from '../formats/digest.js'
 import type { ByteString } from '../formats/bytes.js'
 import { readSplitstream, type Splitstream } from '../formats/splitstream/read.js'
 import { syncFileSystem } from '../native/durability.js'
-import { lock, lockingAvailable, unlock, type LockMode, type LockOptions } from '../native/lock.js'
+import { lock, lockingAvailable, unlock, type LockMode, type OnWait } from '../native/lock.js'
 import { closeQuietly } from './close-quietly.js'
 import { LinkCategory } from './category.js'
 import { loadMetadata, METADATA_FILE, upgradeOldRepository } from './init.js'
@@ -15,8 +15,6 @@ import { checkName } from './names.js'
 import { ObjectStore } from './objects.js'
 import { PartStore } from './parts/part-store.js'
 import { isSecure, VerityPolicy } from './verity-policy.js'
-
-export type OnWait = (wanted: LockMode) => void
 
 export interface OpenOptions {
   /** Treat the repository as insecure even if its meta.json has fs-verity. */
@@ -98,7 +96,7 @@ export class Repository implements Disposable {
     const directory = openDirectory(given)
     try {
       const path = realPath(given, directory)
-      if (lockingAvailable()) await lock(directory, 'shared', lockOptions('shared', options))
+      if (lockingAvailable()) await lock(directory, 'shared', options)
       ensureSame(path, directory)
       const metadata = loadMetadata(path) ?? upgradeOldRepository(path, options.upgrade ?? true)
       if (options.algorithm !== undefined && options.algorithm !== metadata.algorithm) {
@@ -235,8 +233,7 @@ export class Repository implements Disposable {
   async #locked<T>(mode: LockMode, work: () => Promise<T> | T, signal: AbortSignal | undefined): Promise<T> {
     const descriptor = openDirectory(this.path)
     try {
-      const onWait = this.#onWait
-      if (lockingAvailable()) await lock(descriptor, mode, lockOptions(mode, { signal, onWait }))
+      if (lockingAvailable()) await lock(descriptor, mode, { signal, onWait: this.#onWait })
       ensureSame(this.path, this.#directory)
       return await work()
     } finally {
@@ -265,13 +262,6 @@ export class Repository implements Disposable {
   #ensureOpen(): void {
     if (this.#isClosed) throw new SluiceError('SLUICE_USAGE', `repository ${this.path} was closed`)
   }
-}
-
-function lockOptions(
-  mode: LockMode,
-  { signal, onWait }: { readonly signal?: AbortSignal | undefined; readonly onWait?: OnWait | undefined },
-): LockOptions {
-  return { ...(signal && { signal }), ...(onWait && { onWait: () => onWait(mode) }) }
 }
 
 /** The path to work by. One that Node cannot spell, as it is not UTF-8, stays as it was given. */

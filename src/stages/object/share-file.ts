@@ -5,7 +5,7 @@
  * What is stored has to be what is hashed: the clone (§4.1), or the source as long as nobody has written to it. The pages of a
  * source may be in memory, those of a clone never are: 473 MB on a loop device took 2.4 s of CPU less.
  */
-import { constants, fstatSync, openSync, readFileSync, type Stats } from 'node:fs'
+import { constants, fstatSync, readFileSync, type Stats } from 'node:fs'
 import { SluiceError } from '../../errors.js'
 import { storageError } from '../../formats/cstor/storage-error.js'
 import { fileSystemOf } from '../../native/file-system.js'
@@ -41,8 +41,6 @@ export interface SourceFile {
 }
 
 export interface SharedSource extends WrittenFile {
-  /** The clone, open for reading; to be closed. A link is the source itself. */
-  readonly fd: number | undefined
   /** Whether what was read of the source so far is what the clone has. */
   readonly isSource: () => boolean
 }
@@ -90,11 +88,8 @@ export class FileSharer {
       const errno = tryCloneFile(source.fd, fd)
       if (errno === undefined) {
         ensureSize(source, fstatSync(fd).size)
-        // Not the one that can write: fs-verity is for files that nobody has open so.
-        const isSource = (): boolean => wasSettled && isUnwritten(source.fd, stats)
-        const shared = { path, sharing: 'reflinked', fd: openSync(path, 'r'), isSource } as const
         isKept = true
-        return shared
+        return { path, sharing: 'reflinked', isSource: () => wasSettled && isUnwritten(source.fd, stats) }
       }
       if (ofFileSystems.has(errno)) this.#uncloneable.set(stats.dev, errno)
       else if (!ofFile.has(errno)) throw callError('FICLONE', errno, `cannot clone ${source.path}`)
@@ -110,7 +105,7 @@ export class FileSharer {
     if (!this.#seal(source.fd) && (hardlinks !== 'insecure' || this.#store.isSecure)) return 'EOPNOTSUPP'
     const path = temporaryPath(this.#store.directory)
     const errno = linkOpenFile(source.fd, path)
-    if (errno === undefined) return { path, sharing: 'hardlinked', fd: undefined, isSource: () => true }
+    if (errno === undefined) return { path, sharing: 'hardlinked', isSource: () => true }
     if (notLinkable.has(errno)) return errno
     throw callError('linkat', errno, `cannot link ${source.path}`)
   }

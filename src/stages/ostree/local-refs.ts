@@ -5,6 +5,7 @@ import { errnoOf, ioError, SluiceError } from '../../errors.js'
 import { isOstreeId, parseOstreeId, type OstreeId } from '../../formats/ostree/ostree-id.js'
 import { checkRefName } from '../../formats/ostree/ref-name.js'
 import type { LocalRepository } from './local-repository.js'
+import type { ResolvedRef } from './source.js'
 
 /** What a ref file holds. @param where names it in errors. */
 export function parseRefFile(text: string, where: string): OstreeId {
@@ -13,12 +14,7 @@ export function parseRefFile(text: string, where: string): OstreeId {
   return parseOstreeId(id)
 }
 
-export interface LocalRef {
-  readonly commit: OstreeId
-  /** What commits are bound to: of `heads/BRANCH`, `remotes/NAME/BRANCH` and `mirrors/COLLECTION/BRANCH` the branch. */
-  readonly branch: string
-}
-
+/** Of `heads/BRANCH`, `remotes/NAME/BRANCH` and `mirrors/COLLECTION/BRANCH` what precedes the branch. */
 const PLACE = /^(heads|remotes\/[^/]+|mirrors\/[^/]+)\//
 
 /**
@@ -26,7 +22,7 @@ const PLACE = /^(heads|remotes\/[^/]+|mirrors\/[^/]+)\//
  *
  * @throws SluiceError `SLUICE_NOT_FOUND`, or `SLUICE_USAGE` for a name that could leave the directory.
  */
-export function resolveLocalRef({ path }: LocalRepository, name: string): LocalRef {
+export function resolveLocalRef({ path }: LocalRepository, name: string): ResolvedRef {
   checkRefName(name)
   for (const folder of ['refs', 'refs/heads']) {
     const file = join(path, folder, name)

@@ -8,7 +8,7 @@ import { runAll } from '../../flow/run-all.js'
 import type { StoreFilesOptions } from './file-workers.js'
 import { resolveLocalRef } from './local-refs.js'
 import { findLocalObject, openLocalRepository, type LocalRepository } from './local-repository.js'
-import type { OstreeEngine, OstreeSource } from './source.js'
+import type { OstreeEngine, OstreeSource, ResolvedRef } from './source.js'
 
 /** What a thread gets at a time: enough that a message does not count, few enough that all threads end together. */
 const BATCH_FILES = 48
@@ -27,12 +27,8 @@ export class LocalSource implements OstreeSource {
     this.#repository = openLocalRepository(path)
   }
 
-  async resolve(ref: string): Promise<OstreeId> {
-    return resolveLocalRef(this.#repository, ref).commit
-  }
-
-  branchOf(ref: string): string {
-    return resolveLocalRef(this.#repository, ref).branch
+  async resolve(ref: string): Promise<ResolvedRef> {
+    return resolveLocalRef(this.#repository, ref)
   }
 
   async metadata(type: MetadataType | 'commitmeta', id: OstreeId): Promise<Uint8Array> {

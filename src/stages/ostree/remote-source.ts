@@ -20,7 +20,7 @@ import { parseRefFile } from './local-refs.js'
 import { openRemoteClient } from './mirrored-client.js'
 import { MAX_CONFIG, type RemoteClient } from './remote-client.js'
 import { defaultSubset, loadRemoteSummary } from './remote-summary.js'
-import type { OstreeEngine, OstreeSource } from './source.js'
+import type { OstreeEngine, OstreeSource, ResolvedRef } from './source.js'
 
 export interface RemoteOptions {
   /** Default: that of the process. */
@@ -89,7 +89,11 @@ export class RemoteSource implements OstreeSource {
   }
 
   /** What the summary says, else, as nobody signs it, the file of the ref unless the summary must be signed. */
-  async resolve(ref: string, signal: AbortSignal): Promise<OstreeId> {
+  async resolve(ref: string, signal: AbortSignal): Promise<ResolvedRef> {
+    return { commit: await this.#commitOf(ref, signal), branch: ref }
+  }
+
+  async #commitOf(ref: string, signal: AbortSignal): Promise<OstreeId> {
     checkRefName(ref)
     const summary = await this.summary(signal)
     const listed = summary === undefined ? undefined : findInSummary(summary, ref)

@@ -9,6 +9,12 @@ export interface OstreeEngine extends Engine {
   readonly workers: Engine['workers'] & FileWorkers
 }
 
+export interface ResolvedRef {
+  readonly commit: OstreeId
+  /** What the commit is bound to; the source may have other names for it as well. */
+  readonly branch: string
+}
+
 export interface OstreeSource {
   /** For people; without secrets. */
   readonly description: string
@@ -19,9 +25,7 @@ export interface OstreeSource {
   /** Asked first, of a source whose list of commits must be signed. @throws SluiceError `SLUICE_POLICY` if it is not. */
   requireSummary?(signal: AbortSignal): Promise<void>
   /** @throws SluiceError `SLUICE_NOT_FOUND` if there is no such ref. */
-  resolve(ref: string, signal: AbortSignal): Promise<OstreeId>
-  /** The branch of a ref, of a source where that has other names as well. */
-  branchOf?(ref: string): string
+  resolve(ref: string, signal: AbortSignal): Promise<ResolvedRef>
   /** The stored bytes of an object, at most 128 MiB; not checked. */
   metadata(type: MetadataType, id: OstreeId, signal: AbortSignal): Promise<Uint8Array>
   /** The `.commitmeta` of a commit, which has its signatures; undefined if there is none. */

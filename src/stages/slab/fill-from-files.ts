@@ -1,5 +1,5 @@
 /** Reads files into a slab, and stores those that are objects; the work of any thread. */
-import { readSync } from 'node:fs'
+import { openSync, readSync } from 'node:fs'
 import { ioError } from '../../errors.js'
 import { createCrc64, type Checksum } from '../../native/crc64.js'
 import { storageError } from '../../formats/cstor/storage-error.js'
@@ -55,12 +55,8 @@ function fillFromFiles(
         const file = sharer.share(part, policy)
         wholes.push(part)
         written.push(file)
-        try {
-          readPart(part.fd, bytes, part)
-          if (file?.fd !== undefined && !file.isSource()) readPart(file.fd, bytes, part)
-        } finally {
-          if (file?.fd !== undefined) closeQuietly(file.fd)
-        }
+        readPart(part.fd, bytes, part)
+        if (file !== undefined && !file.isSource()) readClone(file.path, bytes, part)
       } else readPart(part.fd, bytes, part)
     }
     const contents = wholes.map(({ start, length }) => bytes.subarray(start, start + length))
@@ -76,6 +72,15 @@ function fillFromFiles(
 
 function isWhole({ length, size }: FilePart): boolean {
   return length === size
+}
+
+function readClone(path: string, bytes: Buffer, part: FilePart): void {
+  const fd = openSync(path, 'r')
+  try {
+    readPart(fd, bytes, part)
+  } finally {
+    closeQuietly(fd)
+  }
 }
 
 function readPart(fd: number, bytes: Buffer, part: FilePart): void {

@@ -4,6 +4,7 @@
  * A file begins in a new slab if the open one has not room for all of it, and a file larger than a slab always does. So
  * one that becomes an object is in one slab, or in pieces of whole slabs, and nothing of it is carried over.
  */
+import { openSync } from 'node:fs'
 import { copyBytes } from '../../formats/bytes.js'
 import { startedAhead, type Started } from '../../flow/iterate.js'
 import { createCrc64 } from '../../native/crc64.js'
@@ -161,13 +162,16 @@ async function* packLarge(
   const crc = options.checkCrc && crc64 !== undefined ? createCrc64(size) : undefined
   const filled: Promise<Slab>[] = []
   let shared: SharedSource | undefined
+  /** What is read: by the time that the source is found to have changed, much of it has gone on. */
+  let from = fd
   let isUsed = false
   try {
     shared = options.sharer.share(file, options.policy)
+    if (shared?.sharing === 'reflinked') from = openSync(shared.path, 'r')
     for (let position = 0; position < size; position += SLAB_BYTES) {
       const open = await take()
       const length = Math.min(SLAB_BYTES, size - position)
-      open.appendPart({ fd: shared?.fd ?? fd, size, path, length, position }, isUsed ? undefined : shared)
+      open.appendPart({ fd: from, size, path, length, position }, isUsed ? undefined : shared)
       isUsed = true
       const result = open.fill()
       filled.push(result)
@@ -178,7 +182,7 @@ async function* packLarge(
   } finally {
     await Promise.allSettled(filled)
     closeQuietly(fd)
-    if (shared?.fd !== undefined) closeQuietly(shared.fd)
+    if (from !== fd) closeQuietly(from)
     if (shared !== undefined && !isUsed) removeQuietly(shared.path)
   }
 }
