@@ -30,7 +30,7 @@ const allowed: Record<string, readonly string[]> = {
 /** Where an outside library may be imported, as path prefixes below src. */
 const places: Record<string, readonly string[]> = {
   'ffi-rs': ['native/'],
-  undici: ['stages/fetch/'],
+  undici: ['stages/fetch/http/'],
   rxjs: ['flow/', 'pipelines/', 'cli/'],
   commander: ['cli/'],
   'cli-progress': ['cli/'],

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { SluiceError, type ErrorCode } from '../../src/errors.js'
-import { redactText, redactUrl } from '../../src/formats/oci/redact.js'
+import { redactText, redactUrl } from '../../src/formats/redact.js'
 import { parseReference, parseReferenceOrName } from '../../src/formats/oci/reference.js'
 import { completeName, formatRegistryName, parseNameParts, serverHost } from '../../src/formats/oci/registry-name.js'
 

@@ -5,8 +5,8 @@ import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { receive, type BodySink } from '../../src/stages/fetch/registry/receive.js'
-import { Agent } from '../../src/stages/fetch/registry/undici.js'
+import { receive, type BodySink } from '../../src/stages/fetch/http/receive.js'
+import { Agent } from '../../src/stages/fetch/http/undici.js'
 import { noise } from '../helpers/registry-images.js'
 
 const body = noise(3_000_000)

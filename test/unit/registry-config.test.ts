@@ -9,9 +9,9 @@ import { completeName, formatRegistryName, parseNameParts } from '../../src/form
 import { enforcePolicy, parsePolicy, pathScopes, registryScopes } from '../../src/stages/fetch/policy.js'
 import { parseChallenges } from '../../src/stages/fetch/registry/challenge.js'
 import { endpointsOf, resolveShortName } from '../../src/stages/fetch/registry/endpoints.js'
-import { parseRetryAfter } from '../../src/stages/fetch/registry/http-errors.js'
+import { parseRetryAfter } from '../../src/stages/fetch/http/errors.js'
 import { loadRegistriesConf } from '../../src/stages/fetch/registry/load-registries-conf.js'
-import { proxyFor } from '../../src/stages/fetch/registry/proxy.js'
+import { proxyFor } from '../../src/stages/fetch/http/proxy.js'
 import { emptyRegistriesConf, parseRegistriesConf } from '../../src/stages/fetch/registry/registries-conf.js'
 import { temporaryDirectory } from '../helpers/temporary.js'
 

@@ -1,6 +1,6 @@
 /** Image references, `transport:rest` (oci.md §1.2), and the bare names that `sluice pull` takes besides. */
 import { SluiceError } from '../../errors.js'
-import { redactText } from './redact.js'
+import { redactText } from '../redact.js'
 import { completeName, parseNameParts, type NameParts, type RegistryName } from './registry-name.js'
 
 /** `dir` has no tags. */

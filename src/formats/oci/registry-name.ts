@@ -3,7 +3,7 @@
  */
 import { SluiceError } from '../../errors.js'
 import { parseDigest, type Digest } from '../digest.js'
-import { redactText } from './redact.js'
+import { redactText } from '../redact.js'
 
 /** The public registry that names without a host mean, and the host that serves it. */
 export const DEFAULT_REGISTRY = 'docker.io'

@@ -14,7 +14,7 @@ import type { ImageSource } from './image-source.js'
 import { directoryLayoutFiles, type LayoutFiles } from './layout-files.js'
 import { OciLayoutSource } from './oci-layout.js'
 import { enforcePolicy, loadPolicy, pathScopes, policyPaths, registryScopes, storageScopes } from './policy.js'
-import { userConfigFolder, type ConfigPlaces } from './registry/config-places.js'
+import { userConfigFolder, type ConfigPlaces } from './config-places.js'
 
 /** Every option has a default, so `{}` behaves as other container tools on the host do. */
 export interface ImageSourceOptions {

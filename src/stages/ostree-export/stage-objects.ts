@@ -35,7 +35,8 @@ export interface StagedObjects {
 /** @throws SluiceError `SLUICE_UNSUPPORTED`: the mode cannot hold a file; then nothing was staged. */
 export async function stageObjects(stored: StoredCommit, options: StageOptions): Promise<StagedObjects> {
   const { mode, staging, signal, onFiles } = options
-  const reachable = reachableObjects(stored, stored.commit)
+  const breather = new Breather(signal)
+  const reachable = await reachableObjects(stored, stored.commit, breather)
   const suffix = mode === 'archive' ? 'filez' : 'file'
   const missing = [...reachable.files].filter(([id]) => staging.find(id, suffix) === undefined)
   const files = missing.map(([id, path]) => ({ path, file: commitFile(stored, id) }))
@@ -44,7 +45,7 @@ export async function stageObjects(stored: StoredCommit, options: StageOptions):
   if (mode === 'bare-split-xattrs') {
     for (const { file } of files) await stageXattrs(staging, file.id, file.header.xattrs)
   }
-  const writing = { layout, store: options.store, breather: new Breather(signal), clone: cloneWhilePossible() }
+  const writing = { layout, store: options.store, breather, clone: cloneWhilePossible() }
   let staged = 0
   onFiles(staged, files.length)
   await runAll(files, FILES_AT_A_TIME, async ({ path, file }) => {

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { SluiceError } from '../../errors.js'
-import { redactUrl } from '../../formats/oci/redact.js'
+import { redactUrl } from '../../formats/redact.js'
 import { readRepositoryConfig } from '../../formats/ostree/repository-config.js'
 import type { Repository } from '../../repository/repository.js'
 import { LocalSource } from './local-source.js'

@@ -1,8 +1,8 @@
 /** Requests to a repository that has mirrors (ostree.md §3.8). */
 import { SluiceError, withContext, type ErrorCode } from '../../errors.js'
-import { redactUrl } from '../../formats/oci/redact.js'
+import { redactUrl } from '../../formats/redact.js'
 import type { RetryPolicy } from '../../flow/retry.js'
-import type { HttpClient } from '../fetch/registry/http-client.js'
+import type { HttpClient } from '../fetch/http/client.js'
 import { MAX_MIRROR_LIST, readMirrorList } from './mirror-list.js'
 import { MAX_CONFIG, RemoteClient, type RemoteClientOptions } from './remote-client.js'
 import { parseRemoteBase, tryRemoteFile } from './remote-urls.js'

@@ -1,5 +1,6 @@
 /** The objects that belong to a commit, by walking its directories. */
 import { formatError } from '../../errors.js'
+import type { Breather } from '../../flow/breather.js'
 import { readCommit } from '../../formats/ostree/commit.js'
 import { readDirmeta } from '../../formats/ostree/dirmeta.js'
 import { readDirtree } from '../../formats/ostree/dirtree.js'
@@ -21,7 +22,11 @@ export interface ReachableObjects {
 }
 
 /** @throws SluiceError `SLUICE_FORMAT`: a metadata object is missing, malformed, or not what its id says. */
-export function reachableObjects(objects: CommitObjects, commit: OstreeId): ReachableObjects {
+export async function reachableObjects(
+  objects: CommitObjects,
+  commit: OstreeId,
+  breather: Breather,
+): Promise<ReachableObjects> {
   const read = (type: MetadataType, id: OstreeId): MetadataObject => {
     const found = objects.get(id)
     if (found === undefined || found.external !== undefined) throw formatError('ostree', `there is no ${type} ${id}`)
@@ -45,6 +50,7 @@ export function reachableObjects(objects: CommitObjects, commit: OstreeId): Reac
       metas.add(directory.meta)
       if (!trees.has(directory.tree)) trees.set(directory.tree, `${path}/${directory.name}`)
     }
+    await breather.breathe()
   }
   const dirmetas = [...metas].map((id) => read('dirmeta', id))
   for (const { bytes } of dirmetas) readDirmeta(bytes)

@@ -1,10 +1,10 @@
 /** Requests to a repository at a URL, with the retries and time limits of registries. */
 import { SluiceError } from '../../errors.js'
-import { redactUrl } from '../../formats/oci/redact.js'
+import { redactUrl } from '../../formats/redact.js'
 import { retrying, type RetryPolicy } from '../../flow/retry.js'
-import { WholeBody, type AcceptBody, type HttpAnswer, type HttpClient } from '../fetch/registry/http-client.js'
-import { statusError } from '../fetch/registry/http-errors.js'
-import type { BodySink } from '../fetch/registry/receive.js'
+import { WholeBody, type AcceptBody, type HttpAnswer, type HttpClient } from '../fetch/http/client.js'
+import { statusError } from '../fetch/http/errors.js'
+import type { BodySink } from '../fetch/http/receive.js'
 import { remoteUrl, type RemoteBase } from './remote-urls.js'
 
 export interface RemoteClientOptions {
@@ -119,13 +119,8 @@ export function saysAbsent(error: unknown): boolean {
 }
 
 /** The error for an answer with a status that is not wanted. What is in it is for browsers. */
-export function refused(response: HttpAnswer): SluiceError {
-  const error = statusError(response, new Uint8Array(0), 'ostree')
-  if (error.code !== 'SLUICE_AUTH') return error
-  return new SluiceError('SLUICE_AUTH', error.message, {
-    details: error.details,
-    hint: 'put user and password into the URL',
-  })
+export function refused(answer: HttpAnswer): SluiceError {
+  return statusError(answer, 'ostree', { loginHint: 'put user and password into the URL' })
 }
 
 /** An answer with status 200 that came whole: a proxy may end one early as if it were. @param length bytes that came. */

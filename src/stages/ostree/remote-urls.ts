@@ -1,6 +1,6 @@
 /** Addresses in a repository at a URL (ostree.md §2.4). */
 import { SluiceError } from '../../errors.js'
-import { redactUrl } from '../../formats/oci/redact.js'
+import { redactUrl } from '../../formats/redact.js'
 
 export interface RemoteBase {
   /** Without user information, and of a repository without the slash at the end. */

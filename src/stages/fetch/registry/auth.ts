@@ -7,11 +7,11 @@ import { abortable } from '../../../flow/abortable.js'
 import { retrying, type RetryPolicy } from '../../../flow/retry.js'
 import type { JsonFields } from '../../../formats/oci/json-fields.js'
 import { parseJsonObject } from '../../../formats/oci/json-fields.js'
-import { redactUrl } from '../../../formats/oci/redact.js'
+import { redactUrl } from '../../../formats/redact.js'
 import { parseChallenges, type Challenge } from './challenge.js'
 import type { Credentials } from './credential.js'
-import { WholeBody, type HttpAnswer, type HttpClient, type HttpRequest } from './http-client.js'
-import { statusError } from './http-errors.js'
+import { WholeBody, type HttpAnswer, type HttpClient, type HttpRequest } from '../http/client.js'
+import { registryError } from './registry-error.js'
 
 export interface AuthOptions {
   readonly http: HttpClient
@@ -143,7 +143,7 @@ export class Authenticator {
     }
     const body = new WholeBody(MAX_TOKEN_BYTES, token)
     const answer = await http.receive({ ...request, url: realm, signal: lifetime, where: token }, body.accept)
-    if (answer.status !== 200) throw statusError(answer, answer.unwanted, token)
+    if (answer.status !== 200) throw registryError(answer, token)
     return this.#readToken(body.bytes(), answer.url)
   }
 

@@ -1,9 +1,9 @@
 /** Credential helpers: programs named `docker-credential-NAME` that speak a one-line protocol. */
 import { spawn } from 'node:child_process'
 import { cancelled, SluiceError } from '../../../errors.js'
-import { redactText } from '../../../formats/oci/redact.js'
+import { redactText } from '../../../formats/redact.js'
 import type { Credentials } from './credential.js'
-import type { Environment } from './proxy.js'
+import type { Environment } from '../http/proxy.js'
 
 const TIMEOUT_MS = 60_000
 /** What a helper printed has arrived this long after its end. */

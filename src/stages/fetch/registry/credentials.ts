@@ -5,7 +5,7 @@ import { errnoOf, SluiceError } from '../../../errors.js'
 import { DEFAULT_REGISTRY } from '../../../formats/oci/registry-name.js'
 import { lookupKeys, parseAuthFile, type AuthFile } from './auth-file.js'
 import type { Credentials } from './credential.js'
-import type { Environment } from './proxy.js'
+import type { Environment } from '../http/proxy.js'
 
 export interface CredentialOptions {
   readonly environment: Environment

@@ -2,7 +2,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errnoOf, SluiceError } from '../../../errors.js'
-import { userConfigFolder, type ConfigPlaces } from './config-places.js'
+import { userConfigFolder, type ConfigPlaces } from '../config-places.js'
 import {
   emptyRegistriesConf,
   mergeRegistriesConf,

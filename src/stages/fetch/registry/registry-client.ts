@@ -3,13 +3,13 @@ import { SluiceError } from '../../../errors.js'
 import { abortable } from '../../../flow/abortable.js'
 import { retrying, type RetryPolicy } from '../../../flow/retry.js'
 import { looksLikeHtml } from '../../../formats/oci/json-fields.js'
-import { redactUrl } from '../../../formats/oci/redact.js'
+import { redactUrl } from '../../../formats/redact.js'
 import { serverHost } from '../../../formats/oci/registry-name.js'
 import { Authenticator } from './auth.js'
 import type { Credentials } from './credential.js'
 import type { Endpoint } from './endpoints.js'
-import { WholeBody, type AcceptBody, type HttpAnswer, type HttpClient } from './http-client.js'
-import { statusError } from './http-errors.js'
+import { WholeBody, type AcceptBody, type HttpAnswer, type HttpClient } from '../http/client.js'
+import { registryError } from './registry-error.js'
 
 export interface RegistryClientOptions {
   readonly endpoint: Endpoint
@@ -78,7 +78,7 @@ export class RegistryClient {
       const { where } = this.#options
       const body = new WholeBody(limit, where)
       const answer = await this.receive(resource, { accept }, signal, body.accept)
-      if (answer.status !== 200) throw statusError(answer, answer.unwanted, where)
+      if (answer.status !== 200) throw registryError(answer, where)
       const bytes = body.bytes()
       if (looksLikeHtml(bytes)) {
         throw new SluiceError('SLUICE_HTTP', `${where}: ${redactUrl(answer.url)} answered 200 with an HTML page`, {
@@ -117,7 +117,7 @@ export class RegistryClient {
         throw error
       }
       // Some registries do not answer here, but serve images all the same: then the request itself will tell.
-      if (answer.status === 429 || answer.status >= 500) throw statusError(answer, answer.unwanted, where)
+      if (answer.status === 429 || answer.status >= 500) throw registryError(answer, where)
       if (answer.status === 401) this.#authenticator.refused(answer, undefined)
       return base
     }

@@ -11,7 +11,7 @@ import { freshMemory } from '../../decompress/output-memory.js'
 import type { BlobOptions, DocumentOptions, ImageSource, ManifestOptions, ResolvedManifest } from '../image-source.js'
 import { resolveManifest } from '../resolve-manifest.js'
 import { checkDocumentSize, collect, embeddedData, verifyBlob, verifyBytes, verifyDigest } from '../verify-blob.js'
-import type { HttpClient } from './http-client.js'
+import type { HttpClient } from '../http/client.js'
 import type { RegistryClient } from './registry-client.js'
 import { resumeBlob, type ResumeOptions } from './resume-blob.js'
 

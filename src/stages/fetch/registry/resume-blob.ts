@@ -3,13 +3,13 @@ import { SluiceError, withContext } from '../../../errors.js'
 import { RetryBudget, type RetryPolicy } from '../../../flow/retry.js'
 import type { Digest } from '../../../formats/digest.js'
 import type { Descriptor } from '../../../formats/oci/descriptor.js'
-import { redactUrl } from '../../../formats/oci/redact.js'
+import { redactUrl } from '../../../formats/redact.js'
 import { sizeMismatch } from '../verify-blob.js'
 import type { OutputMemory } from '../../decompress/output-memory.js'
 import { Gatherer } from './gatherer.js'
-import type { AcceptBody, HttpAnswer } from './http-client.js'
-import { statusError } from './http-errors.js'
-import type { BodySink } from './receive.js'
+import type { AcceptBody, HttpAnswer } from '../http/client.js'
+import { registryError } from './registry-error.js'
+import type { BodySink } from '../http/receive.js'
 
 export interface ResumeOptions {
   /** Sends one request for the blob with these headers; see `RegistryClient.receive`. */
@@ -122,7 +122,7 @@ class BlobTransfers {
       known = from - start
       return take
     })
-    if (start === 'refused') throw statusError(answer, answer.unwanted, where)
+    if (start === 'refused') throw registryError(answer, where)
     if (start === 'no-ranges') this.#useRanges = false
     else if (!this.isComplete) throw brokenOff(answer, this.#received, size, `${where}: blob ${digest}`)
   }

@@ -3,9 +3,9 @@
  * limit on silence rather than on duration.
  */
 import { formatError, SluiceError } from '../../../errors.js'
-import { redactUrl } from '../../../formats/oci/redact.js'
+import { redactUrl } from '../../../formats/redact.js'
 import type { Connections } from './connections.js'
-import { connectionError } from './http-errors.js'
+import { connectionError } from './errors.js'
 import { receive, type AnswerHeaders, type BodySink } from './receive.js'
 
 export interface HttpOptions {

@@ -1,7 +1,7 @@
 /** The connections of one run: pooled, through proxies, with the TLS settings of each host. */
 import type { Dispatcher } from 'undici'
 import { SluiceError } from '../../../errors.js'
-import { makeSecureContext, readHostCertificates } from './certs.js'
+import { makeSecureContext, readHostCertificates } from './certificates.js'
 import { proxyFor, type Environment } from './proxy.js'
 import { Agent, loadProxyAgent } from './undici.js'
 

@@ -1,6 +1,6 @@
 /** Where the configuration of container tools lies. */
 import { join } from 'node:path'
-import type { Environment } from './proxy.js'
+import type { Environment } from './http/proxy.js'
 
 export interface ConfigPlaces {
   readonly environment: Environment

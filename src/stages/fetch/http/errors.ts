@@ -1,7 +1,6 @@
 /** HTTP answers and connection failures as errors of Sluice. */
 import { cancelled, errnoOf, SluiceError, type SluiceErrorOptions } from '../../../errors.js'
-import { looksLikeHtml } from '../../../formats/oci/json-fields.js'
-import { redactText, redactUrl } from '../../../formats/oci/redact.js'
+import { redactText, redactUrl } from '../../../formats/redact.js'
 import { RETRY_AFTER_DETAIL } from '../../../flow/retry.js'
 
 /** The head of an answer. */
@@ -13,19 +12,24 @@ interface Answer {
   header(name: string): string | undefined
 }
 
-/** The error for an answer that is not the wanted one. `body` is the beginning of what came with it. */
-export function statusError(response: Answer, body: Uint8Array, where: string): SluiceError {
-  const { status, url } = response
-  const message = `${where}: ${redactUrl(url)} answered ${status}${explain(body)}`
+export interface StatusWords {
+  /** What the body of the answer tells, to stand behind its status. */
+  readonly explanation?: string
+  /** What to do where one may not have it. */
+  readonly loginHint: string
+}
+
+/** The error for an answer that is not the wanted one. */
+export function statusError(answer: Answer, where: string, { explanation = '', loginHint }: StatusWords): SluiceError {
+  const { status, url, elsewhere } = answer
+  const message = `${where}: ${redactUrl(url)} answered ${status}${explanation}`
   const options = (more: SluiceErrorOptions): SluiceErrorOptions => ({ ...more, details: { status, ...more.details } })
-  const retryAfter = parseRetryAfter(response.header('retry-after'), Date.now())
+  const retryAfter = parseRetryAfter(answer.header('retry-after'), Date.now())
   const details: Record<string, number> = retryAfter === undefined ? {} : { [RETRY_AFTER_DETAIL]: retryAfter }
-  if ((status === 401 || status === 403) && response.elsewhere) {
-    // A blob store refuses addresses that have expired; the registry gives a new one.
-    return new SluiceError('SLUICE_HTTP', message, options({ retryable: true }))
-  }
   if (status === 401 || status === 403) {
-    return new SluiceError('SLUICE_AUTH', message, options({ hint: 'log in, for instance with `podman login`' }))
+    // A blob store refuses addresses that have expired; who gave the address gives a new one.
+    if (elsewhere) return new SluiceError('SLUICE_HTTP', message, options({ retryable: true }))
+    return new SluiceError('SLUICE_AUTH', message, options({ hint: loginHint }))
   }
   if (status === 404 || status === 410) return new SluiceError('SLUICE_NOT_FOUND', message, options({}))
   if (status === 429) {
@@ -37,19 +41,6 @@ export function statusError(response: Answer, body: Uint8Array, where: string): 
   }
   const retryable = status === 408 || status >= 500
   return new SluiceError('SLUICE_HTTP', message, options({ retryable, details }))
-}
-
-/** What the registry says in its error document, or that it is no such document. */
-function explain(body: Uint8Array): string {
-  if (looksLikeHtml(body)) return ' with an HTML page: this may not be a registry'
-  try {
-    const document = JSON.parse(Buffer.from(body).toString('utf8')) as { errors?: unknown; details?: unknown }
-    const [first] = Array.isArray(document.errors) ? (document.errors as { code?: unknown; message?: unknown }[]) : []
-    const parts = [first?.code, first?.message].filter((part) => typeof part === 'string' && part !== '')
-    return parts.length === 0 ? '' : `: ${redactText(parts.join(': ').slice(0, 400))}`
-  } catch {
-    return ''
-  }
 }
 
 /** The form of dates in HTTP; what else JavaScript takes for a date, such as 5.5, is none. */
