@@ -54,6 +54,14 @@ export const noObjects = (): ObjectStats => ({
   hardlinkedBytes: 0,
 })
 
+/** Whether there is nothing to store, as in most slabs of a containers-storage, whose files are objects already. */
+export function isEmpty({ wholes, pieces }: ObjectBatch): boolean {
+  return wholes.length === 0 && pieces.length === 0
+}
+
+/** What became of an empty batch. */
+export const nothingStored = (): StoredBatch => ({ ids: [], stats: noObjects() })
+
 /** Memory of a slab. */
 export interface BatchMemory {
   readonly bytes: Buffer

@@ -17,7 +17,9 @@ import {
   addStats,
   count,
   hashesOfPieces,
+  isEmpty,
   noObjects,
+  nothingStored,
   type ObjectStats,
   type StoredBatch,
 } from '../object/object-batch.js'
@@ -144,7 +146,8 @@ async function workOn(
     await digested
     throw error
   }
-  const [stored] = await allSettled(workers.store(slab, plan.batch), digested)
+  const storing = isEmpty(plan.batch) ? Promise.resolve(nothingStored()) : workers.store(slab, plan.batch)
+  const [stored] = await allSettled(storing, digested)
   return { plan, stored }
 }
 
