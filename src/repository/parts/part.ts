@@ -10,7 +10,7 @@ import { promisify } from 'node:util'
 import { errnoOf } from '../../errors.js'
 import type { Digest, HashAlgorithm, ObjectId } from '../../formats/digest.js'
 import { closeQuietly } from '../close-quietly.js'
-import { removeQuietly } from '../remove-quietly.js'
+import { removeLargeQuietly, removeQuietly } from '../remove-quietly.js'
 import { createPartFile, type PartPaths } from './part-files.js'
 import { bootId, readJournal, writeJournal, type BlobValidator, type SealedStream } from './part-journal.js'
 
@@ -150,7 +150,7 @@ export class Part {
     this.#length = 0
     this.#forget()
     this.#close()
-    removeQuietly(paths.data)
+    await removeLargeQuietly(paths.data)
   }
 
   /** Removes the part; nothing more is written. The space is free when a write that is under way has ended. */
