@@ -29,7 +29,7 @@ export interface LayerFile {
   readonly content: string
 }
 
-export interface StoredLayer {
+export interface LayerBlob {
   readonly mediaType: string
   readonly digest: string
   /** Bytes of the blob. */
@@ -39,7 +39,7 @@ export interface StoredLayer {
   readonly diffId: string
 }
 
-export interface BuiltLayer extends StoredLayer {
+export interface BuiltLayer extends LayerBlob {
   /** Entries in the tar. */
   readonly entries: number
 }
@@ -100,7 +100,7 @@ function addParents(tar: Pack, to: string, made: Set<string>, count: () => void)
  *
  * @param level of gzip, 1 to 9.
  */
-export async function storeLayer(layout: string, tar: Readable | Pack, level: number): Promise<StoredLayer> {
+export async function storeLayer(layout: string, tar: Readable | Pack, level: number): Promise<LayerBlob> {
   const blobs = join(layout, 'blobs/sha256')
   mkdirSync(blobs, { recursive: true })
   const temporary = join(blobs, randomUUID())

@@ -98,7 +98,7 @@ async function fetchLayer(
   try {
     if (local === undefined)
       imported = await fetchBlobLayer(pull, engine, layer, part, meters, { onProgress, onResumed })
-    else imported = await (await importStorage()).importStoredLayer(pull, engine, layer, local, meters, onProgress)
+    else imported = await (await importStorage()).importStorageLayer(pull, engine, layer, local, meters, onProgress)
   } finally {
     addMeters(stages, meters)
   }

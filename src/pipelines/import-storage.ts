@@ -4,7 +4,7 @@ import { naming, SluiceError } from '../errors.js'
 import { storageError, storageReason } from '../formats/cstor/storage-error.js'
 import type { ImageLayer } from '../formats/oci/image-layers.js'
 import { closeQuietly } from '../repository/close-quietly.js'
-import type { StorageLayer } from '../stages/containers-storage/stored-layers.js'
+import type { StorageLayer } from '../stages/containers-storage/storage-image.js'
 import { isUnchanged } from '../stages/object/file-crc.js'
 import { FileSharer } from '../stages/object/share-file.js'
 import { packPieces } from '../stages/slab/pack-pieces.js'
@@ -17,7 +17,7 @@ import type { PullRun } from './pull-run.js'
  *
  * @throws SluiceError that names the layer and, as far as one is to blame, the file.
  */
-export async function importStoredLayer(
+export async function importStorageLayer(
   { repository, options, signal }: Pick<PullRun, 'repository' | 'options' | 'signal'>,
   engine: OpenEngine,
   { id, diffId }: Pick<ImageLayer, 'id' | 'diffId'>,

@@ -29,7 +29,7 @@ export interface StoreLayers {
   readonly fetch: (layer: ImageLayer, part: Part | undefined, signal: AbortSignal) => Promise<ObjectId>
 }
 
-interface StoredLayer {
+interface LayerOutcome {
   readonly stream: ObjectId
   /** False if somebody else stored it. */
   readonly isOwn: boolean
@@ -42,7 +42,7 @@ type Patience = 'skip-busy' | 'wait'
 const WAIT_NOTICE_MS = 1000
 
 /** By repository, so that pulls which share one share their layers. */
-const layersUnderWay = new WeakMap<Repository, OncePerKey<Digest, StoredLayer | 'busy'>>()
+const layersUnderWay = new WeakMap<Repository, OncePerKey<Digest, LayerOutcome | 'busy'>>()
 
 /** Stores layers that were missing; gives their splitstreams, and how many of them were fetched here. */
 export async function storeLayers(
@@ -67,14 +67,14 @@ export async function storeLayers(
   return { streams, fetched }
 }
 
-async function storeOnce(run: StoreLayers, layer: ImageLayer, patience: Patience): Promise<StoredLayer | 'busy'> {
+async function storeOnce(run: StoreLayers, layer: ImageLayer, patience: Patience): Promise<LayerOutcome | 'busy'> {
   const underWay = layersUnderWay.get(run.repository) ?? new OncePerKey()
   layersUnderWay.set(run.repository, underWay)
   if (patience === 'skip-busy' && underWay.has(layer.id)) return 'busy'
   const notice = new WaitNotice(run, layer, patience)
   try {
     for (;;) {
-      let own: Promise<StoredLayer | 'busy'> | undefined
+      let own: Promise<LayerOutcome | 'busy'> | undefined
       try {
         const stored = await underWay.run(layer.id, run.signal, (signal) => {
           own = storeUnderLock(run, layer, patience, notice, AbortSignal.any([signal, run.signal]))
@@ -105,7 +105,7 @@ async function storeUnderLock(
   patience: Patience,
   notice: WaitNotice,
   signal: AbortSignal,
-): Promise<StoredLayer | 'busy'> {
+): Promise<LayerOutcome | 'busy'> {
   const { digest, size } = layer.descriptor
   const request: PartRequest = { digest, size, stream: streamName.layer(layer.id) }
   const { parts } = run.repository

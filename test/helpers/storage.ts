@@ -5,7 +5,7 @@ import { closeSync, mkdirSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { Crc64 } from '../../src/formats/cstor/crc64.js'
-import type { LayerPiece, StorageLayer } from '../../src/stages/containers-storage/stored-layers.js'
+import type { LayerPiece, StorageLayer } from '../../src/stages/containers-storage/storage-image.js'
 import { temporaryDirectory } from './temporary.js'
 import { vectorPath } from './vectors.js'
 

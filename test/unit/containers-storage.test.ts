@@ -23,7 +23,7 @@ import { MediaType } from '../../src/formats/oci/media-types.js'
 import { libcAvailable } from '../../src/native/libc.js'
 import { openStorageImage } from '../../src/stages/containers-storage/open-storage-image.js'
 import { openImageSource } from '../../src/stages/fetch/open.js'
-import type { StorageImage } from '../../src/stages/containers-storage/stored-layers.js'
+import type { StorageImage } from '../../src/stages/containers-storage/storage-image.js'
 import { bareEnvironment, rebuildTar } from '../helpers/storage.js'
 import {
   diffIdOf,

@@ -9,7 +9,7 @@ import { libcAvailable } from '../../native/libc.js'
 import { hasXattr } from '../../native/xattr.js'
 import { LayerDirectory } from './layer-directory.js'
 import type { StorageStore } from './storage-store.js'
-import type { OpenFile } from './stored-layers.js'
+import type { OpenFile } from './storage-image.js'
 
 const metacopyNames = ['trusted.overlay.metacopy', 'user.overlay.metacopy']
 

@@ -9,8 +9,8 @@ import { loadStorageConf, storagePlaces } from './load-storage-conf.js'
 import { openStores } from './open-stores.js'
 import type { StorageStore } from './storage-store.js'
 import { storeCandidates } from './store-candidates.js'
-import { StoredLayer } from './stored-layer.js'
-import type { StorageImage, StorageOptions } from './stored-layers.js'
+import { TarSplitLayer } from './tar-split-layer.js'
+import type { StorageImage, StorageOptions } from './storage-image.js'
 
 /**
  * Finds an image in the local stores, and opens its layers. The shared locks of a store are held only meanwhile, unless
@@ -23,7 +23,7 @@ export async function openStorageImage(reference: string, options: StorageOption
   const { store: part, image: name } = parseStoreReference(reference)
   const places = storagePlaces(options.env)
   const stores = openStores(storeCandidates({ ...options, part }, await loadStorageConf(places), places))
-  const layers = new Map<Digest, StoredLayer>()
+  const layers = new Map<Digest, TarSplitLayer>()
   const close = (): void => {
     for (const resource of [...layers.values(), ...stores]) resource.close()
   }
@@ -33,7 +33,7 @@ export async function openStorageImage(reference: string, options: StorageOption
       await at.lock(options.signal)
       documents.diffIds.forEach((diffId, i) => {
         if (stores[chain[i].store] !== at || layers.has(diffId)) return
-        layers.set(diffId, new StoredLayer(diffId, chain[i], stores))
+        layers.set(diffId, new TarSplitLayer(diffId, chain[i], stores))
       })
       if (options.holdLock !== true) at.unlock()
     }

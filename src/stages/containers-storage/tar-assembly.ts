@@ -2,7 +2,7 @@
 import { storageError } from '../../formats/cstor/storage-error.js'
 import type { TarSplitEntry } from '../../formats/cstor/tar-split.js'
 import type { LayerFiles } from './layer-files.js'
-import type { LayerPiece } from './stored-layers.js'
+import type { LayerPiece } from './storage-image.js'
 
 /** A file has a header of 512 bytes, in a segment before it; a few more entries do no harm. */
 const ENTRIES_PER_BLOCK = 2

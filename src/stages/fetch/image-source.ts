@@ -4,7 +4,7 @@ import type { Descriptor } from '../../formats/oci/descriptor.js'
 import type { Manifest } from '../../formats/oci/manifest.js'
 import type { Platform } from '../../formats/oci/platform.js'
 import type { OutputMemory } from '../decompress/output-memory.js'
-import type { StorageLayer } from '../containers-storage/stored-layers.js'
+import type { StorageLayer } from '../containers-storage/storage-image.js'
 import type { CreateBlobDigest } from './verify-blob.js'
 import type { BlobValidator } from '../../repository/parts/part-journal.js'
 

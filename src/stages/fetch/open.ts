@@ -9,7 +9,7 @@ import {
   type ImageReference,
   type PathTransport,
 } from '../../formats/oci/reference.js'
-import type { StorageOptions } from '../containers-storage/stored-layers.js'
+import type { StorageOptions } from '../containers-storage/storage-image.js'
 import type { ImageSource } from './image-source.js'
 import { directoryLayoutFiles, type LayoutFiles } from './layout-files.js'
 import { OciLayoutSource } from './oci-layout.js'

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { errnoOf, SluiceError } from '../../errors.js'
 import { repositoryOf } from '../../formats/cstor/match-image.js'
 import type { RegistryName } from '../../formats/oci/registry-name.js'
-import type { StorageImage } from '../containers-storage/stored-layers.js'
+import type { StorageImage } from '../containers-storage/storage-image.js'
 
 type Requirements = readonly { readonly type: string }[]
 

@@ -5,7 +5,7 @@ import { convertDockerManifest } from '../../formats/oci/docker-schema2.js'
 import type { Descriptor } from '../../formats/oci/descriptor.js'
 import { parseManifest } from '../../formats/oci/manifest.js'
 import { documentKind } from '../../formats/oci/media-types.js'
-import type { StorageImage, StorageLayer } from '../containers-storage/stored-layers.js'
+import type { StorageImage, StorageLayer } from '../containers-storage/storage-image.js'
 import type { ImageSource, ResolvedManifest } from './image-source.js'
 
 export class StorageSource implements ImageSource {

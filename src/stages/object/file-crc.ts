@@ -1,7 +1,7 @@
 import { readSync } from 'node:fs'
 import { createCrc64 } from '../../native/crc64.js'
 import { closeQuietly } from '../../repository/close-quietly.js'
-import type { OpenFile } from '../containers-storage/stored-layers.js'
+import type { OpenFile } from '../containers-storage/storage-image.js'
 
 const BUFFER_BYTES = 1024 * 1024
 

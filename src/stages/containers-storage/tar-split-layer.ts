@@ -11,14 +11,14 @@ import { LayerFiles } from './layer-files.js'
 import { readInChunks } from './read-in-chunks.js'
 import type { StorageStore } from './storage-store.js'
 import { TarAssembly } from './tar-assembly.js'
-import type { LayerPiece, StorageLayer } from './stored-layers.js'
+import type { LayerPiece, StorageLayer } from './storage-image.js'
 
 interface Opened {
   readonly files: LayerFiles
   readonly tarSplit: number
 }
 
-export class StoredLayer implements StorageLayer {
+export class TarSplitLayer implements StorageLayer {
   readonly id: string
   readonly size: number | undefined
   readonly mustVerify: boolean
