@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer as createTcpServer, type AddressInfo } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { receive, type BodySink } from '../../src/stages/fetch/http/receive.js'
+import { connectWithReusedReads, MAX_HEADERS } from '../../src/stages/fetch/http/reused-reads.js'
 import { Agent } from '../../src/stages/fetch/http/undici.js'
 import { noise } from '../helpers/registry-images.js'
 
@@ -21,6 +22,8 @@ async function serve(t: TestContext, listener: RequestListener): Promise<URL> {
   return new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`)
 }
 
+const openAgent = () => new Agent({ connect: connectWithReusedReads(5000), maxHeaderSize: MAX_HEADERS })
+
 /** The status that came, after the body went to `sink`. */
 async function get(
   t: TestContext,
@@ -29,7 +32,7 @@ async function get(
   signal = new AbortController().signal,
   stallTimeoutMs = 5000,
 ): Promise<number> {
-  const agent = new Agent({})
+  const agent = openAgent()
   t.after(() => agent.destroy())
   let answered = 0
   await receive(agent, url, { headers: {}, signal, stallTimeoutMs }, (status) => {
@@ -46,16 +49,48 @@ test('a body comes whole and in order, whether or not its taker has to wait', as
     let isWaiting = false
     const status = await get(t, url, (piece) => {
       assert.equal(isWaiting, false)
-      pieces.push(piece)
+      const taken = Buffer.from(piece)
+      pieces.push(taken)
       if (waits === 0 || pieces.length % waits !== 0) return undefined
       isWaiting = true
       return Promise.resolve(waits === 1 ? undefined : pause(1)).then(() => {
+        assert.ok(taken.equals(piece), 'a piece changed while its taker had it')
         isWaiting = false
       })
     })
     assert.equal(status, 200)
     assert.ok(Buffer.concat(pieces).equals(body))
   }
+})
+
+test('headers that come in pieces, one after the other, are those that were sent', async (t) => {
+  const stated = Array.from({ length: 100 }, (_, i) => `x-${i}: ${'abcdefghij'.repeat(1 + (i % 12))}${i}`)
+  const head = ['HTTP/1.1 200 OK', `content-length: ${body.length}`, ...stated, '', ''].join('\r\n')
+  const server = createTcpServer((socket) => {
+    socket.setNoDelay(true).on('error', () => undefined)
+    const answer = async (): Promise<void> => {
+      for (let at = 0; at < head.length; at += 701) {
+        socket.write(head.slice(at, at + 701), 'latin1')
+        await pause(2)
+      }
+      socket.end(body)
+    }
+    socket.once('data', () => void answer())
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => server.close())
+  const url = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`)
+  const agent = openAgent()
+  t.after(() => agent.destroy())
+  const pieces: Uint8Array[] = []
+  let came: string[] = []
+  const options = { headers: {}, signal: new AbortController().signal, stallTimeoutMs: 5000 }
+  await receive(agent, url, options, (_status, headers) => {
+    came = stated.map((_, i) => `x-${i}: ${String(headers[`x-${i}`])}`)
+    return (piece) => void pieces.push(Buffer.from(piece))
+  })
+  assert.deepEqual(came, stated)
+  assert.ok(Buffer.concat(pieces).equals(body))
 })
 
 test('a taker that fails ends it, with its own error', async (t) => {
@@ -116,7 +151,7 @@ test('a body that nobody wants may be cut or never end: the answer counts', asyn
 
 test('who refuses an answer ends it', async (t) => {
   const url = await serve(t, (_request, response) => void response.end(body))
-  const agent = new Agent({})
+  const agent = openAgent()
   t.after(() => agent.destroy())
   const options = { headers: {}, signal: new AbortController().signal, stallTimeoutMs: 5000 }
   const failure = new Error('not this')

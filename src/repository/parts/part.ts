@@ -12,6 +12,7 @@ import type { Digest, HashAlgorithm, ObjectId } from '../../formats/digest.js'
 import { closeQuietly } from '../close-quietly.js'
 import { removeLargeQuietly, removeQuietly } from '../remove-quietly.js'
 import { createPartFile, type PartPaths } from './part-files.js'
+import { WriteBlocks } from './write-blocks.js'
 import { bootId, readJournal, writeJournal, type BlobValidator, type SealedStream } from './part-journal.js'
 
 const writeAt = promisify(writev)
@@ -55,8 +56,7 @@ export class Part {
   #fd = -1
   /** Bytes in the file. */
   #length = 0
-  #batch: Uint8Array[] = []
-  #batched = 0
+  readonly #waiting: WriteBlocks
   #writing: Promise<void> = Promise.resolve()
   /** A call of the thread pool uses the file. */
   #isBusy = false
@@ -66,6 +66,7 @@ export class Part {
   /** Opens what an earlier run left, if there is something. */
   constructor(options: PartOptions) {
     this.#options = options
+    this.#waiting = new WriteBlocks(options.size)
     const { validator, sealed } = readJournal(options.paths.journal, options.algorithm)
     this.#validator = validator
     this.sealed = sealed
@@ -110,15 +111,14 @@ export class Part {
     this.#length = at
   }
 
-  /** Takes over `bytes`, which must not change any more; a promise where the next ones have to wait. */
+  /** Takes a copy of `bytes`; a promise where the next ones have to wait. */
   append(bytes: Uint8Array): Promise<void> | undefined {
     if (this.#isDropped) return undefined
     const { unwritten, size } = this.#options
-    this.#batch.push(bytes)
-    this.#batched += bytes.length
+    this.#waiting.append(bytes)
     unwritten.bytes += bytes.length
     const isCrowded = unwritten.bytes > UNWRITTEN_LIMIT
-    if (!isCrowded && (size < SMALLEST_PART || this.#batched < BATCH)) return undefined
+    if (!isCrowded && (size < SMALLEST_PART || this.#waiting.length < BATCH)) return undefined
     return this.#flush().then(() => (isCrowded ? this.#writing : undefined))
   }
 
@@ -202,25 +202,23 @@ export class Part {
   /** Starts to write what is waiting; one write at a time. */
   async #flush(): Promise<void> {
     await this.#writing
-    const batch = this.#batch
-    const bytes = this.#batched
-    this.#batch = []
-    this.#batched = 0
-    if (bytes > 0) this.#writing = this.#write(batch, bytes)
+    if (this.#waiting.length > 0) this.#writing = this.#write()
   }
 
-  async #write(batch: readonly Uint8Array[], bytes: number): Promise<void> {
+  async #write(): Promise<void> {
+    const { blocks, length, done } = this.#waiting.take()
     this.#isBusy = true
     try {
       if (this.#fd < 0) this.#create()
-      await writeAll(this.#fd, batch, this.#length)
-      if (!this.#isDropped) this.#length += bytes
+      await writeAll(this.#fd, blocks, this.#length)
+      if (!this.#isDropped) this.#length += length
     } catch (error) {
       if (errnoOf(error) === undefined) throw error
       this.#options.onFailure()
     } finally {
       this.#isBusy = false
-      this.#options.unwritten.bytes -= bytes
+      this.#options.unwritten.bytes -= length
+      done()
       this.#closeDropped()
     }
   }
@@ -238,9 +236,8 @@ export class Part {
   }
 
   #forget(): void {
-    this.#options.unwritten.bytes -= this.#batched
-    this.#batch = []
-    this.#batched = 0
+    this.#options.unwritten.bytes -= this.#waiting.length
+    this.#waiting.clear()
   }
 
   #closeDropped(): void {

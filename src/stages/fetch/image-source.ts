@@ -21,7 +21,7 @@ export interface BlobOptions {
   readonly signal: AbortSignal
   /** Called with the number of bytes of each piece that arrives, before decompression. */
   readonly onProgress?: (bytes: number) => void
-  /** Takes over each piece that came over a network, before it is checked; the next one waits for its promise. */
+  /** Takes each piece that came over a network, before it is checked: see `BodySink`. */
   readonly keep?: (bytes: Uint8Array) => Promise<void> | undefined
   /**
    * What an earlier run received: yielded first and checked with the rest, of which only what is missing is fetched.

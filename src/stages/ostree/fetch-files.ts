@@ -67,7 +67,7 @@ class FileFetch {
         this.#options.onProgress(piece.length)
         if (large !== undefined) return large.write(piece)
         length += piece.length
-        pieces.push(piece)
+        pieces.push(Buffer.from(piece))
         if (length <= MAX_WHOLE) return undefined
         large = new LargeTransfer(this.#engine, id, signal)
         return large.write(Buffer.concat(pieces.splice(0)))

@@ -167,7 +167,7 @@ export class WholeBody {
       if (this.#length > this.#limit) {
         throw formatError(this.#where, `${redactUrl(url)} has more than ${this.#limit} bytes`)
       }
-      this.#pieces.push(piece)
+      this.#pieces.push(Buffer.from(piece))
       return undefined
     }
   }

@@ -3,6 +3,7 @@ import type { Dispatcher } from 'undici'
 import { SluiceError } from '../../../errors.js'
 import { makeSecureContext, readHostCertificates } from './certificates.js'
 import { proxyFor, type Environment } from './proxy.js'
+import { connectWithReusedReads, MAX_HEADERS } from './reused-reads.js'
 import { Agent, loadProxyAgent } from './undici.js'
 
 export interface ConnectionOptions {
@@ -58,7 +59,11 @@ export class Connections {
           }
         : {}
     const timeout = { timeout: connectTimeoutMs }
-    if (proxy === undefined) return new Agent({ connect: { ...tls, ...timeout } })
+    if (proxy === undefined) {
+      const isPlain = url.protocol === 'http:'
+      const connect = isPlain ? connectWithReusedReads(connectTimeoutMs) : { ...tls, ...timeout }
+      return new Agent({ connect, maxHeaderSize: MAX_HEADERS })
+    }
     const ProxyAgent = loadProxyAgent()
     // Without a tunnel for plain http: many proxies refuse CONNECT to other ports than 443.
     return new ProxyAgent({ uri: proxy, proxyTunnel: false, requestTls: { ...tls, ...timeout }, proxyTls: timeout })

@@ -16,7 +16,10 @@ export interface ReceiveOptions {
 
 export type AnswerHeaders = Readonly<Record<string, string | string[] | undefined>>
 
-/** Takes a piece of a body, whose memory stays as it is; nothing more comes while its promise is pending. */
+/**
+ * Takes a piece of a body, whose memory is good until the call returns, or until the promise that it gives is settled; nothing
+ * more comes while that is pending.
+ */
 export type BodySink = (piece: Uint8Array) => Promise<void> | undefined
 
 /** Told what the answer is before its body comes; gives who takes the body, undefined if nobody wants it. */

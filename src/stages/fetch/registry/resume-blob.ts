@@ -25,7 +25,7 @@ export interface ResumeOptions {
   readonly etag: string | undefined
   /** Called with the strong entity tag of an answer, before its first byte is given. */
   readonly onEtag: (etag: string) => void
-  /** Takes over each piece as it arrives; the next one waits for its promise. */
+  /** Takes each piece as it arrives: see `BodySink`. */
   readonly onPiece: (piece: Uint8Array) => Promise<void> | undefined
   /** Where chunks are put. */
   readonly memory: OutputMemory
