@@ -12,6 +12,8 @@ const otherNames = new Set(['mkcomposefs', 'composefs-info'])
 /** @param argv as `process.argv`: node, script, arguments. */
 export async function main(argv: readonly string[], name: string): Promise<void> {
   process.stdout.on('error', endWithoutReader)
+  // What is told gets nowhere, as on a terminal that was closed: no reason to break the work off.
+  process.stderr.on('error', () => undefined)
   const words = otherNames.has(name) ? [name, ...argv.slice(2)] : argv.slice(2)
   const program = await createProgram(packageVersion(), words)
   try {

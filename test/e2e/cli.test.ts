@@ -250,6 +250,21 @@ test('output that gets nowhere is never a success', async (t) => {
   assert.equal(pulled.stdout, '141\n')
 })
 
+test('what is told to nobody does not break the work off', async (t) => {
+  const repo = join(temporaryDirectory(t), 'repo')
+  const registry = await startRegistry(t)
+  serveImage(registry, 'v1', tars)
+  const run = async (...words: string[]) => {
+    const command = [process.execPath, join(projectRoot, 'bin/sluice.js'), '--repo', repo, ...words]
+    const { stdout } = await promisify(exec)(`"${command.join('" "')}" 2> /dev/full; echo "$?"`)
+    return stdout
+  }
+  const reference = `docker://${registry.host}/app:v1`
+  const pulled = await run('--insecure', 'pull', '--no-tls-verify', '--platform', 'linux/amd64', reference, 'mine')
+  assert.match(pulled, /\ntagged {3}mine\n.*\n0\n$/)
+  assert.equal(await run('oci', 'inspect', 'none'), '4\n')
+})
+
 test('a layer whose name is refused is not read', async (t) => {
   const repo = join(temporaryDirectory(t), 'repo')
   assert.equal((await sluice(['--repo', repo, 'init', '--insecure'])).status, 0)
