@@ -1,5 +1,5 @@
 /** The repository of `sluice pull`: opened, or made when there is none (design.md §3). */
-import { existsSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { SluiceError } from '../errors.js'
 import { defaults } from '../options.js'
@@ -19,7 +19,7 @@ export async function openOrInit(
   options: OpenOptions,
   { init, onInit }: InitWhenMissing,
 ): Promise<Repository> {
-  if (existsSync(join(path, METADATA_FILE)) || existsSync(join(path, 'objects'))) return Repository.open(path, options)
+  if (mayBeThere(join(path, METADATA_FILE)) || mayBeThere(join(path, 'objects'))) return Repository.open(path, options)
   if (!init) {
     throw new SluiceError('SLUICE_REPOSITORY', `there is no repository at ${path}`, {
       hint: 'leave out --no-init to make one',
@@ -38,4 +38,13 @@ export async function openOrInit(
   })
   onInit({ path, secure })
   return Repository.open(path, options)
+}
+
+/** Whether something is there, or cannot be seen: who opens it is told why. */
+function mayBeThere(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) !== undefined
+  } catch {
+    return true
+  }
 }

@@ -299,7 +299,7 @@ function openDirectory(path: string): number {
     if (!noDirectory.has(errnoOf(error) ?? '')) throw ioError(error, `cannot open repository ${path}`)
     throw new SluiceError('SLUICE_REPOSITORY', `cannot open repository ${path}: ${(error as Error).message}`, {
       cause: error,
-      hint: `make one with "sluice --repo ${path} init"`,
+      ...(errnoOf(error) === 'ENOENT' && { hint: `make one with "sluice --repo ${path} init"` }),
     })
   }
 }

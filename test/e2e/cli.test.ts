@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { exec } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
@@ -263,6 +263,16 @@ test('what is told to nobody does not break the work off', async (t) => {
   const pulled = await run('--insecure', 'pull', '--no-tls-verify', '--platform', 'linux/amd64', reference, 'mine')
   assert.match(pulled, /\ntagged {3}mine\n.*\n0\n$/)
   assert.equal(await run('oci', 'inspect', 'none'), '4\n')
+})
+
+test('a repository that cannot be seen is not taken for a missing one', async (t) => {
+  const repo = join(temporaryDirectory(t), 'loop')
+  symlinkSync(repo, repo)
+  for (const words of [['pull', 'oci:/nonexistent'], ['images']]) {
+    const { status, stderr } = await sluice(['--repo', repo, ...words])
+    assert.match(stderr, /^Error: cannot open repository .*: ELOOP[^\n]*\n$/)
+    assert.equal(status, 7)
+  }
 })
 
 test('a layer whose name is refused is not read', async (t) => {
