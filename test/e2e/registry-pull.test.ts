@@ -298,6 +298,16 @@ test('plain http only for registries marked insecure', async (t) => {
   await assert.rejects(strict.manifest({ signal: never }), fails('SLUICE_NETWORK', /https:/))
 })
 
+test('where there is no https, it counts what became of plain http', async (t) => {
+  const registry = await startRegistry(t)
+  putImage(registry, 'app', 't', [Buffer.from('x')])
+  const reference = `docker://${registry.host}/app:t`
+  registry.fault({ path: /^\/v2\/$/, disconnect: true, times: 2 })
+  const once = await openForTest(t, reference, quick)
+  await assert.rejects(once.manifest({ signal: never }), fails('SLUICE_NETWORK', / http:/))
+  assert.equal(await firstLayer(await openForTest(t, reference)), 'x')
+})
+
 test('https: unknown authorities are refused, certs.d makes them known', async (t) => {
   const tls = makeCertificate()
   if (tls === undefined) return t.skip('no openssl program')

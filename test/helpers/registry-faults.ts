@@ -16,6 +16,8 @@ export interface Fault {
   /** Redirect to this origin, path and query kept; or to this whole URL. */
   readonly redirect?: string
 
+  /** Close the connection without an answer. */
+  readonly disconnect?: true
   /** Close the connection after this many bytes of the body. */
   readonly cutAfter?: number
   /** Send nothing more after this many bytes, but keep the connection open. */

@@ -254,7 +254,11 @@ export class TestRegistry {
 
 /** Answers in place of the registry, if the fault says with what. */
 function answerFault(response: ServerResponse, fault: Fault, url: string): boolean {
-  const { status, headers = {}, body = '', redirect } = fault
+  const { status, headers = {}, body = '', redirect, disconnect } = fault
+  if (disconnect === true) {
+    response.destroy()
+    return true
+  }
   if (redirect !== undefined) {
     const location = new URL(redirect).pathname === '/' ? redirect.replace(/\/$/, '') + url : redirect
     response.writeHead(status ?? 307, { ...headers, location }).end()

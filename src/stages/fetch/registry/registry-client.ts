@@ -112,7 +112,8 @@ export class RegistryClient {
       try {
         answer = await http.receive({ url: new URL('/v2/', base), signal: lifetime, where }, () => undefined)
       } catch (error) {
-        failure ??= error
+        // Where there is no TLS, it counts why plain http fails: that may pass.
+        if (!(failure instanceof SluiceError && failure.retryable)) failure = error
         if (error instanceof SluiceError && error.code === 'SLUICE_NETWORK') continue
         throw error
       }
