@@ -167,6 +167,22 @@ test('what a killed pull came by is not fetched again', async (t) => {
   assert.equal((await checkRepository(repository)).ok, true)
 })
 
+test('a file that is wrong is the only one that is named', async (t) => {
+  const server = await serveOstree(t, manyFiles(t))
+  let files = 0
+  let wrong = ''
+  server.fault = (request, response) => {
+    if (!request.url!.endsWith('.filez') || ++files !== 5) return false
+    wrong = request.url!.slice('/objects/'.length, -'.filez'.length).replace('/', '')
+    response.end('x')
+    return true
+  }
+  await assert.rejects(pull(await temporaryRepository(t), server.url), ({ message }: Error) => {
+    assert.deepEqual(message.match(/file \w{64}/g), [`file ${wrong}`], message)
+    return true
+  })
+})
+
 test('a journal that is damaged, or whose objects are gone, costs requests and nothing else', async (t) => {
   const server = await serveOstree(t, manyFiles(t))
   const repository = await temporaryRepository(t)

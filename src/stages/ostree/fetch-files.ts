@@ -74,14 +74,15 @@ class FileFetch {
       }
       try {
         await client.receive(ostreeObjectPath(id, 'filez').split('/'), signal, takePiece)
-        if (large === undefined) await this.#collector.add(id, pieces, length)
-        else this.#options.onStored([id], await large.end())
+        if (large !== undefined) this.#options.onStored([id], await large.end())
       } catch (error) {
         await large?.abort()
         throw error instanceof SluiceError && error.code === 'SLUICE_CANCELLED'
           ? error
           : withContext(error, `file ${id}`)
       }
+      // What this fails of is another file's trouble, too.
+      if (large === undefined) await this.#collector.add(id, pieces, length)
     })
   }
 }
