@@ -1,14 +1,13 @@
 /** Checks all objects, with all cores. */
-import { Worker } from 'node:worker_threads'
 import { cancelled, SluiceError } from '../errors.js'
 import { Breather } from '../flow/breather.js'
 import { availableCores } from '../native/cores.js'
-import { loadNative } from '../native/library.js'
 import { objectDirectories } from '../repository/object-listing.js'
 import type { Repository } from '../repository/repository.js'
 import { ObjectChecker, type CheckedObjects } from '../stages/check/object-checker.js'
 import { endThread } from './end-thread.js'
 import { unpackError, type PackedError } from './messages.js'
+import { startThread } from './start-thread.js'
 import { threadObjects, type ThreadObjects } from './thread-objects.js'
 
 /** What a thread begins with. */
@@ -60,9 +59,10 @@ export async function checkObjects(
   try {
     for (let number = takeNext(); number < total; number = takeNext()) {
       if (others.length === 0 && needsHelp()) {
-        loadNative()
         const count = threads ?? availableCores() - 1
         others.push(...Array.from({ length: count }, () => runThread(setup, onResult, signal)))
+        // What fails while this thread is at work is thrown when it is done.
+        for (const other of others) other.catch(() => undefined)
       }
       onResult(number, await checker.check(objectDirectories[number], breather))
     }
@@ -92,10 +92,7 @@ function runThread(
   signal: AbortSignal,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL('./check-thread.js', import.meta.url), {
-      workerData: setup,
-      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
-    })
+    const worker = startThread('./check-thread.js', setup, YOUNG_GENERATION_MB)
     const stop = (): void => worker.postMessage('stop')
     const fail = (error: Error): void => {
       // The others need not go on.

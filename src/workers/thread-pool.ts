@@ -1,7 +1,6 @@
 /** The work on slabs in other threads. */
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import { SluiceError } from '../errors.js'
-import { loadNative } from '../native/library.js'
 import type { SlabDigest, SlabWorkers, WorkKind } from '../stages/slab/slab-workers.js'
 import type { Decoder, DecoderKind } from '../stages/decompress/decoder.js'
 import type { OstreeId } from '../formats/ostree/ostree-id.js'
@@ -14,6 +13,7 @@ import type { Slab, SlabFile, SlabPool } from '../stages/slab/slab-pool.js'
 import { endThread } from './end-thread.js'
 import { remoteDecoder } from './remote-decoder.js'
 import { unpackError, type Reply, type Request, type Results, type Task, type ThreadSetup } from './messages.js'
+import { startThread } from './start-thread.js'
 
 /** Tasks a thread has at a time: the one it does, and the next, so that it never waits for a message. */
 const TASKS_AHEAD = 2
@@ -203,9 +203,9 @@ class Thread {
 
   run<T extends Task>(task: T): Promise<Results[T['type']]> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
-    const worker = (this.#worker ??= this.#start())
-    const id = ++this.#lastId
     return new Promise((resolve, reject) => {
+      const worker = (this.#worker ??= this.#start())
+      const id = ++this.#lastId
       this.#pending.set(id, { work: workOf[task.type], resolve: resolve as Pending['resolve'], reject })
       worker.postMessage({ id, task } satisfies Request)
     })
@@ -218,11 +218,7 @@ class Thread {
   }
 
   #start(): Worker {
-    loadNative()
-    const worker = new Worker(new URL('./thread.js', import.meta.url), {
-      workerData: this.#setup,
-      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
-    })
+    const worker = startThread('./thread.js', this.#setup, YOUNG_GENERATION_MB)
     worker.on('message', (reply: Reply) => this.#settle(reply))
     worker.on('error', (error) => this.#fail(error))
     worker.on('exit', () => this.#fail(undefined))

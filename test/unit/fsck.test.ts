@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { appendFileSync, mkdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  mkdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { test } from 'node:test'
 import { lastValueFrom, tap, toArray } from 'rxjs'
 import { SluiceError } from '../../src/errors.js'
@@ -10,7 +19,7 @@ import { checkRepository, fsck } from '../../src/pipelines/fsck.js'
 import type { Repository } from '../../src/repository/repository.js'
 import { checkObjects } from '../../src/workers/check-objects.js'
 import { storeDocument, storeImage, storeLayer } from '../helpers/stored-graph.js'
-import { temporaryRepository } from '../helpers/temporary.js'
+import { temporaryDirectory, temporaryRepository } from '../helpers/temporary.js'
 
 // What the reference (cfsctl 0.9.4) says of the same damage is what the lines and counters below are; where its line ends
 // in a reason, ours ends in our own.
@@ -257,4 +266,13 @@ test('a check can be cancelled', async (t) => {
       code: 'SLUICE_CANCELLED',
     })
   }
+})
+
+test('threads that cannot start end a check with the reason', async (t) => {
+  const repository = await temporaryRepository(t)
+  const [here, gone] = [process.cwd(), temporaryDirectory(t)]
+  process.chdir(gone)
+  t.after(() => process.chdir(here))
+  rmdirSync(gone)
+  await assert.rejects(checkRepository(repository, { threads: 1 }), { code: 'SLUICE_IO', message: /working directory/ })
 })
