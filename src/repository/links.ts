@@ -26,16 +26,17 @@ export function relativeTarget(link: string, target: string): string {
  * Node's own recursive form never ends on a file system that answers ENOENT for a directory it will not make, as procfs.
  *
  * @param mode of `directory` itself.
+ * @param parents how many may be made: those below the repository, which is not to come back when somebody has removed it.
  */
-export function makeDirectories(directory: string, mode = 0o755): void {
+export function makeDirectories(directory: string, mode = 0o755, parents = Infinity): void {
   try {
     mkdirSync(directory, mode)
   } catch (error) {
     const errno = errnoOf(error)
     if (errno === 'EEXIST' && statSync(directory).isDirectory()) return
-    if (errno !== 'ENOENT' || existsSync(dirname(directory))) throw error
-    makeDirectories(dirname(directory))
-    makeDirectories(directory, mode)
+    if (errno !== 'ENOENT' || parents === 0 || existsSync(dirname(directory))) throw error
+    makeDirectories(dirname(directory), 0o755, parents - 1)
+    makeDirectories(directory, mode, parents)
   }
 }
 
@@ -48,7 +49,7 @@ export function ensureLink(root: string, link: string, target: string): void {
   const path = join(root, link)
   const text = relativeTarget(link, target)
   try {
-    makeDirectories(dirname(path))
+    makeDirectories(dirname(path), 0o755, dirname(link).split('/').length - 1)
     if (tryLink(text, path) || currentTarget(path) === text) return
     for (let tries = 1; ; tries++) {
       const temporary = join(root, `${SYMLINK_PREFIX}${randomSuffix()}`)

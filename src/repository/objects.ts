@@ -202,7 +202,7 @@ export class ObjectStore {
       renameSync(temporary.path, target)
     } catch (error) {
       if (errnoOf(error) !== 'ENOENT') throw error
-      makeDirectories(`${this.directory}/${id.slice(0, 2)}`)
+      makeDirectories(`${this.directory}/${id.slice(0, 2)}`, 0o755, 1)
       renameSync(temporary.path, target)
     }
     // rename(2) does nothing if somebody else has just made both names of one file.

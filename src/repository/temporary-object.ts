@@ -25,7 +25,7 @@ export function createTemporary(directory: string, access: number): { readonly p
     return { path, fd: openSync(path, CREATE | access, 0o644) }
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw ioError(error, 'cannot create a file in the repository')
-    makeDirectories(directory)
+    makeDirectories(directory, 0o755, 0)
     return { path, fd: openSync(path, CREATE | access, 0o644) }
   }
 }

@@ -1,9 +1,10 @@
 /** Objects appear whole, under the name of their content, and leave nothing else behind. */
 import assert from 'node:assert/strict'
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { test } from 'node:test'
 import { Worker } from 'node:worker_threads'
+import type { Digest } from '../../src/formats/digest.js'
 import { hashBlocks, verityDigest, VerityTree } from '../../src/formats/verity/digest.js'
 import type { ObjectStore } from '../../src/repository/objects.js'
 import { temporaryRepository } from '../helpers/temporary.js'
@@ -107,4 +108,22 @@ test('a failure to store leaves no temporary file', async (t) => {
   assert.deepEqual(readdirSync(objects.directory), [id.slice(0, 2)])
   rmSync(directory)
   assert.equal(objects.store(data).isNew, true)
+})
+
+test('a repository that was removed does not come back', async (t) => {
+  const { path, objects, streams, parts } = await temporaryRepository(t)
+  const { id } = objects.store(Buffer.from('x'))
+  rmSync(path, { recursive: true })
+  const request = { digest: `sha256:${'0'.repeat(64)}` as Digest, size: 1, stream: 'x' }
+  for (const write of [
+    () => objects.store(Buffer.from('x')),
+    () => streams.link('x', id),
+    () => streams.link('refs/oci/x', id),
+  ]) {
+    assert.throws(write, /ENOENT/)
+    assert.equal(existsSync(path), false)
+  }
+  // A lock that cannot be made is done without.
+  assert.notEqual(parts.tryTake(request), undefined)
+  assert.equal(existsSync(path), false)
 })

@@ -45,7 +45,7 @@ export function createPartFile(path: string): number {
       return openSync(path, 'a+', 0o600)
     } catch (error) {
       if (errnoOf(error) !== 'ENOENT' || tries === CREATE_TRIES) throw error
-      makeDirectories(dirname(path), 0o700)
+      makeDirectories(dirname(path), 0o700, 1)
     }
   }
 }

@@ -194,7 +194,7 @@ class SummaryLoader {
 
   #rememberOrigin(cached: CachedSummary, base: RemoteBase): void {
     const file = this.#originFile(base)
-    makeDirectories(dirname(file), 0o700)
+    makeDirectories(dirname(file), 0o700, 1)
     writeFileSync(file, originOf(cached, base))
   }
 
