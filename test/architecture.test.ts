@@ -151,11 +151,27 @@ test('the public API only re-exports', () => {
   assert.deepEqual(declarations.map(String), [])
 })
 
+const manifest = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8')) as Record<
+  'dependencies' | 'optionalDependencies' | 'devDependencies',
+  Record<string, string> | undefined
+>
+
+test('the types of the public API need no package that may be missing', () => {
+  const declarations = new Map(sourceFiles('dist/src').map((file) => [file.path, file]))
+  const reached = new Set(publicApi.map((path) => path.replace(/\.ts$/, '.d.ts')))
+  const wrong: string[] = []
+  // Grows while it is walked.
+  for (const path of reached) {
+    for (const from of declarations.get(path)!.imports) {
+      if (isInside(from)) reached.add(posix.join(dirname(path), from).replace(/\.js$/, '.d.ts'))
+      else if (isOutside(from) && !(packageOf(from) in manifest.dependencies!)) wrong.push(`${path} imports ${from}`)
+    }
+  }
+  assert.ok(reached.size > publicApi.length)
+  assert.deepEqual(wrong, [])
+})
+
 test('what is imported is declared in package.json, and the reverse', () => {
-  const manifest = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8')) as Record<
-    'dependencies' | 'optionalDependencies' | 'devDependencies',
-    Record<string, string> | undefined
-  >
   const declared = Object.keys({ ...manifest.dependencies, ...manifest.optionalDependencies })
   const development = Object.keys(manifest.devDependencies ?? {})
   // Run as commands, or types only.

@@ -6,9 +6,12 @@ import type { KeyID, PublicKey } from 'openpgp'
 import { SluiceError } from '../../errors.js'
 import { checkSignatureCount, type SignatureVerdict } from './verdict.js'
 
+/** What its keys are is not part of the API: whoever compiles against it may not have the optional library. */
 export interface OpenPgpKeyring {
-  readonly keys: readonly PublicKey[]
+  readonly keys: readonly unknown[]
 }
+
+const publicKeys = ({ keys }: OpenPgpKeyring): readonly PublicKey[] => keys as readonly PublicKey[]
 
 /** The library is an optional dependency and takes 50 ms to load. */
 async function openpgp() {
@@ -62,7 +65,7 @@ export async function readKeyring(bytes: Uint8Array, what: string): Promise<Open
  */
 export async function joinKeyrings(keyrings: readonly OpenPgpKeyring[]): Promise<OpenPgpKeyring> {
   const joined = new Map<string, PublicKey>()
-  for (const key of keyrings.flatMap(({ keys }) => keys)) {
+  for (const key of keyrings.flatMap(publicKeys)) {
     const [fingerprint, copy] = [key.getFingerprint(), key.toPublic()]
     const before = joined.get(fingerprint)
     joined.set(fingerprint, before === undefined ? copy : await before.update(copy))
@@ -71,8 +74,8 @@ export async function joinKeyrings(keyrings: readonly OpenPgpKeyring[]): Promise
 }
 
 /** The keys as `readKeyring` takes them, binary. */
-export function encodeKeyring({ keys }: OpenPgpKeyring): Buffer {
-  return Buffer.concat(keys.map((key) => key.write()))
+export function encodeKeyring(keyring: OpenPgpKeyring): Buffer {
+  return Buffer.concat(publicKeys(keyring).map((key) => key.write()))
 }
 
 /** A packet has some hundred bytes, and some KiB with certificates or notes; each takes far more memory than it has bytes. */
@@ -87,9 +90,10 @@ const MAX_SIGNATURE_BYTES = 64 * 1024
 export async function verifyOpenPgp(
   data: Uint8Array,
   signatures: readonly Uint8Array[],
-  { keys }: OpenPgpKeyring,
+  keyring: OpenPgpKeyring,
   date: Date,
 ): Promise<SignatureVerdict[]> {
+  const keys = publicKeys(keyring)
   const { createMessage, readSignature, verify } = await openpgp()
   const verdicts: SignatureVerdict[] = []
   let packets = 0
