@@ -132,12 +132,18 @@ export function inspectOciImage(repository: Repository, name: string): OciImageD
   }
 }
 
-/** Tags a stored manifest; one that is not stored is refused, as a tag to nothing makes every collection fail. */
-export function tagImage(repository: Repository, digest: Digest, tag: string): void {
+/**
+ * Tags a stored manifest, once no collection is under way.
+ *
+ * @throws SluiceError `SLUICE_NOT_FOUND` for one that is not stored, as a tag to nothing makes every collection fail.
+ */
+export async function tagImage(repository: Repository, digest: Digest, tag: string): Promise<void> {
   checkTag(tag)
   repository.ensureWritable()
-  readStoredDocument(repository, 'manifest', digest)
-  repository.streams.linkRef(`oci/${encodeRefName(tag)}`, streamName.manifest(digest))
+  await repository.during(() => {
+    readStoredDocument(repository, 'manifest', digest)
+    repository.streams.linkRef(`oci/${encodeRefName(tag)}`, streamName.manifest(digest))
+  })
 }
 
 /** @throws SluiceError `SLUICE_NOT_FOUND` if there is no such tag. */

@@ -121,13 +121,15 @@ export async function inspectOstreeCommit(repository: Repository, source: string
   return { commit: stored.commit, parent, timestamp, tree, dirmeta: meta, subject, body, metadata: texts }
 }
 
-/** Makes the ref `name` point to the commit that `source` means, whatever it was before. */
-export function tagOstreeCommit(repository: Repository, source: string, name: string): OstreeId {
+/** Makes the ref `name` point to the commit that `source` means, whatever it was before, once no collection is under way. */
+export async function tagOstreeCommit(repository: Repository, source: string, name: string): Promise<OstreeId> {
   checkKeptRefName(name)
   repository.ensureWritable()
-  const commit = resolveOstreeCommit(repository, source)
-  repository.streams.linkRef(streamRefName(name), commitStreamName(commit))
-  return commit
+  return repository.during(() => {
+    const commit = resolveOstreeCommit(repository, source)
+    repository.streams.linkRef(streamRefName(name), commitStreamName(commit))
+    return commit
+  })
 }
 
 /** @throws SluiceError `SLUICE_NOT_FOUND` if there is no such ref. */

@@ -61,7 +61,7 @@ test('parents get names that gc keeps; the next pull of a history sets them anew
   assert.deepEqual((await checkRepository(repository)).errors, [])
 
   // Without a depth, names of this form are left alone: they may be somebody's own.
-  tagOstreeCommit(repository, ids().C2, 'alpha/main~7')
+  await tagOstreeCommit(repository, ids().C2, 'alpha/main~7')
   await pullOstreeCommit(repository, open, options)
   assert.deepEqual(refs(repository), [MAIN, `${MAIN}~1`, `${MAIN}~7`])
   await pullOstreeCommit(repository, open, { ...options, depth: 1 })

@@ -131,11 +131,11 @@ test('tags have the file names and targets of the reference', async (t) => {
     repository.streams.linkRef(`oci/${encodeRefName(tag)}`, `oci-manifest-${digest}`)
     assert.equal(readlinkSync(join(repository.path, 'streams/refs/oci', file)), target)
   }
-  assert.throws(() => tagImage(repository, digest, 'x'), { code: 'SLUICE_CORRUPT' }, 'its document is missing')
+  await assert.rejects(tagImage(repository, digest, 'x'), { code: 'SLUICE_CORRUPT' }, 'its document is missing')
   const unknown = parseDigest(`sha256:${'0'.repeat(64)}`)
-  assert.throws(() => tagImage(repository, unknown, 'x'), { code: 'SLUICE_NOT_FOUND' })
+  await assert.rejects(tagImage(repository, unknown, 'x'), { code: 'SLUICE_NOT_FOUND' })
   for (const bad of ['', '.', '..', '@x']) {
-    assert.throws(() => tagImage(repository, digest, bad), { code: 'SLUICE_USAGE' }, bad)
+    await assert.rejects(tagImage(repository, digest, bad), { code: 'SLUICE_USAGE' }, bad)
   }
 })
 

@@ -9,9 +9,11 @@ import { objectPath, type ObjectId } from '../../src/formats/digest.js'
 import { lockingAvailable } from '../../src/native/lock.js'
 import { checkRepository } from '../../src/pipelines/fsck.js'
 import { collectGarbage, gc, planGc } from '../../src/pipelines/gc.js'
+import { tagImage } from '../../src/pipelines/oci-images.js'
 import { Repository } from '../../src/repository/repository.js'
 import { listFiles } from '../helpers/reference-repository.js'
 import { storeLayer } from '../helpers/stored-graph.js'
+import { storeTaggedImage } from '../helpers/stored-images.js'
 import { temporaryRepository } from '../helpers/temporary.js'
 
 const needsLock = { skip: !lockingAvailable() && 'there is no native code here, or SLUICE_NATIVE=off' }
@@ -144,6 +146,22 @@ test('a collection waits until nobody else has the repository open, a dry run do
   assert.equal(done, false)
   other.close()
   await run
+})
+
+test('what is being collected by the same handle gets no tag', needsLock, async (t) => {
+  const repository = await temporaryRepository(t)
+  const { manifestDigest } = await storeTaggedImage(repository, 'old', [], [])
+  let tagging: Promise<void> | undefined
+  const tagMeanwhile = tap((event: { type: string }) => {
+    if (event.type !== 'planned') return
+    tagging = assert.rejects(
+      async () => tagImage(repository, manifestDigest, 'late'),
+      failsWith('SLUICE_NOT_FOUND', /manifest/),
+    )
+  })
+  await lastValueFrom(gc(repository).pipe(tagMeanwhile))
+  await tagging
+  assert.deepEqual(listFiles(repository.path), ['meta.json'])
 })
 
 test('a collection that is stopped leaves a sound repository, and the next one finishes', needsLock, async (t) => {

@@ -3,12 +3,13 @@ import assert from 'node:assert/strict'
 import { readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
+import { lastValueFrom, tap } from 'rxjs'
 import { ObjectCollection } from '../../src/formats/ostree/object-collection.js'
 import { parseOstreeId, type OstreeId } from '../../src/formats/ostree/ostree-id.js'
 import { commitStreamName } from '../../src/formats/ostree/ref-name.js'
 import { lockingAvailable } from '../../src/native/lock.js'
 import { checkRepository } from '../../src/pipelines/fsck.js'
-import { collectGarbage } from '../../src/pipelines/gc.js'
+import { collectGarbage, gc } from '../../src/pipelines/gc.js'
 import {
   listOstreeImages,
   resolveOstreeCommit,
@@ -112,7 +113,7 @@ test('fsck --deep finds a commit under the name of another', async (t) => {
 
 test('a repair forgets a damaged commit and names its refs; another pull brings it back', needsLock, async (t) => {
   const repository = await pulled(t, 'alpha/main', 'empty')
-  tagOstreeCommit(repository, 'alpha/main', 'a%/b')
+  await tagOstreeCommit(repository, 'alpha/main', 'a%/b')
   await forge(repository, second, (all) => all.slice(0, -1))
   const { pullCommitsAgain, remaining } = await repairRepository(repository, { deep: true, threads: 0 })
   assert.deepEqual([[...pullCommitsAgain].sort(), remaining], [['a%/b', 'alpha/main'], []])
@@ -123,13 +124,13 @@ test('a repair forgets a damaged commit and names its refs; another pull brings 
 test('a stored commit may have any name that is one of a file, once its slashes are encoded', async (t) => {
   const repository = await pulled(t, first)
   for (const name of ['/a', 'a//b', '//', 'x y\n']) {
-    assert.equal(tagOstreeCommit(repository, first, name), first)
+    assert.equal(await tagOstreeCommit(repository, first, name), first)
     assert.equal(resolveOstreeCommit(repository, name), first)
     assert.deepEqual(listOstreeImages(repository), [{ name, commit: first }])
     untagOstreeCommit(repository, name)
     assert.throws(() => resolveOstreeCommit(repository, name), { code: 'SLUICE_NOT_FOUND' })
   }
-  assert.throws(() => tagOstreeCommit(repository, first, '..'), { code: 'SLUICE_USAGE' })
+  await assert.rejects(tagOstreeCommit(repository, first, '..'), { code: 'SLUICE_USAGE' })
 })
 
 test('gc keeps what a ref needs, and no more', needsLock, async (t) => {
@@ -156,9 +157,21 @@ test('gc keeps what a ref needs, and no more', needsLock, async (t) => {
   )
 })
 
+test('what is being collected by the same handle gets no ref', needsLock, async (t) => {
+  const repository = await pulled(t, first)
+  let tagging: Promise<void> | undefined
+  const tagMeanwhile = tap((event: { type: string }) => {
+    if (event.type !== 'planned') return
+    tagging = assert.rejects(async () => tagOstreeCommit(repository, first, 'late'), { code: 'SLUICE_NOT_FOUND' })
+  })
+  await lastValueFrom(gc(repository).pipe(tagMeanwhile))
+  await tagging
+  assert.deepEqual(listOstreeImages(repository), [])
+})
+
 test('stats counts commits by their refs, and what they share', async (t) => {
   const repository = await pulled(t, first, 'alpha/main')
-  tagOstreeCommit(repository, first, 'old/main')
+  await tagOstreeCommit(repository, first, 'old/main')
   const { refs, repository: all, deduplication } = await measureRepository(repository)
   assert.deepEqual(
     refs.map(({ kind, name, commit, manifestDigest }) => ({ kind, name, commit, manifestDigest })),

@@ -68,7 +68,7 @@ export function ociTagCommand(): Command {
       const digest = await digestArgument(text)
       await withRepository(command, async (repository) => {
         const { tagImage } = await import('../../../index/images.js')
-        tagImage(repository, digest, name)
+        await tagImage(repository, digest, name)
         print(`Tagged ${digest} as ${name}`)
       })
     })

@@ -70,7 +70,7 @@ export function ostreeTagCommand(): Command {
     .action(async (source: string, name: string, _flags: unknown, command: Command) => {
       await withRepository(command, async (repository) => {
         const { tagOstreeCommit } = await import('../../../index/ostree.js')
-        tagOstreeCommit(repository, source, name)
+        await tagOstreeCommit(repository, source, name)
         print(`Tagged ${source} as ${name}`)
       })
     })
