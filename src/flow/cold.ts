@@ -1,4 +1,5 @@
 /** A cold Observable over asynchronous work that heeds an AbortSignal. */
+import { setMaxListeners } from 'node:events'
 // From its own file: the whole of rxjs takes 130 ms to load, this one 10.
 import { Observable } from 'rxjs/internal/Observable'
 import { cancelled, SluiceError } from '../errors.js'
@@ -14,6 +15,8 @@ export function coldFrom<Event>(
   return new Observable((subscriber) => {
     const controller = new AbortController()
     const signal = outer === undefined ? controller.signal : AbortSignal.any([outer, controller.signal])
+    // Every layer, thread and request of the work listens to it, and there may be more than ten.
+    setMaxListeners(0, signal)
     work((event) => subscriber.next(event), signal).then(
       () => subscriber.complete(),
       (error: unknown) => {

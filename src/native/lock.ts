@@ -7,6 +7,7 @@
  * The kernel drops the lock a descriptor holds before it tries another mode, so a change of mode that is refused or
  * cancelled leaves the descriptor without any lock. Closing the last duplicate of the descriptor unlocks.
  */
+import { setMaxListeners } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SluiceError, cancelled } from '../errors.js'
 import { call, callError, libcAvailable, tryCall } from './libc.js'
@@ -49,6 +50,8 @@ const longestPause = 100
 export async function lock(fd: number, mode: LockMode, options: LockOptions = {}): Promise<void> {
   const { signal, onWait } = options
   if (signal?.aborted === true) throw cancelled(signal)
+  // Many may wait under one signal.
+  if (signal !== undefined) setMaxListeners(0, signal)
   for (let pause = firstPause; !tryLock(fd, mode); pause = Math.min(2 * pause, longestPause)) {
     if (pause === firstPause) onWait?.(mode)
     await pauseUnlessAborted(pause, signal)

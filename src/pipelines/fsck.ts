@@ -4,6 +4,7 @@
  *
  * metadata → objects → streams → contents → images → refs → tagged images. Nothing is changed, and no problem ends it.
  */
+import { setMaxListeners } from 'node:events'
 import type { Observable } from 'rxjs'
 import { Breather } from '../flow/breather.js'
 import { resultOf } from '../flow/result-of.js'
@@ -189,6 +190,8 @@ async function bothOrNeither<First, Second>(
 ): Promise<[First, Second]> {
   const stop = new AbortController()
   const signal = AbortSignal.any([outer, stop.signal])
+  // Every thread listens to it, and there may be more than ten.
+  setMaxListeners(0, signal)
   let failure: unknown
   const fail = (error: unknown): never => {
     failure ??= error

@@ -1,4 +1,5 @@
 /** The refs of an ostree repository, at a URL or in a directory (ostree.md §6, `list-refs`). */
+import { setMaxListeners } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { errnoOf, ioError, SluiceError } from '../errors.js'
@@ -28,6 +29,8 @@ export async function listOstreeRefs(
   location: string,
   { signal = new AbortController().signal, ...options }: ListRefsOptions = {},
 ): Promise<OstreeRef[]> {
+  // Many servers may be asked under one signal.
+  setMaxListeners(0, signal)
   if (!/^(mirrorlist=)?https?:\/\//i.test(location)) {
     if (options.summaryKeys === undefined) return listLocalRefs(openLocalRepository(location).path)
     throw new SluiceError('SLUICE_USAGE', 'refs of a directory cannot be verified: they are in files that nobody signs')

@@ -4,7 +4,6 @@
  * resolve → layers (beside each other: fetch → decompress → import) → file tree → EROFS images → config, manifest → tag.
  * The tag is written last; everything before it is reused by the next run.
  */
-import { setMaxListeners } from 'node:events'
 import type { Observable } from 'rxjs'
 import { naming, SluiceError, withContext } from '../errors.js'
 import type { ObjectId } from '../formats/digest.js'
@@ -41,8 +40,6 @@ export function pullOci(
   return onRepository<PullEvent>(repository, options.signal, async (emit, signal) => {
     checkTag(options.tag)
     ensureTakesImages(repository)
-    // Every layer listens to it, and there may be more than ten at a time.
-    setMaxListeners(0, signal)
     const source = await openSource()
     const stages = pullMeters('image', options.onSpan)
     for (const text of warningsOf(source, options)) emit({ type: 'warning', text })

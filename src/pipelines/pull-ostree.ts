@@ -4,7 +4,6 @@
  * resolve → commit → directories → files → file tree → EROFS images → commit stream → ref → parents. Nothing is
  * registered before all of it is stored; objects of a run that did not get so far are found by the next one.
  */
-import { setMaxListeners } from 'node:events'
 import type { Observable } from 'rxjs'
 import { naming, withContext } from '../errors.js'
 import { ObjectCollection } from '../formats/ostree/object-collection.js'
@@ -50,8 +49,6 @@ export function pullOstree(
   return onRepository<OstreePullEvent>(repository, options.signal, async (emit, signal) => {
     if (!isOstreeId(options.ref)) checkRefName(options.ref)
     repository.ensureWritable()
-    // Every request listens to it, and there are more than ten.
-    setMaxListeners(0, signal)
     const source = await openSource()
     try {
       const fetched = { metadata: 0, files: 0, deltaParts: 0 }

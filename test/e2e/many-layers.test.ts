@@ -5,6 +5,7 @@ import { checkRepository } from '../../src/pipelines/fsck.js'
 import { layerTar, pullFrom, serveImage } from '../helpers/pull.js'
 import { startRegistry } from '../helpers/registry-client.js'
 import { temporaryRepository } from '../helpers/temporary.js'
+import { recordWarnings } from '../helpers/warnings.js'
 
 const LAYERS = 28
 /** What arrives of each takes a slab, and so does what is next: all layers together more than there were. */
@@ -18,10 +19,7 @@ test(`${LAYERS} layers at a time do not wait for each other's memory, and nobody
     Array.from({ length: LAYERS }, (_, i) => layerTar(`layer${i}`, SIZES)),
   )
   const repository = await temporaryRepository(t)
-  const warnings: Error[] = []
-  const onWarning = (warning: Error): void => void warnings.push(warning)
-  process.on('warning', onWarning)
-  t.after(() => process.off('warning', onWarning))
+  const warnings = recordWarnings(t)
 
   const { layers } = await pullFrom(repository, registry, 'many', {
     concurrency: LAYERS,

@@ -16,6 +16,7 @@ import { openRemoteOstree, type RemoteOptions } from '../../src/stages/ostree/re
 import { serveOstree, splitLog, type OstreeServer } from '../helpers/ostree-server.js'
 import { unpackOstree, unpackScenario } from '../helpers/ostree-vectors.js'
 import { temporaryRepository } from '../helpers/temporary.js'
+import { recordWarnings } from '../helpers/warnings.js'
 import { readJsonVector, readVector } from '../helpers/vectors.js'
 
 interface Step {
@@ -214,6 +215,18 @@ test('a store of objects, which says 403 of what it does not have, is found in U
   const { source, ref } = await findOstreeRepository(await temporaryRepository(t), text, quick, signal)
   assert.deepEqual([ref, source.description], ['alpha/main', `${server.url}/${basename(archive)}`])
   await source.close()
+})
+
+test('many are found under one signal, and nobody warns of a leak', async (t) => {
+  const archive = unpackOstree(t, 'archive')
+  const server = await serveOstree(t, archive)
+  const repository = await temporaryRepository(t)
+  const warnings = recordWarnings(t)
+  const { signal } = new AbortController()
+  const find = () => findOstreeRepository(repository, `${server.url}/alpha/main`, quick, signal)
+  const found = await Promise.all(Array.from({ length: 11 }, find))
+  for (const { source } of found) await source.close()
+  assert.deepEqual(warnings, [])
 })
 
 const noTransfer = (repository: Repository): void => {

@@ -6,7 +6,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { libcAvailable } from '../../src/native/libc.js'
-import { type LockMode, tryLock, unlock } from '../../src/native/lock.js'
+import { lock, type LockMode, tryLock, unlock } from '../../src/native/lock.js'
+import { temporaryDirectory } from '../helpers/temporary.js'
+import { recordWarnings } from '../helpers/warnings.js'
 
 const holders = 4
 
@@ -46,4 +48,17 @@ test('locks follow the model', needsNative, () => {
     }),
   )
   rmSync(directory, { recursive: true })
+})
+
+test('many wait under one signal, and nobody warns of a leak', needsNative, async (t) => {
+  const directory = temporaryDirectory(t)
+  const [holder, ...others] = Array.from({ length: 12 }, () => openSync(directory, 'r'))
+  t.after(() => [holder, ...others].forEach((fd) => closeSync(fd)))
+  const warnings = recordWarnings(t)
+  const { signal } = new AbortController()
+  assert.ok(tryLock(holder, 'exclusive'))
+  const waiting = others.map((fd) => lock(fd, 'shared', { signal }))
+  unlock(holder)
+  await Promise.all(waiting)
+  assert.deepEqual(warnings, [])
 })

@@ -20,6 +20,7 @@ import type { Repository } from '../../src/repository/repository.js'
 import { checkObjects } from '../../src/workers/check-objects.js'
 import { storeDocument, storeImage, storeLayer } from '../helpers/stored-graph.js'
 import { temporaryDirectory, temporaryRepository } from '../helpers/temporary.js'
+import { recordWarnings } from '../helpers/warnings.js'
 
 // What the reference (cfsctl 0.9.4) says of the same damage is what the lines and counters below are; where its line ends
 // in a reason, ours ends in our own.
@@ -117,6 +118,12 @@ test('threads find the same, in the same order', async (t) => {
   const alone = await checkRepository(repository, { threads: 0 })
   assert.equal(alone.objects_corrupted, 141 + 3 + 1)
   for (const threads of [1, 3]) assert.deepEqual(await checkRepository(repository, { threads }), alone)
+})
+
+test('nobody warns of a leak where there are many threads', async (t) => {
+  const warnings = recordWarnings(t)
+  assert.deepEqual(await checkRepository(await temporaryRepository(t), { threads: 11 }), sound)
+  assert.deepEqual(warnings, [])
 })
 
 test('a directory of objects that cannot be listed ends the check, in a thread too', async (t) => {

@@ -1,4 +1,5 @@
 /** Where in `URL/REF` or `DIRECTORY/REF` the repository ends and the ref begins: both have slashes. */
+import { setMaxListeners } from 'node:events'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { SluiceError } from '../../errors.js'
@@ -25,6 +26,8 @@ export async function findOstreeRepository(
   options: RemoteOptions,
   signal: AbortSignal,
 ): Promise<FoundRepository> {
+  // Many may be looked for under one signal.
+  setMaxListeners(0, signal)
   if (/^https?:\/\//i.test(text)) return findRemote(repository, text, options, signal)
   if (options.summaryKeys === undefined) return findLocal(text)
   throw new SluiceError('SLUICE_USAGE', 'a signed summary is for servers: a directory has its refs in files')
