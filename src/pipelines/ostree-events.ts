@@ -23,9 +23,9 @@ export interface OstreePullOptions {
   readonly depth?: number
   /** Look for static deltas; default true. */
   readonly deltas?: boolean
-  /** Bytes that the buffers of the run may take; default `defaults.maxMemory`. */
+  /** Bytes that the buffers of the run may take, 32 MiB or more; default `defaults.maxMemory`. */
   readonly maxMemory?: number
-  /** Threads beside the main one; default: one for each core, none on a single core. */
+  /** Threads beside the main one, 0 or more; default: one for each core, none on a single core. */
   readonly threads?: number
   /** Told what every thread did and when, for a trace. */
   readonly onSpan?: OnSpan

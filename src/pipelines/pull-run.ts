@@ -23,9 +23,9 @@ export interface PullOptions {
   readonly platform?: Platform
   /** Layers at a time, 1 or more, as far as there is memory; default `defaults.pullConcurrency`. */
   readonly concurrency?: number
-  /** Bytes that the buffers of the run may take; default `defaults.maxMemory`. */
+  /** Bytes that the buffers of the run may take, 32 MiB or more; default `defaults.maxMemory`. */
   readonly maxMemory?: number
-  /** Threads beside the main one; default: one for each core, none on a single core. */
+  /** Threads beside the main one, 0 or more; default: one for each core, none on a single core. */
   readonly threads?: number
   /** Told what every stage did and when, for a trace. */
   readonly onSpan?: OnSpan

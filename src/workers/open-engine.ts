@@ -11,7 +11,7 @@ import { threadObjects } from './thread-objects.js'
 import { ThreadPool, type OnTask } from './thread-pool.js'
 
 export interface EngineOptions {
-  /** Threads beside the main one; default: one for each core, none on a single core. */
+  /** Threads beside the main one, 0 or more; default: one for each core, none on a single core. */
   readonly threads?: number
   /** Bytes that all buffers of the run may take; at least `MIN_MEMORY`. */
   readonly maxMemory: number
@@ -48,7 +48,7 @@ export const MIN_MEMORY = LAYER_BYTES + FEWEST_SLABS * SLAB_FOOTPRINT
 
 /** How the memory of a run is divided. There are more slabs than waiting layers can hold, so one of them always gets on. */
 export function divideMemory(maxMemory: number, layersWanted: number): { slabs: number; layers: number } {
-  if (maxMemory < MIN_MEMORY) {
+  if (!(maxMemory >= MIN_MEMORY)) {
     throw new SluiceError(
       'SLUICE_USAGE',
       `a run needs at least ${Math.ceil(MIN_MEMORY / MIB)} MiB of memory for its buffers`,
@@ -60,14 +60,21 @@ export function divideMemory(maxMemory: number, layersWanted: number): { slabs: 
   return { layers, slabs: Math.min(slabs, Math.max(ENOUGH_SLABS, layers * LAYER_SLABS + FEWEST_SLABS)) }
 }
 
+function checkCount(name: string, value: number, least: number): void {
+  if (Number.isSafeInteger(value) && value >= least) return
+  throw new SluiceError('SLUICE_USAGE', `${name} must be a whole number of at least ${least}, not ${value}`)
+}
+
 /**
  * Threads are started by the first work for them.
  *
- * @throws SluiceError `SLUICE_USAGE` for too little memory.
+ * @throws SluiceError `SLUICE_USAGE` for too little memory, or a number that is out of its range.
  */
 export function openEngine(repository: Repository, options: EngineOptions): OpenEngine {
   const { maxMemory, layers: wanted, onTask = () => undefined } = options
   const threads = options.threads ?? defaultThreads()
+  checkCount('threads', threads, 0)
+  checkCount('concurrency', wanted, 1)
   const { layers, slabs: count } = divideMemory(maxMemory, wanted)
   returnLargeBlocks()
   const slabs = new SlabPool(count)

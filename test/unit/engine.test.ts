@@ -190,6 +190,25 @@ test('memory is divided so that every layer gets on, and never exceeded', () => 
   assert.throws(() => divideMemory(MIN_MEMORY - 1, 1), { code: 'SLUICE_USAGE' })
 })
 
+test('numbers that are out of their ranges are refused', async (t) => {
+  const repository = await temporaryRepository(t)
+  const good = { threads: 1, maxMemory: MIN_MEMORY, layers: 1 }
+  const wrong = {
+    threads: [-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY],
+    layers: [0, 1.5, Number.NaN],
+    maxMemory: [0, Number.NaN],
+  }
+  for (const [name, values] of Object.entries(wrong)) {
+    for (const value of values) {
+      assert.throws(
+        () => openEngine(repository, { ...good, [name]: value }),
+        { code: 'SLUICE_USAGE' },
+        `${name} ${value}`,
+      )
+    }
+  }
+})
+
 for (const threads of [0, 2]) {
   test(`with ${threads} threads: objects, pieces and digests`, async (t) => {
     const repository = await temporaryRepository(t)
