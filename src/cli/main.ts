@@ -26,19 +26,24 @@ export async function main(argv: readonly string[], name: string): Promise<void>
 /** That of a program which SIGPIPE ends: Node ignores the signal. */
 const CLOSED_PIPE = 141
 
+let outputFailed = false
+
 /**
  * What is printed gets nowhere: a reader that goes away (`| head`) ends the program quietly, as it ends other tools. Never with
  * status 0, which would say that the work is done.
  */
 function endWithoutReader(error: Error): void {
+  outputFailed = true
   process.exitCode = errnoOf(error) === 'EPIPE' ? CLOSED_PIPE : reportError(ioError(error, 'standard output'), 0)
   // What can be cancelled listens, too, and ends when it has cleaned up.
   if (process.stdout.listenerCount('error') === 1) process.exit()
 }
 
 function reported(error: unknown, program: Command): number {
+  // What a command fails of then is that it cannot go on printing.
+  if (outputFailed) return Number(process.exitCode)
   const status = reportError(error, globalsOf(program).verbose ?? 0)
-  // A signal handler may have set 130 or 143 already, or a closed pipe 141.
+  // A signal handler may have set 130 or 143 already.
   return typeof process.exitCode === 'number' && process.exitCode > 128 ? process.exitCode : status
 }
 

@@ -179,9 +179,15 @@ test('a reader that goes away ends the program quietly', async (t) => {
   const repo = join(temporaryDirectory(t), 'repo')
   await sluice(['init', '--insecure', repo])
   const { spawnSync } = await import('node:child_process')
-  const script = `"$0" bin/sluice.js oci --help | true`
-  const { stderr } = spawnSync('sh', ['-c', script, process.execPath], { encoding: 'utf8' })
-  assert.equal(stderr, '')
+  // A tar of nothing but its end, longer than a pipe holds.
+  const tar = Buffer.alloc(2 ** 20)
+  const diffId = `sha256:${createHash('sha256').update(tar).digest('hex')}`
+  assert.equal((await sluice(['--repo', repo, 'oci', 'import-layer', diffId], { input: tar })).status, 0)
+  for (const command of ['oci --help', `--repo ${repo} oci layer ${diffId}`]) {
+    const script = `"$0" bin/sluice.js ${command} | true`
+    const { stderr } = spawnSync('sh', ['-c', script, process.execPath], { encoding: 'utf8' })
+    assert.equal(stderr, '', command)
+  }
 })
 
 test('--hardlink does not take the reference for its value', async (t) => {
