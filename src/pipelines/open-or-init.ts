@@ -37,7 +37,8 @@ export async function openOrInit(
     insecure: !secure,
   })
   onInit({ path, secure })
-  return Repository.open(path, options)
+  // One that was just made so need not be asked, which native code would have to do.
+  return Repository.open(path, secure ? options : { ...options, insecure: true })
 }
 
 /** Whether something is there, or cannot be seen: who opens it is told why. */

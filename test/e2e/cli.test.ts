@@ -175,6 +175,16 @@ test('the repository is the same without native code', async (t) => {
   assert.deepEqual(await listing({ SLUICE_NATIVE: 'off' }), await listing({}))
 })
 
+test('without native code, pull goes on into the repository that it made', async (t) => {
+  const registry = await startRegistry(t)
+  serveImage(registry, 'v1', tars)
+  const repo = join(temporaryDirectory(t), 'repo')
+  const reference = `docker://${registry.host}/app:v1`
+  const args = ['--repo', repo, 'pull', '--no-tls-verify', '--platform', 'linux/amd64', reference, 'x']
+  const { status, stderr } = await sluice(args, { env: { SLUICE_NATIVE: 'off' } })
+  assert.equal(status, 0, stderr)
+})
+
 test('a reader that goes away ends the program quietly', async (t) => {
   const repo = join(temporaryDirectory(t), 'repo')
   await sluice(['init', '--insecure', repo])
