@@ -9,8 +9,10 @@ import { syncfsAvailable } from './durability.js'
 import { fileSystemOf, type FileSystem } from './file-system.js'
 import { multiHashUsable } from './multi-hash.js'
 import { isalUsable } from './isal.js'
+import { libdeflateUsable } from './libdeflate.js'
 import { loadFailure, nativeState, openLibrary, type LibraryName, type NativeState } from './library.js'
 import { lockingAvailable } from './lock.js'
+import { lzmaUsable } from './lzma.js'
 import { cloneFile } from './reflink.js'
 import { systemCallStates, type SystemCall, type SystemCallState } from './system-calls.js'
 import { enableVerity } from './verity.js'
@@ -44,8 +46,16 @@ export interface HostCapabilities {
   readonly systemCalls: Readonly<Record<SystemCall, SystemCallState>>
   /** File name each library was found by, '' for a libc that is part of the program; undefined if it is not installed. */
   readonly libraries: Readonly<Record<LibraryName, string | undefined>>
-  /** What decodes layers: a library that is installed and passed its known-answer test, or portable code. */
-  readonly decoders: { readonly gzip: 'libisal' | 'portable'; readonly zstd: 'libzstd' | 'portable' }
+  /**
+   * What decodes: a library that is installed and passed its known-answer test, or another way. `deflate` is for the files of
+   * ostree archives, `xz` for parts of static deltas.
+   */
+  readonly decoders: {
+    readonly gzip: 'libisal' | 'portable'
+    readonly zstd: 'libzstd' | 'portable'
+    readonly deflate: 'libdeflate' | 'portable'
+    readonly xz: 'liblzma' | 'portable'
+  }
   /** What hashes blocks. */
   readonly blockHashes: 'libIPSec_MB' | 'node'
 }
@@ -81,6 +91,8 @@ export function hostCapabilities(): HostCapabilities {
     decoders: {
       gzip: isalUsable() ? 'libisal' : 'portable',
       zstd: libzstdUsable() ? 'libzstd' : 'portable',
+      deflate: libdeflateUsable() ? 'libdeflate' : 'portable',
+      xz: lzmaUsable() ? 'liblzma' : 'portable',
     },
   }
 }

@@ -24,7 +24,9 @@ test('doctor tells which libraries are in use, and that they passed their tests'
   assert.match(stdout, /^ {2}native code {3}on$/m)
   for (const [name, decodes] of [
     ['libisal', 'gzip'],
+    ['libdeflate', 'files of ostree repositories of mode archive'],
     ['libzstd', 'zstd'],
+    ['liblzma', 'static deltas of ostree'],
   ] as const) {
     const file = native.libraries[name]
     if (file === undefined)
@@ -59,7 +61,7 @@ test('doctor --json says the same for programs', async () => {
 
   const { host } = await report([], { SLUICE_NATIVE: 'off' })
   assert.equal(host['native'], 'off')
-  assert.deepEqual(host['decoders'], { gzip: 'portable', zstd: 'portable' })
+  assert.deepEqual(host['decoders'], { gzip: 'portable', zstd: 'portable', deflate: 'portable', xz: 'portable' })
   assert.deepEqual(host.libraries, {})
 })
 

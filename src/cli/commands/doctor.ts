@@ -98,6 +98,7 @@ const facts: Readonly<Record<LibraryName, LibraryFacts>> = {
     use: 'decodes files of ostree repositories of mode archive',
     without: 'what decodes gzip decodes them; with it, 1.3 times the output of libisal per CPU second',
     install: { debian: 'libdeflate0', fedora: 'libdeflate' },
+    decodes: 'deflate',
   },
   libzstd: {
     use: 'decodes zstd',
@@ -111,9 +112,10 @@ const facts: Readonly<Record<LibraryName, LibraryFacts>> = {
     install: { debian: 'libipsec-mb1', fedora: 'intel-ipsec-mb' },
   },
   liblzma: {
-    use: 'decoding static deltas of ostree',
+    use: 'decodes static deltas of ostree',
     without: 'the program xz decodes them, if there is one; else commits are pulled object by object',
     install: { debian: 'liblzma5', fedora: 'xz-libs' },
+    decodes: 'xz',
   },
 }
 
@@ -126,10 +128,9 @@ function libraryLines(name: LibraryName, { native, libraries, decoders, blockHas
     return [row(name, `missing: ${without}`), ...(how === undefined ? [] : [row('', how)])]
   }
   const found = file === '' ? 'part of the program' : file
-  const inUse = decodes === undefined ? name !== 'libIPSec_MB' || blockHashes === name : decoders[decodes] === name
-  if (decodes === undefined && inUse) return [row(name, `${found}; ${use}`)]
-  if (name === 'libIPSec_MB') return [row(name, `${found} is not used: not version 1.3, no AVX-512, or wrong answers`)]
-  if (inUse) return [row(name, `${found}, passed its known-answer test; ${use}`)]
+  if (name === 'libc' || blockHashes === name) return [row(name, `${found}; ${use}`)]
+  if (decodes === undefined) return [row(name, `${found} is not used: not version 1.3, no AVX-512, or wrong answers`)]
+  if (decoders[decodes] === name) return [row(name, `${found}, passed its known-answer test; ${use}`)]
   return [row(name, `${found} is not used, as it failed its known-answer test: ${without}`)]
 }
 
