@@ -42,7 +42,7 @@ function report(result: PullResult): void {
   for (const [name, stage] of Object.entries(stages)) {
     const speed = rate(stage.bytes, stage.busyMs)
     say(
-      `  ${name.padEnd(10)}${mib(stage.bytes).padStart(11)} in ${(stage.busyMs / 1000).toFixed(2).padStart(5)} s of its own  ${speed}`,
+      `  ${name.padEnd(12)}${mib(stage.bytes).padStart(9)} in ${(stage.busyMs / 1000).toFixed(2).padStart(5)} s of its own  ${speed}`,
     )
   }
   say(`  altogether ${(result.elapsedMs / 1000).toFixed(2)} s`)

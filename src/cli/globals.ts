@@ -12,7 +12,6 @@ export interface Globals {
   readonly requireVerity?: boolean
   /** False with `--no-upgrade`. */
   readonly upgrade?: boolean
-  /** False with `--no-repo`. */
   readonly insecure?: boolean
   readonly parity?: boolean
   readonly verbose?: number
@@ -48,7 +47,7 @@ function options(environment: boolean): Option[] {
   ]
 }
 
-/** Adds the global options; on a subcommand they are accepted and not shown. */
+/** Adds the global options; on a subcommand they are accepted, and the help says where they are. */
 export function addGlobals(command: Command, shown: boolean): void {
   const taken = new Set(command.options.map((option) => option.long))
   for (const option of options(shown)) {
@@ -56,6 +55,7 @@ export function addGlobals(command: Command, shown: boolean): void {
     if (!shown) option.hideHelp()
     command.addOption(option)
   }
+  if (!shown) command.addHelpText('after', '\nOptions of all commands, such as --repo: sluice --help')
 }
 
 /** What was said, the subcommand's own word first. */

@@ -30,7 +30,7 @@ const entries: readonly LazyCommand[] = [
   {
     name: 'images',
     alias: 'list-images',
-    summary: 'list the named images',
+    summary: 'list the named images, such as those of import-image; for tags: oci images',
     load: async () => (await import('./commands/repository.js')).imagesCommand(),
   },
   {

@@ -20,12 +20,15 @@ export function withStorageOptions(command: Command, localFetch: 'disabled' | 'a
   command.parseOptions = (words) => parseOptions(withHardlinkKind(words))
   return command
     .addOption(
-      new Option('--local-fetch <how>', 'files of containers-storage: images; zerocopy: never copy one')
+      new Option(
+        '--local-fetch <how>',
+        'for containers-storage; zerocopy fails rather than copy a file, the others do the same',
+      )
         .choices(['disabled', 'auto', 'zerocopy'])
         .default(localFetch),
     )
     .option('--storage-root <dir>', 'the containers-storage to look in; default: as podman finds it')
-    .option('--additional-store <dir>', 'another one to look in; can be given several times', collect)
+    .option('--additional-store <dir>', 'another one to look in; may be repeated', collect)
     .option('--require-reflink', 'fail where a file of the storage would have to be copied')
     .addOption(
       new Option(

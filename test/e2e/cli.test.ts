@@ -85,6 +85,11 @@ test('usage errors end with 2, help and version with 0', async () => {
   }
 })
 
+test('the help of a command tells where --repo is, and no default that says nothing', async () => {
+  assert.match((await sluice(['pull', '--help'])).stdout, /^Options of all commands, such as --repo: sluice --help$/m)
+  assert.doesNotMatch((await sluice(['ostree', 'remote', 'add', '--help'])).stdout, /default/)
+})
+
 test('init makes, accepts and refuses as the reference does', async (t) => {
   const repo = join(temporaryDirectory(t), 'a/b')
   const made = await sluice(['init', '--insecure', '--algorithm', 'fsverity-sha256-12', repo])

@@ -19,7 +19,7 @@ function collect(value: string, values: string[] | undefined): string[] {
 
 export function gcCommand(): Command {
   return new Command('gc')
-    .option('-r, --root <name>', 'keep this stream or image too (repeatable)', collect)
+    .option('-r, --root <name>', 'keep this stream or image, too; may be repeated', collect)
     .option('-n, --dry-run', 'only tell what would be removed')
     .option('--parts', 'also remove what interrupted pulls received in the last week')
     .option('--json', 'as JSON')

@@ -15,7 +15,11 @@ interface InitFlags {
 export function initCommand(): Command {
   return new Command('init')
     .addArgument(new Argument('[path]', 'where; default: the repository chosen by --repo, --user or --system'))
-    .addOption(new Option('--algorithm <name>', 'fs-verity algorithm').default(`fsverity-${defaults.algorithm}-12`))
+    .addOption(
+      new Option('--algorithm <name>', 'fs-verity algorithm: fsverity-sha512-12 or fsverity-sha256-12').default(
+        `fsverity-${defaults.algorithm}-12`,
+      ),
+    )
     .option('--insecure', 'without fs-verity')
     .option('--reset-metadata', 'throw away streams, images and metadata of what is there; keep its objects')
     .option('--ensure', 'accept a repository that is there already; upgrade an old one')

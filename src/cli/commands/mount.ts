@@ -18,8 +18,12 @@ function withMountOptions(command: Command): Command {
     .option('--upperdir <dir>', 'writable layer; needs --workdir')
     .option('--workdir <dir>', 'work directory of the writable layer')
     .option('--read-write', 'mount writable; needs --upperdir')
-    .option('--foreground', 'stay until it is unmounted; for FUSE')
-    .addOption(new Option('--fuse <when>', 'through FUSE').choices(['auto', 'yes', 'no']).default('auto'))
+    .option('--foreground', 'for FUSE, which is not supported yet: no effect')
+    .addOption(
+      new Option('--fuse <when>', 'through FUSE; yes is not supported yet')
+        .choices(['auto', 'yes', 'no'])
+        .default('auto'),
+    )
 }
 
 function mountOptions(target: string, { upperdir, workdir, readWrite, fuse }: MountFlags): MountImageOptions {
@@ -48,7 +52,7 @@ export function mountCommand(): Command {
 export function ociMountCommand(): Command {
   const command = new Command('mount')
     .argument('<image>', 'tag, or sha256:… of a manifest')
-    .option('--bootable', 'the boot image')
+    .option('--bootable', 'the boot image; not supported yet')
   return withMountOptions(command).action(async (name: string, dir: string, flags: MountFlags, self: Command) => {
     if (flags.bootable === true) throw new SluiceError('SLUICE_UNSUPPORTED', 'boot images are not supported yet')
     const options = mountOptions(dir, flags)

@@ -95,7 +95,7 @@ export function ociPullCommand(): Command {
   const command = new Command('pull')
     .argument('<image>', 'docker://…, oci:DIR[:TAG], oci-archive:FILE[:TAG], dir:DIR or containers-storage:NAME')
     .argument('[name]', 'tag to give it; default: IMAGE as it stands')
-    .option('--bootable', 'also make a boot image')
+    .option('--bootable', 'also make a boot image; not supported yet')
     .option('--expected-digest <hex>', 'id the boot image must have; needs --bootable')
   return withStorageOptions(withSourceOptions(command), 'disabled').action(
     async (image: string, name: string | undefined, flags: PullFlags, self: Command) => {

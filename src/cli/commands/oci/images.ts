@@ -62,7 +62,7 @@ export function ociInspectCommand(): Command {
 
 export function ociTagCommand(): Command {
   return new Command('tag')
-    .argument('<digest>', 'digest of its manifest')
+    .argument('<digest>', 'digest of its manifest, as "oci images --json" has it')
     .argument('<name>', 'the tag')
     .action(async (text: string, name: string, _flags: unknown, command: Command) => {
       const digest = await digestArgument(text)

@@ -13,7 +13,7 @@ function treeCommand(name: string): Command {
   return new Command(name)
     .argument('<image>', 'tag, or @digest of a config')
     .argument('[verity]', "object of the config's stream")
-    .option('--bootable', 'with the boot transformation')
+    .option('--bootable', 'with the boot transformation; not supported yet')
     .addOption(
       new Option('--xattrs <mode>', 'which extended attributes stay')
         .choices(['allowlist-only', 'keep-user-xattrs'])

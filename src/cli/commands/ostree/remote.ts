@@ -4,7 +4,7 @@ import { withRepository } from '../../globals.js'
 import { print } from '../../output.js'
 
 interface AddFlags {
-  readonly set: readonly (readonly [key: string, value: string])[]
+  readonly set?: readonly (readonly [key: string, value: string])[]
   /** False with `--no-gpg-verify`. */
   readonly gpgVerify: boolean
   /** False with `--no-sign-verify`. */
@@ -16,7 +16,7 @@ interface AddFlags {
   readonly force?: boolean
 }
 
-function setting(text: string, before: readonly (readonly [string, string])[]): (readonly [string, string])[] {
+function setting(text: string, before: readonly (readonly [string, string])[] = []): (readonly [string, string])[] {
   const equals = text.indexOf('=')
   if (equals <= 0) throw new SluiceError('SLUICE_USAGE', `not a setting: ${text}`, { hint: 'write KEY=VALUE' })
   return [...before, [text.slice(0, equals), text.slice(equals + 1)]]
@@ -25,12 +25,16 @@ function setting(text: string, before: readonly (readonly [string, string])[]): 
 export function ostreeRemoteAddCommand(): Command {
   return new Command('add')
     .argument('<name>', 'what to call it')
-    .argument('<url>', 'where it is; or mirrorlist=URL, metalink=URL')
+    .argument('<url>', 'where it is; or mirrorlist=URL; metalink=URL is kept, but pulls refuse it')
     .argument('[branch...]', 'refs that it is for')
-    .option('--set <key=value>', 'a setting in the words of ostree; may be repeated', setting, [])
+    .option('--set <key=value>', 'a setting of the remote, as ostree names it; may be repeated', setting)
     .option('--no-gpg-verify', 'take commits without OpenPGP signature')
     .option('--gpg-import <file>', 'OpenPGP keys to trust, binary or armoured')
-    .option('--sign-verify <key>', 'trust ed25519=inline:KEY, ed25519=file:PATH, or spki; may be repeated', addKey)
+    .option(
+      '--sign-verify <key>',
+      'a key to trust: ed25519=inline:KEY or ed25519=file:PATH, or spki=…; may be repeated',
+      addKey,
+    )
     .option('--no-sign-verify', 'take commits without a signature by such a key')
     .option('--contenturl <url>', 'where contents are, if elsewhere')
     .option('--collection-id <id>', 'the collection that its commits must be bound to')

@@ -73,13 +73,13 @@ export function connectionError(cause: unknown, url: URL, where: string, signal:
   if (certificateProblems.test(code)) {
     return new SluiceError('SLUICE_NETWORK', message, {
       cause,
-      hint: `the certificate is not trusted: add its authority to certs.d/${url.host}/, or mark the registry insecure`,
+      hint: `the certificate is not trusted: add its authority to certs.d/${url.host}/, or use --no-tls-verify`,
     })
   }
   if (code.startsWith('ERR_SSL_') || code === 'EPROTO') {
     return new SluiceError('SLUICE_NETWORK', message, {
       cause,
-      hint: 'the server may speak plain http; if so, mark the registry insecure',
+      hint: 'the server may speak plain http: a registry needs --no-tls-verify or "insecure = true" in registries.conf, others a URL with http:',
     })
   }
   return new SluiceError('SLUICE_NETWORK', message, {
