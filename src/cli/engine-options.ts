@@ -18,7 +18,10 @@ export function withEngineOptions(command: Command): Command {
         .argParser(byteSize),
     )
     .addOption(
-      new Option('--threads <n>', "threads that hash and write; default: this host's cores").argParser(positive),
+      new Option(
+        '--threads <n>',
+        "threads that hash and write; default: this host's cores, none for a small image",
+      ).argParser(positive),
     )
     .hook('preAction', tuneV8)
 }

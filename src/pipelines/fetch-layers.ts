@@ -32,13 +32,12 @@ export interface FetchedLayers {
 /** Stores the layers, the largest first. The engine is there for so long: an image needs memory, too. */
 export async function fetchLayers(pull: PullRun, missing: readonly ImageLayer[]): Promise<FetchedLayers> {
   const { repository, source, options, stages } = pull
-  if (source.localLayer !== undefined) {
-    const layers = missing.map(({ id }) => source.localLayer!(id))
-    await (await importStorage()).ensureReadable(layers, pull.signal)
-  }
+  const local = source.localLayer && missing.map(({ id }) => source.localLayer!(id))
+  if (local !== undefined) await (await importStorage()).ensureReadable(local, pull.signal)
   const engine = openEngine(repository, {
     maxMemory: options.maxMemory ?? defaults.maxMemory,
     layers: Math.min(layersAtATime(pull), missing.length),
+    work: sum(local?.map(({ size = Infinity }) => size) ?? missing.map(({ descriptor }) => descriptor.size)),
     ...(options.threads !== undefined && { threads: options.threads }),
     onTask: (stage, thread, startMs, endMs) => {
       // That of `decompress` is in what its output takes.
@@ -61,6 +60,8 @@ export async function fetchLayers(pull: PullRun, missing: readonly ImageLayer[])
     await engine.close()
   }
 }
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((sum, number) => sum + number, 0)
 
 /** Loaded only for those who need it. */
 const importStorage = () => import('./import-storage.js')

@@ -11,8 +11,10 @@ import { threadObjects } from './thread-objects.js'
 import { ThreadPool, type OnTask } from './thread-pool.js'
 
 export interface EngineOptions {
-  /** Threads beside the main one, 0 or more; default: one for each core, none on a single core. */
+  /** Threads beside the main one, 0 or more; default: one for each core, none on a single core or for little work. */
   readonly threads?: number
+  /** Bytes that come from the source, if that is known. */
+  readonly work?: number
   /** Bytes that all buffers of the run may take; at least `MIN_MEMORY`. */
   readonly maxMemory: number
   /** Layers at a time that are wanted, 1 or more. */
@@ -60,6 +62,9 @@ export function divideMemory(maxMemory: number, layersWanted: number): { slabs: 
   return { layers, slabs: Math.min(slabs, Math.max(ENOUGH_SLABS, layers * LAYER_SLABS + FEWEST_SLABS)) }
 }
 
+/** Two threads take 0.18 s to start, which pays from some 30 MiB of gzip on. */
+const LITTLE_WORK = 16 * MIB
+
 function checkCount(name: string, value: number, least: number): void {
   if (Number.isSafeInteger(value) && value >= least) return
   throw new SluiceError('SLUICE_USAGE', `${name} must be a whole number of at least ${least}, not ${value}`)
@@ -71,8 +76,8 @@ function checkCount(name: string, value: number, least: number): void {
  * @throws SluiceError `SLUICE_USAGE` for too little memory, or a number that is out of its range.
  */
 export function openEngine(repository: Repository, options: EngineOptions): OpenEngine {
-  const { maxMemory, layers: wanted, onTask = () => undefined } = options
-  const threads = options.threads ?? defaultThreads()
+  const { maxMemory, layers: wanted, work = Infinity, onTask = () => undefined } = options
+  const threads = options.threads ?? (work > LITTLE_WORK ? defaultThreads() : 0)
   checkCount('threads', threads, 0)
   checkCount('concurrency', wanted, 1)
   const { layers, slabs: count } = divideMemory(maxMemory, wanted)

@@ -27,6 +27,8 @@ const pullArgs = (repo: string, registry: TestRegistry) => [
   'pull',
   '--json',
   '--no-tls-verify',
+  '--threads',
+  '2',
   '--platform',
   'linux/amd64',
   `docker://${registry.host}/app:v1`,

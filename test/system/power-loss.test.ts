@@ -79,7 +79,7 @@ async function record(
   const log = await RecordedDisk.record(await compileRecorder(folder), home, fileSystem, async (disk) => {
     const repo = join(disk.mountPoint, 'repo')
     const sluice = (...args: string[]) => runOk(...programOf('--repo', repo, ...args))
-    const pull = (tag: string) => sluice('pull', layout.reference(tag), tag)
+    const pull = (tag: string) => sluice('pull', '--threads', '2', layout.reference(tag), tag)
     const synced = async () => {
       await runOk('sync', ['-f', disk.mountPoint])
       return disk.position

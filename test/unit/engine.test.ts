@@ -10,14 +10,17 @@ import { ChromeTrace } from '../../src/flow/chrome-trace.js'
 import { InOrder } from '../../src/flow/in-order.js'
 import { StageMeter, type Span } from '../../src/flow/meter.js'
 import { verityDigest } from '../../src/formats/verity/digest.js'
+import { defaultThreads } from '../../src/native/cores.js'
 import { noObjects } from '../../src/stages/object/object-batch.js'
 import { fillSlabs } from '../../src/stages/slab/fill-slabs.js'
 import { blobSlabDigest } from '../../src/stages/slab/slab-digest.js'
 import { SLAB_BYTES, SLAB_FOOTPRINT, SLAB_HEADROOM, SlabPool, slabMemory } from '../../src/stages/slab/slab-pool.js'
+import type { WorkKind } from '../../src/stages/slab/slab-workers.js'
 import { divideMemory, MIN_MEMORY, openEngine } from '../../src/workers/open-engine.js'
 import { temporaryRepository } from '../helpers/temporary.js'
 
 const MIB = 1024 * 1024
+const oneCore = defaultThreads() === 0 ? 'on a single core there are no threads' : false
 
 async function* chunksOf(...chunks: Uint8Array[]): AsyncGenerator<Uint8Array> {
   yield* chunks
@@ -262,6 +265,27 @@ for (const threads of [0, 2]) {
     assert.equal(existsSync(join(repository.path, 'objects')), true)
   })
 }
+
+test('little work is done by the main thread, more by others', { skip: oneCore }, async (t) => {
+  const repository = await temporaryRepository(t)
+  for (const [work, expected] of [
+    [16 * MIB, 'main thread'],
+    [16 * MIB + 1, 'thread 1'],
+    [undefined, 'thread 1'],
+  ] as const) {
+    const threads: string[] = []
+    const onTask = (_task: WorkKind, thread: string) => threads.push(thread)
+    const engine = openEngine(repository, {
+      maxMemory: MIN_MEMORY,
+      layers: 1,
+      onTask,
+      ...(work !== undefined && { work }),
+    })
+    await engine.workers.digest('sha256').digest()
+    await engine.close()
+    assert.deepEqual(threads, [expected])
+  }
+})
 
 test('meters tell work from waiting, and every span lies in the run', async () => {
   const spans: Span[] = []
