@@ -1,7 +1,7 @@
 /** Bytes that wait for their write stay what they were, whatever becomes of the memory they came from. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { WriteBlocks } from '../../src/repository/parts/write-blocks.js'
 
 test('what is taken is what was appended, in order, also while earlier blocks are still being written', () => {
