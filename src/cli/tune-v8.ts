@@ -16,13 +16,19 @@ const ENOUGH_BYTECODE = 400_000
 /** Work after which V8 optimizes a function of WebAssembly, in its own unit; its own choice is 1,800,000 in Node 20. */
 const ENOUGH_WEBASSEMBLY = 100_000_000
 
+const nodeMajor = Number.parseInt(process.versions.node, 10)
+/** The versions of Node that were tried. Flags are no stable interface: V8 reports on standard error what it does not know. */
+export const TUNED_NODES = [20, 22, 24]
+
 /**
- * Sets flags of V8. For programs, not for the library: they hold for the whole process, its threads included.
+ * Sets flags of V8, if this Node is known to have them. For programs, not for the library: they hold for the whole process, its threads included.
  */
 export function tuneV8(): void {
+  if (!TUNED_NODES.includes(nodeMajor)) return
   boundHeap()
   // Optimizing takes a fifth of the CPU time of Node 20, much of it for functions that run for a second: 6 to 14 % of the time.
-  setFlagsFromString(`--interrupt-budget=${ENOUGH_BYTECODE}`)
+  // Later ones count calls of a function, and have no such flag.
+  if (nodeMajor === 20) setFlagsFromString(`--interrupt-budget=${ENOUGH_BYTECODE}`)
   // undici's parser of HTTP: it would be optimized after three answers, which takes 110 ms of CPU, and 50 at the end of a
   // short pull.
   setFlagsFromString(`--wasm-tiering-budget=${ENOUGH_WEBASSEMBLY}`)
