@@ -10,6 +10,7 @@ const bin = (name) => join(root, 'node_modules/.bin', name)
 const steps = [
   // Emits as well: the architecture test and the documents are made from the compiled program.
   { name: 'types', command: [bin('tsc'), '-p', 'tsconfig.json'] },
+  { name: 'program', command: [process.execPath, 'scripts/bundle.mjs'] },
   { name: 'format', command: [bin('oxfmt'), '--check', '.'] },
   { name: 'lint', command: [bin('oxlint'), '--type-aware', '--deny-warnings', '.'] },
   { name: 'architecture', command: [process.execPath, '--test', 'dist/test/architecture.test.js'] },

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { CommanderError, type Command } from 'commander'
 import { errnoOf, ioError } from '../errors.js'
 import { globalsOf } from './globals.js'
+import { packageFile } from './package-files.js'
 import { createProgram, usageStatus } from './program.js'
 import { reportError } from './report-error.js'
 
@@ -48,6 +49,5 @@ function reported(error: unknown, program: Command): number {
 }
 
 function packageVersion(): string {
-  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')
-  return (JSON.parse(text) as { version: string }).version
+  return (JSON.parse(readFileSync(packageFile('package.json'), 'utf8')) as { version: string }).version
 }

@@ -54,7 +54,7 @@ export async function writeRootDisk(folder: string, extra: string): Promise<stri
     'bin/busybox': await locate('busybox'),
   }
   for (const [target, file] of Object.entries(programs)) cpSync(file, join(content, target), { dereference: true })
-  for (const part of ['package.json', 'bin', 'dist/src', 'dist/test/vm', ...productionPackages()]) {
+  for (const part of ['package.json', 'bin', 'dist/program', 'dist/src', 'dist/test/vm', ...productionPackages()]) {
     cpSync(join(projectRoot, part), join(content, 'sluice', part), { recursive: true })
   }
   const addons = readdirSync(join(content, 'sluice/node_modules'), { recursive: true, encoding: 'utf8' })

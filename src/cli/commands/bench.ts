@@ -3,11 +3,11 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { constants } from 'node:os'
-import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
 import { SluiceError } from '../../errors.js'
+import { packageFile } from '../package-files.js'
 
-const program = fileURLToPath(new URL('../../../bench/main.js', import.meta.url))
+const program = packageFile('dist/bench/main.js')
 
 /** What the bench program has; `sluice bench NAME --help` shows its own help. */
 const subcommands: Readonly<Record<string, string>> = {

@@ -64,7 +64,7 @@ export class Connections {
       const connect = isPlain ? connectWithReusedReads(connectTimeoutMs) : { ...tls, ...timeout }
       return new Agent({ connect, maxHeaderSize: MAX_HEADERS })
     }
-    const ProxyAgent = loadProxyAgent()
+    const ProxyAgent = await loadProxyAgent()
     // Without a tunnel for plain http: many proxies refuse CONNECT to other ports than 443.
     return new ProxyAgent({ uri: proxy, proxyTunnel: false, requestTls: { ...tls, ...timeout }, proxyTls: timeout })
   }
