@@ -63,7 +63,15 @@ export async function* startedAhead<Result>(
     work.catch(() => undefined)
     return work
   }
-  let next: Promise<IteratorResult<Started<Result>, unknown>> | undefined = quietly(source.next())
+  // What it started may fail while the consumer is busy, and before it is its turn here.
+  const start = (): Promise<IteratorResult<Started<Result>, unknown>> =>
+    quietly(
+      source.next().then((answer) => {
+        if (answer.done !== true) void quietly(answer.value.result)
+        return answer
+      }),
+    )
+  let next: Promise<IteratorResult<Started<Result>, unknown>> | undefined = start()
   try {
     for (;;) {
       while (next !== undefined && underWay.length < most) {
@@ -71,8 +79,8 @@ export async function* startedAhead<Result>(
           ? next
           : Promise.race([next, underWay[0].then(() => undefined)]))
         if (answer === undefined) break
-        if (answer.done !== true) underWay.push(quietly(answer.value.result))
-        next = answer.done === true ? undefined : quietly(source.next())
+        if (answer.done !== true) underWay.push(answer.value.result)
+        next = answer.done === true ? undefined : start()
       }
       if (underWay.length === 0) return
       const result = await underWay[0]

@@ -1,5 +1,5 @@
 /** What the main thread and the others tell each other. */
-import { SluiceError, type ErrorCode, type SluiceErrorOptions } from '../errors.js'
+import { ioError, SluiceError, type ErrorCode, type SluiceErrorOptions } from '../errors.js'
 import type { OstreeId } from '../formats/ostree/ostree-id.js'
 import type { DecoderStep } from '../native/codec-library.js'
 import type { DecoderKind } from '../stages/decompress/decoder.js'
@@ -102,8 +102,7 @@ export interface PackedError {
 }
 
 export function packError(error: unknown): PackedError {
-  const known = error instanceof SluiceError ? error : new SluiceError('SLUICE_FAILED', String(error), { cause: error })
-  const { code, message, hint, retryable, details, cause } = known
+  const { code, message, hint, retryable, details, cause } = ioError(error, 'a worker thread failed')
   const options = { retryable, details, ...(hint !== undefined && { hint }) }
   return { code, message, options, cause: cause instanceof Error ? cause.stack : undefined }
 }

@@ -70,10 +70,18 @@ export function findLocalObject(repository: LocalRepository, id: OstreeId, suffi
     const { mode } = at
     const ending = suffix === 'file' && mode === 'archive' ? 'filez' : suffix
     const path = `${at.path}/${ostreeObjectPath(id, ending)}`
-    const stats = lstatSync(path, { throwIfNoEntry: false })
+    const stats = statsOf(path)
     if (stats !== undefined) return { path, stats, mode }
   }
   throw new SluiceError('SLUICE_NOT_FOUND', `${repository.path} has no ${suffix} object ${id}`, {
     details: { object: id },
   })
+}
+
+function statsOf(path: string): Stats | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false })
+  } catch (error) {
+    throw ioError(error, `cannot look at ${path}`)
+  }
 }

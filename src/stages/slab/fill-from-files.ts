@@ -51,13 +51,18 @@ function fillFromFiles(
   const written: (WrittenFile | undefined)[] = []
   try {
     for (const part of parts) {
-      if (isWhole(part) && part.size > INLINE_LIMIT) {
-        const file = sharer.share(part, policy)
-        wholes.push(part)
-        written.push(file)
+      const isObject = isWhole(part) && part.size > INLINE_LIMIT
+      try {
+        const file = isObject ? sharer.share(part, policy) : undefined
+        if (isObject) {
+          wholes.push(part)
+          written.push(file)
+        }
         readPart(part.fd, bytes, part)
         if (file !== undefined && !file.isSource()) readClone(file.path, bytes, part)
-      } else readPart(part.fd, bytes, part)
+      } catch (error) {
+        throw ioError(error, `cannot read ${part.path}`)
+      }
     }
     const contents = wholes.map(({ start, length }) => bytes.subarray(start, start + length))
     return store.storeAll(contents, written).map((object, i) => {
@@ -66,7 +71,7 @@ function fillFromFiles(
     })
   } catch (error) {
     for (const file of written) if (file !== undefined) removeQuietly(file.path)
-    throw ioError(error, 'cannot read a file of the layer')
+    throw error
   }
 }
 

@@ -5,6 +5,7 @@
  * one that becomes an object is in one slab, or in pieces of whole slabs, and nothing of it is carried over.
  */
 import { openSync } from 'node:fs'
+import { ioError } from '../../errors.js'
 import { copyBytes } from '../../formats/bytes.js'
 import { startedAhead, type Started } from '../../flow/iterate.js'
 import { createCrc64 } from '../../native/crc64.js'
@@ -179,6 +180,8 @@ async function* packLarge(
       yield { result }
     }
     if (crc !== undefined && crc64 !== undefined) ensureCrc(path, crc64, crc)
+  } catch (error) {
+    throw ioError(error, `cannot read ${path}`)
   } finally {
     await Promise.allSettled(filled)
     closeQuietly(fd)
