@@ -16,7 +16,7 @@ const folder = scratchFolder('failing-disk')
 const [image, disk] = [join(folder, 'image'), join(folder, 'disk')]
 const reference = `containers-storage:[vfs@${disk}/store+${disk}/run]localhost/many:t`
 const ROUNDS = 6
-/** Some thousand small files, of which most become objects, and a large one. */
+/** Small files, of which most become objects, and a large one: some hundred slabs. */
 const FILES = 4000
 const MIB = 1024 * 1024
 
@@ -28,7 +28,7 @@ before(async () => {
   const layout = new OciLayout(join(folder, 'layout'))
   const files = Array.from({ length: FILES }, (_, i): RawEntry => ({
     name: `usr/share/${i % 50}/${i}`,
-    content: randomBytes(40 + ((i * 37) % 9000)),
+    content: randomBytes(40 + ((i * 37) % 50_000)),
   }))
   const tar = await rawTar([...files, { name: 'usr/lib/large', content: randomBytes(12 * MIB) }])
   layout.tag('t', await layout.image([tar], { compression: 'none' }))
