@@ -6,6 +6,8 @@ export function cancelOnSignals(): AbortController {
   for (const [signal, status] of [
     ['SIGINT', 130],
     ['SIGTERM', 143],
+    // A terminal that is closed. Under nohup, too: Node forgets that the signal was to be ignored.
+    ['SIGHUP', 129],
   ] as const) {
     process.once(signal, () => {
       controller.abort(new SluiceError('SLUICE_CANCELLED', `stopped by ${signal}; the next run goes on from here`))

@@ -44,7 +44,7 @@ function reported(error: unknown, program: Command): number {
   // What a command fails of then is that it cannot go on printing.
   if (outputFailed) return Number(process.exitCode)
   const status = reportError(error, globalsOf(program).verbose ?? 0)
-  // A signal handler may have set 130 or 143 already.
+  // A signal handler may have set it already.
   return typeof process.exitCode === 'number' && process.exitCode > 128 ? process.exitCode : status
 }
 
