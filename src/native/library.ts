@@ -8,10 +8,10 @@
  * is captured on the calling thread right after the call (20,000 mixed failures, in worker threads too, gave no wrong one)
  * but is stale after a success.
  */
-import { createRequire } from 'node:module'
 import { getEnvironmentData, isMainThread, setEnvironmentData } from 'node:worker_threads'
 import type * as FfiRs from 'ffi-rs'
 import { libcCalls } from './libc-calls.js'
+import { requirePrebuilt } from './prebuilt.js'
 import { inTurn } from './thread-turns.js'
 
 export type Ffi = typeof FfiRs
@@ -109,7 +109,7 @@ function loadFfi(): Ffi | undefined {
     try {
       const forThreads = getEnvironmentData(OPEN_LIBRARIES) as OpenLibraries | undefined
       if (!isMainThread && forThreads === undefined) throw new Error('the main thread has not loaded ffi-rs')
-      const binding = inTurn(requireFfi)
+      const binding = inTurn(() => requirePrebuilt('ffi-rs') as Ffi)
       opened = forThreads ?? openAll(binding)
       setEnvironmentData(OPEN_LIBRARIES, opened)
       loaded = { ...binding, load: callingDeclared(binding) }
@@ -119,25 +119,6 @@ function loadFfi(): Ffi | undefined {
     }
   }
   return loaded === false ? undefined : loaded
-}
-
-/**
- * Tells ffi-rs that this is glibc, and only if that fails has it find out: it asks for a whole diagnostic report of the
- * process, 15 to 80 ms in each thread, of which it reads whether libc is musl.
- */
-function requireFfi(): Ffi {
-  const load = (): Ffi => createRequire(import.meta.url)('ffi-rs') as Ffi
-  const { report } = process
-  const getReport: unknown = Reflect.get(report, 'getReport')
-  Reflect.set(report, 'getReport', () => ({ header: { glibcVersionRuntime: 'assumed' } }))
-  try {
-    return load()
-  } catch {
-    Reflect.set(report, 'getReport', getReport)
-    return load()
-  } finally {
-    Reflect.set(report, 'getReport', getReport)
-  }
 }
 
 /**

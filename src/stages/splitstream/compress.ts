@@ -3,15 +3,20 @@
  *
  * It runs in the thread pool of Node, and its bytes do not depend on the host.
  */
+import type * as Zstd from '@mongodb-js/zstd'
 import { EMPTY_FRAME } from '../../formats/splitstream/format.js'
 import { FRAME_INPUT } from '../../formats/splitstream/chunks.js'
+import { requirePrebuilt } from '../../native/prebuilt.js'
 
 const LEVEL = 3
 
+/** Loaded when it is needed first. */
+let encoder: typeof Zstd | undefined
+
 /** @param raw at most `FRAME_INPUT` bytes. */
 export async function compressFrame(raw: Buffer): Promise<Buffer> {
-  const { compress } = await import('@mongodb-js/zstd')
-  return compress(raw, LEVEL)
+  encoder ??= requirePrebuilt('@mongodb-js/zstd') as typeof Zstd
+  return encoder.compress(raw, LEVEL)
 }
 
 /** A section given whole; an empty one is an empty frame, never zero bytes. */
