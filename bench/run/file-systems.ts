@@ -11,6 +11,8 @@ export type FileSystemName = (typeof fileSystemNames)[number]
 
 export interface BenchFolder extends AsyncDisposable {
   readonly path: string
+  /** Ends what earlier turns left to be done: each is to find the same disk. */
+  settle(): Promise<void>
 }
 
 export interface PlaceOptions {
@@ -33,7 +35,7 @@ export function whyNoFileSystem(name: FileSystemName): string | undefined {
   if (name === 'here') return undefined
   if (name === 'tmpfs') return isTmpfs(TMPFS) ? undefined : `${TMPFS} is no tmpfs`
   if (process.getuid?.() !== 0) return 'mounting a loop device needs root'
-  const absent = [`mkfs.${name}`, 'mount', 'umount'].filter((program) => findProgram(program) === undefined)
+  const absent = [`mkfs.${name}`, 'mount', 'umount', 'fstrim'].filter((program) => findProgram(program) === undefined)
   return absent.length > 0 ? `${absent.join(', ')} not installed` : undefined
 }
 
@@ -52,7 +54,8 @@ export async function openFolder(parent: string): Promise<BenchFolder> {
   // Lower case and no odd characters: podman makes image names of paths.
   const path = join(parent, `sluice-bench-${randomBytes(4).toString('hex')}`)
   mkdirSync(path, { mode: 0o700 })
-  return { path, [Symbol.asyncDispose]: () => removeTree(path) }
+  const settle = async (): Promise<void> => void (await runProgram('sync', ['--file-system', path]))
+  return { path, settle, [Symbol.asyncDispose]: () => removeTree(path) }
 }
 
 async function openLoop(name: 'xfs' | 'ext4', images: string): Promise<BenchFolder> {
@@ -64,7 +67,12 @@ async function openLoop(name: 'xfs' | 'ext4', images: string): Promise<BenchFold
     await runProgram(`mkfs.${name}`, ['-q', image])
     mkdirSync(path)
     await runProgram('mount', ['-o', 'loop', image, path])
-    return { path, [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose]() }
+    const settle = async (): Promise<void> => {
+      await runProgram('sync', ['--file-system', path])
+      // Else a turn writes to blocks of the image that are there already, or takes new ones, as those before it left them.
+      await runProgram('fstrim', [path])
+    }
+    return { path, settle, [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose]() }
   } catch (error) {
     await folder[Symbol.asyncDispose]()
     throw error

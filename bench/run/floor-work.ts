@@ -91,7 +91,7 @@ function hashObjects(sizes: readonly number[]): void {
 }
 
 function copyObjects(): void {
-  const { status, stderr } = spawnSync('cp', ['-r', objects, copy], { encoding: 'utf8' })
+  const { status, stderr } = spawnSync('cp', ['-r', '--reflink=never', objects, copy], { encoding: 'utf8' })
   if (status !== 0) throw new SluiceError('SLUICE_IO', `cp -r ${objects} ${copy} failed: ${stderr}`)
 }
 

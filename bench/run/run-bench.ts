@@ -54,8 +54,7 @@ export async function runBench(plan: BenchPlan, { signal, say, onResults }: Benc
       const corpus = corpora.find(({ name }) => name === scenario.corpus)!
       const reference = session.reference(scenario.source, corpus)
       const { env, policy } = session
-      const { path: folder } = place
-      const run = { scenario, corpus, reference, peers, folder, runs, warmUp, again, env, policy, signal, say }
+      const run = { scenario, corpus, reference, peers, place, runs, warmUp, again, env, policy, signal, say }
       results.results.push(...(await runScenario(run)))
       onResults(results)
     }

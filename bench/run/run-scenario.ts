@@ -6,9 +6,8 @@ import { blobPath, type Corpus } from '../corpora/corpora.js'
 import type { Interpreted, Peer, PullTask } from '../peers/peer.js'
 import type { Measurement, ScenarioResult } from '../report/results.js'
 import { scenarioName, type Scenario } from '../scenarios.js'
-import { runProgram } from '../support/programs.js'
 import { allocatedBytes } from './disk-usage.js'
-import { removeTree } from './file-systems.js'
+import { removeTree, type BenchFolder } from './file-systems.js'
 import { measureCommand } from './measure.js'
 
 export interface ScenarioRun {
@@ -18,7 +17,7 @@ export interface ScenarioRun {
   readonly reference: string
   readonly peers: readonly Peer[]
   /** An empty folder on the file system of the scenario. */
-  readonly folder: string
+  readonly place: BenchFolder
   /** How often each tool has its turn. */
   readonly runs: number
   /** Also one turn before these, which is not counted. */
@@ -61,8 +60,8 @@ class Turns {
     this.#run = run
     this.#name = scenarioName(run.scenario)
     this.results = new ScenarioResults(run.scenario)
-    this.#target = join(run.folder, 'target')
-    this.#finished = join(run.folder, 'finished')
+    this.#target = join(run.place.path, 'target')
+    this.#finished = join(run.place.path, 'finished')
   }
 
   get peers(): Peer[] {
@@ -92,7 +91,7 @@ class Turns {
     const task = taskOf(this.#run, this.#target, this.#finished)
     await peer.prepare?.(task)
     for (const kind of kindsOf(peer, this.#run)) {
-      const { measurement, remark } = await measurePull(peer, task, this.#run.signal)
+      const { measurement, remark } = await measurePull(peer, task, this.#run)
       say(`${this.#name}: ${round}/${runs} ${peer.name}, ${kind}: ${brief(measurement)}${remark && ` (${remark})`}`)
       if (round > 0) this.results.add(peer.name, kind, measurement)
     }
@@ -123,9 +122,8 @@ function taskOf({ corpus, scenario, reference, policy, env }: ScenarioRun, targe
   return { corpus, source, algorithm, cores, reference, policy, env, target, finished }
 }
 
-async function measurePull(peer: Peer, task: PullTask, signal: AbortSignal): Promise<Interpreted> {
-  // What earlier runs left to be written is not the business of this one.
-  await runProgram('sync', ['--file-system', task.target])
+async function measurePull(peer: Peer, task: PullTask, { place, signal }: ScenarioRun): Promise<Interpreted> {
+  await place.settle()
   const before = allocatedBytes(task.target)
   const { stdout, ...rest } = await measureCommand(peer.command(task), { env: task.env, cores: task.cores, signal })
   const measurement = { ...rest, writtenBytes: Math.max(0, allocatedBytes(task.target) - before) }
