@@ -8,8 +8,8 @@ import { build } from 'esbuild'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const outdir = join(root, 'dist/program')
 
-/** Native code, and what need not be installed, are found at run time. */
-const external = ['ffi-rs', '@mongodb-js/zstd', 'openpgp']
+/** Need not be installed. Packages with native code are required by name at run time (src/native/prebuilt.ts). */
+const external = ['openpgp']
 /** undici and others are CommonJS, and ask for Node's own modules in its way. */
 const banner = `import{createRequire as requireFrom}from'node:module';const require=requireFrom(import.meta.url);`
 
