@@ -54,8 +54,7 @@ export async function openFolder(parent: string): Promise<BenchFolder> {
   // Lower case and no odd characters: podman makes image names of paths.
   const path = join(parent, `sluice-bench-${randomBytes(4).toString('hex')}`)
   mkdirSync(path, { mode: 0o700 })
-  const settle = async (): Promise<void> => void (await runProgram('sync', ['--file-system', path]))
-  return { path, settle, [Symbol.asyncDispose]: () => removeTree(path) }
+  return { path, settle: () => writeOut(path), [Symbol.asyncDispose]: () => removeTree(path) }
 }
 
 async function openLoop(name: 'xfs' | 'ext4', images: string): Promise<BenchFolder> {
@@ -68,7 +67,7 @@ async function openLoop(name: 'xfs' | 'ext4', images: string): Promise<BenchFold
     mkdirSync(path)
     await runProgram('mount', ['-o', 'loop', image, path])
     const settle = async (): Promise<void> => {
-      await runProgram('sync', ['--file-system', path])
+      await writeOut(path)
       // Else a turn writes to blocks of the image that are there already, or takes new ones, as those before it left them.
       await runProgram('fstrim', [path])
     }
@@ -77,6 +76,10 @@ async function openLoop(name: 'xfs' | 'ext4', images: string): Promise<BenchFold
     await folder[Symbol.asyncDispose]()
     throw error
   }
+}
+
+async function writeOut(path: string): Promise<void> {
+  await runProgram('sync', ['--file-system', path])
 }
 
 /** Removes a tree, and unmounts what is mounted in it: podman leaves mounts, and a loop file system is one. */

@@ -1,7 +1,15 @@
-import { createRequire } from 'node:module'
+import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 
-/** A file of this package; where this module itself lies depends on whether it is bundled. @param path from the package's root. */
+/**
+ * A file of this package, whose root is the nearest folder above with a package.json: how far above depends on whether this
+ * module is bundled. To ask Node's `require.resolve` takes 2 ms of each start.
+ *
+ * @param path from the root.
+ */
 export function packageFile(path: string): string {
-  return join(dirname(createRequire(import.meta.url).resolve('sluice/package.json')), path)
+  let root = dirname(fileURLToPath(import.meta.url))
+  while (!existsSync(join(root, 'package.json')) && root !== '/') root = dirname(root)
+  return join(root, path)
 }

@@ -18,13 +18,15 @@ const ENOUGH_WEBASSEMBLY = 100_000_000
 
 const nodeMajor = Number.parseInt(process.versions.node, 10)
 /** The versions of Node that were tried. Flags are no stable interface: V8 reports on standard error what it does not know. */
-export const TUNED_NODES = [20, 22, 24]
+const TUNED_NODES = [20, 22, 24]
+export const isTuned = TUNED_NODES.includes(nodeMajor)
 
 /**
- * Sets flags of V8, if this Node is known to have them. For programs, not for the library: they hold for the whole process, its threads included.
+ * Sets flags of V8, if this Node is known to have them. For programs, not for the library: they hold for the whole process, its
+ * threads included.
  */
 export function tuneV8(): void {
-  if (!TUNED_NODES.includes(nodeMajor)) return
+  if (!isTuned) return
   boundHeap()
   // Optimizing takes a fifth of the CPU time of Node 20, much of it for functions that run for a second: 6 to 14 % of the time.
   // Later ones count calls of a function, and have no such flag.

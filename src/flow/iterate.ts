@@ -19,12 +19,7 @@ export async function readToEnd(generator: AsyncGenerator): Promise<void> {
  * wait for.
  */
 export async function* ahead<Item>(source: AsyncGenerator<Item>, discard: (item: Item) => void): AsyncGenerator<Item> {
-  const next = (): Promise<IteratorResult<Item, unknown>> => {
-    const result = source.next()
-    // A failure is thrown when it is its turn.
-    result.catch(() => undefined)
-    return result
-  }
+  const next = (): Promise<IteratorResult<Item, unknown>> => untilItsTurn(source.next())
   let pending: Promise<IteratorResult<Item, unknown>> | undefined = next()
   try {
     for (;;) {
@@ -58,16 +53,10 @@ export async function* startedAhead<Result>(
   discard: (result: Result) => void,
 ): AsyncGenerator<Result> {
   const underWay: Promise<Result>[] = []
-  // A failure is thrown when it is its turn.
-  const quietly = <Work extends Promise<unknown>>(work: Work): Work => {
-    work.catch(() => undefined)
-    return work
-  }
-  // What it started may fail while the consumer is busy, and before it is its turn here.
   const start = (): Promise<IteratorResult<Started<Result>, unknown>> =>
-    quietly(
+    untilItsTurn(
       source.next().then((answer) => {
-        if (answer.done !== true) void quietly(answer.value.result)
+        if (answer.done !== true) void untilItsTurn(answer.value.result)
         return answer
       }),
     )
@@ -94,4 +83,10 @@ export async function* startedAhead<Result>(
     if (last?.done === false) await settled(last.value.result)
     await source.return(undefined)
   }
+}
+
+/** Nobody may be waiting when `work` fails, for which Node would end the process: the failure is thrown when it is its turn. */
+function untilItsTurn<Work extends Promise<unknown>>(work: Work): Work {
+  work.catch(() => undefined)
+  return work
 }

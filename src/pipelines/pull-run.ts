@@ -25,7 +25,7 @@ export interface PullOptions {
   readonly concurrency?: number
   /** Bytes that the buffers of the run may take, 32 MiB or more; default `defaults.maxMemory`. */
   readonly maxMemory?: number
-  /** Threads beside the main one, 0 or more; default: one for each core, none on a single core or for less than 16 MiB. */
+  /** Threads beside the main one, 0 or more; default: one for each core, none on a single core or for 16 MiB or less. */
   readonly threads?: number
   /** Told what every stage did and when, for a trace. */
   readonly onSpan?: OnSpan

@@ -290,18 +290,18 @@ for (const [signal, status] of [
     writeFileSync(helper, `#!/bin/sh\ntouch '${home}/asked'\nsleep 60\n`)
     chmodSync(helper, 0o755)
     writeFileSync(join(home, 'auth.json'), JSON.stringify({ credHelpers: { [registry.host]: 'hangs' } }))
-    const child = spawn(
-      process.execPath,
-      [
-        join(projectRoot, 'bin/sluice.js'),
-        '--repo',
-        join(home, 'repo'),
-        '--insecure',
-        'pull',
-        '--no-tls-verify',
-      ].concat(['--authfile', join(home, 'auth.json')], [`docker://${registry.host}/ns/app:t`]),
-      { env: { PATH: `${home}:${process.env['PATH']}`, HOME: home }, stdio: 'ignore' },
-    )
+    const options = ['--repo', join(home, 'repo'), '--insecure']
+    const pull = [
+      'pull',
+      '--no-tls-verify',
+      '--authfile',
+      join(home, 'auth.json'),
+      `docker://${registry.host}/ns/app:t`,
+    ]
+    const child = spawn(process.execPath, [join(projectRoot, 'bin/sluice.js'), ...options, ...pull], {
+      env: { PATH: `${home}:${process.env['PATH']}`, HOME: home },
+      stdio: 'ignore',
+    })
     const closed = once(child, 'close')
     while (!existsSync(join(home, 'asked')) && child.exitCode === null) await sleep(20)
     const began = performance.now()
