@@ -25,11 +25,14 @@ export interface FetchedLayers {
   readonly streams: ReadonlyMap<Digest, ObjectId>
   /** What the layers hold that came in this run, as far as it was kept. */
   readonly entries: ReadonlyMap<Digest, readonly TarEntry[]>
-  /** Layers that this run fetched; others may have come by another one meanwhile. */
-  readonly fetched: number
+  /** Layers that this run fetched, when all have their names; others may have come by another one meanwhile. */
+  readonly fetched: Promise<number>
 }
 
-/** Stores the layers, the largest first. The engine is there for so long: an image needs memory, too. */
+/**
+ * Stores the layers, the largest first; gives them when all are there, while the last ones are still written out. The engine
+ * is there for so long: an image needs memory, too.
+ */
 export async function fetchLayers(pull: PullRun, missing: readonly ImageLayer[]): Promise<FetchedLayers> {
   const { repository, source, options, stages } = pull
   const local = source.localLayer && missing.map(({ id }) => source.localLayer!(id))
@@ -55,7 +58,8 @@ export async function fetchLayers(pull: PullRun, missing: readonly ImageLayer[])
         fetchLayer({ ...pull, signal }, engine, entries, layer, part),
     }
     const largestFirst = missing.toSorted((a, b) => b.descriptor.size - a.descriptor.size)
-    return { ...(await storeLayers(run, largestFirst)), entries }
+    const { streams, fetched } = storeLayers(run, largestFirst)
+    return { streams: await streams, entries, fetched }
   } finally {
     await engine.close()
   }

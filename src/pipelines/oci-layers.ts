@@ -123,7 +123,10 @@ async function importTar(
 ): Promise<ObjectId> {
   const engine = openEngine(repository, { maxMemory: defaults.maxMemory, layers: 1 })
   try {
-    return (await importLayer(repository, engine, { id: diffId, diffId }, tar, signal && { signal })).stream
+    const { stream } = await importLayer(repository, engine, { id: diffId, diffId }, tar, signal && { signal })
+    await repository.sync()
+    repository.streams.link(streamName.layer(diffId), stream)
+    return stream
   } finally {
     await engine.close()
   }

@@ -85,9 +85,10 @@ async function run(pull: PullRun): Promise<PullResult> {
   const { layers, fetched } = await ensureLayers(pull, imageLayers(resolved.manifest, documents.config.bytes))
 
   const withLayers: ImageDocuments = { ...documents, layers: layers.map(({ diffId, stream }) => [diffId, stream]) }
+  const images = isContainer ? await ensureImages(pull, withLayers, layers, fetched) : new Map<ErofsVersion, ObjectId>()
+  const layersFetched = await fetched
   const known = documents.manifest.stored?.stream
   const firstForm = known ?? (await encodeImageDocuments(repository, withLayers)).manifestStream
-  const images = isContainer ? await ensureImages(pull, withLayers, layers) : new Map<ErofsVersion, ObjectId>()
 
   const refs = [...images].map(([version, id]) => [imageRefName(version), id] as const)
   const complete = { ...withLayers, images: refs }
@@ -102,7 +103,7 @@ async function run(pull: PullRun): Promise<PullResult> {
     isContainer,
     images,
     objects: pull.objects,
-    layers: { total: layers.length, fetched },
+    layers: { total: layers.length, fetched: layersFetched },
     stages: pull.stages,
     elapsedMs: performance.now() - started,
   }
@@ -127,11 +128,15 @@ async function describe(
   }
 }
 
-/** Fetches the missing layers; gives all in config order. */
-async function ensureLayers(
-  pull: PullRun,
-  wanted: readonly ImageLayer[],
-): Promise<{ layers: StoredLayer[]; fetched: number }> {
+interface Layers {
+  /** In config order. */
+  readonly layers: readonly StoredLayer[]
+  /** How many were fetched, when all are on disk and have their names. To be awaited, whatever else fails. */
+  readonly fetched: Promise<number>
+}
+
+/** Fetches the missing layers; gives all when they are there. */
+async function ensureLayers(pull: PullRun, wanted: readonly ImageLayer[]): Promise<Layers> {
   const distinct = new Map(wanted.map((layer) => [layer.id, layer]))
   const types = [...distinct].map(([id, { treatment }]) => [id, treatment.type === 'tar' ? 'layer' : 'blob'] as const)
   const stored = findStoredLayers(pull.repository, new Map(types))
@@ -146,7 +151,7 @@ async function ensureLayers(
     stream: (stored.get(id) ?? arrived?.streams.get(id))!,
     entries: arrived?.entries.get(id),
   }))
-  return { layers, fetched: arrived?.fetched ?? 0 }
+  return { layers, fetched: arrived?.fetched ?? Promise.resolve(0) }
 }
 
 /** Most pulls find that nothing has changed; what it takes to fetch and store is loaded for the others. */
@@ -154,33 +159,40 @@ async function importFetchLayers(): Promise<(typeof FetchLayers)['fetchLayers']>
   return (await import('./fetch-layers.js')).fetchLayers
 }
 
-/** One EROFS image for each format of the repository; those that the stored config names already are kept. */
+/**
+ * One EROFS image for each format of the repository; those that the stored config names already are kept. They are made while
+ * the layers are written out, and stored when that is done.
+ */
 async function ensureImages(
   { repository, options, stages, signal }: PullRun,
   documents: ImageDocuments,
   layers: readonly StoredLayer[],
+  layersStored: Promise<unknown>,
 ): Promise<ReadonlyMap<ErofsVersion, ObjectId>> {
-  const { default: primary, extra } = repository.erofsFormats
-  const versions = [primary, ...extra.filter((version) => version !== 0)]
-  const present = new Map<ErofsVersion, ObjectId>()
-  for (const version of versions) {
-    const id = documents.config.stored?.namedRefs.get(imageRefName(version))
-    if (id !== undefined && hasImage(repository, id)) present.set(version, id)
-  }
-  if (present.size === versions.length) return present
-
-  const [{ buildImageTree }, { commitImages }] = await Promise.all([
-    import('../stages/erofs/image-tree.js'),
-    import('../stages/erofs/commit-images.js'),
-  ])
-  const started = performance.now()
   try {
+    const { default: primary, extra } = repository.erofsFormats
+    const versions = [primary, ...extra.filter((version) => version !== 0)]
+    const present = new Map<ErofsVersion, ObjectId>()
+    for (const version of versions) {
+      const id = documents.config.stored?.namedRefs.get(imageRefName(version))
+      if (id !== undefined && hasImage(repository, id)) present.set(version, id)
+    }
+    if (present.size === versions.length) return present
+
+    const [{ buildImageTree }, { commitImages, encodeImages }] = await Promise.all([
+      import('../stages/erofs/image-tree.js'),
+      import('../stages/erofs/commit-images.js'),
+    ])
     const treeOptions = { xattrs: 'allowlist-only', parity: options.parity ?? false } as const
-    const images = commitImages(repository, await buildImageTree(repository, layers, treeOptions, signal), versions)
-    stages.erofs.count(0, images.size)
+    const started = performance.now()
+    const encoded = encodeImages(await buildImageTree(repository, layers, treeOptions, signal), versions)
     stages.erofs.addWork(started, performance.now())
+    await layersStored
+    const images = stages.erofs.work(() => commitImages(repository, encoded))
+    stages.erofs.count(0, images.size)
     return images
   } catch (error) {
+    await layersStored
     // As the reference does: what arrived is registered, only the tag is not set (oci.md §10).
     await registerImage(repository, documents, await encodeImageDocuments(repository, documents))
     throw error

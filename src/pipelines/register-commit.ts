@@ -8,7 +8,7 @@ import type { Directory } from '../formats/tree/tree.js'
 import type { ErofsVersion } from '../formats/erofs/format.js'
 import type { Repository } from '../repository/repository.js'
 import { hasImage, lackNothing, saysDamaged } from '../repository/stored-image.js'
-import { commitImages } from '../stages/erofs/commit-images.js'
+import { commitImages, encodeImages } from '../stages/erofs/commit-images.js'
 import { commitTree } from '../stages/ostree/commit-tree.js'
 import { encodeCommit } from '../stages/ostree/encode-commit.js'
 import { readStoredCommit, type StoredCommit } from '../stages/ostree/stored-commit.js'
@@ -88,7 +88,7 @@ export async function registerTree(
 ): Promise<RegisteredTree> {
   const { default: primary, extra } = repository.erofsFormats
   const versions: ErofsVersion[] = [primary, ...extra]
-  const images = commitImages(repository, tree, versions)
+  const images = commitImages(repository, encodeImages(tree, versions))
   const image: ObjectId = images.get(primary)!
   const encoded = await encodeCommit(repository.objects, objects.payload(commit))
   const stream = await encoded.storeWith(image)

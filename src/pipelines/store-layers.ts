@@ -1,18 +1,19 @@
 /**
- * Each missing layer is stored once, whoever else wants it at the same moment (design.md §2).
+ * Each missing layer is stored once, whoever else wants it at the same moment (design.md §2). It gets its name when all of it is
+ * on disk (repository.md §2.9).
  *
  * In one process the pulls into an open repository share the work; between processes the lock of the blob decides. Nobody
  * holds a lock while waiting for another one, so there are no cycles; and layers that somebody else is busy with come
  * last, so that two pulls of one image share its layers between them.
  */
-import { ExitStatus, SluiceError } from '../errors.js'
+import { ExitStatus, SluiceError, withContext } from '../errors.js'
 import type { Digest, ObjectId } from '../formats/digest.js'
 import type { ImageLayer } from '../formats/oci/image-layers.js'
 import { OncePerKey } from '../flow/once-per-key.js'
 import { runAll } from '../flow/run-all.js'
 import { streamName } from '../repository/names.js'
 import type { Part } from '../repository/parts/part.js'
-import type { PartRequest, TakenPart } from '../repository/parts/part-store.js'
+import type { PartStore } from '../repository/parts/part-store.js'
 import type { Repository } from '../repository/repository.js'
 import { findStoredLayer, isWholeLayer } from '../repository/stored-image.js'
 import type { PullEvent } from './pull-events.js'
@@ -27,6 +28,18 @@ export interface StoreLayers {
   readonly emit: (event: PullEvent) => void
   /** Fetches and imports a layer, going on from `part`. */
   readonly fetch: (layer: ImageLayer, part: Part | undefined, signal: AbortSignal) => Promise<ObjectId>
+}
+
+export interface StoredLayers {
+  /** The splitstreams, as soon as all are there, and nothing is fetched any more; they may not have their names yet. */
+  readonly streams: Promise<ReadonlyMap<Digest, ObjectId>>
+  /** How many layers were fetched here, when all are on disk and have their names. Settled only when nothing is under way. */
+  readonly fetched: Promise<number>
+}
+
+/** One `storeLayers`. */
+interface Run extends StoreLayers {
+  readonly onImported: (layer: ImageLayer, stream: ObjectId) => void
 }
 
 interface LayerOutcome {
@@ -44,12 +57,20 @@ const WAIT_NOTICE_MS = 1000
 /** By repository, so that pulls which share one share their layers. */
 const layersUnderWay = new WeakMap<Repository, OncePerKey<Digest, LayerOutcome | 'busy'>>()
 
-/** Stores layers that were missing; gives their splitstreams, and how many of them were fetched here. */
-export async function storeLayers(
-  run: StoreLayers,
-  layers: readonly ImageLayer[],
-): Promise<{ streams: Map<Digest, ObjectId>; fetched: number }> {
+/** Stores layers that were missing, each once in the list. */
+export function storeLayers(run: StoreLayers, layers: readonly ImageLayer[]): StoredLayers {
   const streams = new Map<Digest, ObjectId>()
+  let onAllImported: () => void
+  const allImported = new Promise<void>((resolve) => (onAllImported = resolve))
+  const onImported: Run['onImported'] = ({ id }, stream) => {
+    streams.set(id, stream)
+    if (streams.size === layers.length) onAllImported()
+  }
+  const fetched = storeAll({ ...run, onImported }, layers)
+  return { streams: Promise.race([allImported, fetched]).then(() => streams), fetched }
+}
+
+async function storeAll(run: Run, layers: readonly ImageLayer[]): Promise<number> {
   const busy: ImageLayer[] = []
   let fetched = 0
   const store = async (layer: ImageLayer, patience: Patience): Promise<void> => {
@@ -58,16 +79,18 @@ export async function storeLayers(
       busy.push(layer)
       return
     }
-    streams.set(layer.id, stored.stream)
     if (stored.isOwn) fetched++
-    else run.emit({ type: 'skipped', id: layer.id })
+    else {
+      run.onImported(layer, stored.stream)
+      run.emit({ type: 'skipped', id: layer.id })
+    }
   }
   await runAll(layers, run.concurrency, (layer) => store(layer, 'skip-busy'))
   await runAll(busy, run.concurrency, (layer) => store(layer, 'wait'))
-  return { streams, fetched }
+  return fetched
 }
 
-async function storeOnce(run: StoreLayers, layer: ImageLayer, patience: Patience): Promise<LayerOutcome | 'busy'> {
+async function storeOnce(run: Run, layer: ImageLayer, patience: Patience): Promise<LayerOutcome | 'busy'> {
   const underWay = layersUnderWay.get(run.repository) ?? new OncePerKey()
   layersUnderWay.set(run.repository, underWay)
   if (patience === 'skip-busy' && underWay.has(layer.id)) return 'busy'
@@ -100,46 +123,84 @@ function isSharedFailure(error: unknown): boolean {
 }
 
 async function storeUnderLock(
-  run: StoreLayers,
+  run: Run,
   layer: ImageLayer,
   patience: Patience,
   notice: WaitNotice,
   signal: AbortSignal,
 ): Promise<LayerOutcome | 'busy'> {
-  const { digest, size } = layer.descriptor
-  const request: PartRequest = { digest, size, stream: streamName.layer(layer.id) }
   const { parts } = run.repository
-  const taken = patience === 'wait' ? await parts.take(request, signal) : parts.tryTake(request)
+  const taken = patience === 'wait' ? await parts.take(layer.descriptor, signal) : parts.tryTake(layer.descriptor)
   if (taken === undefined) return 'busy'
   notice.end()
+  const { part, release } = taken
   try {
-    const present = await findFinished(run.repository, layer, request, taken)
-    if (present === undefined) return { stream: await fetchWithPart(run, layer, taken.part, signal), isOwn: true }
-    taken.part.drop()
-    return { stream: present, isOwn: false }
+    const present = await findFinished(run.repository, layer, part)
+    if (present !== undefined) {
+      part.drop()
+      return { stream: present, isOwn: false }
+    }
+    const stream = await fetchWithPart(run, layer, part, signal)
+    run.onImported(layer, stream)
+    await publish(run.repository, layer, stream, part)
+    return { stream, isOwn: true }
   } finally {
-    taken.release()
+    release()
   }
 }
 
 /** The layer if it was stored meanwhile, or by a run that was killed before it could link it. */
 async function findFinished(
   repository: Repository,
-  { id, treatment }: ImageLayer,
-  { stream }: PartRequest,
-  { part: { sealed } }: TakenPart,
+  layer: ImageLayer,
+  { sealed }: Part,
 ): Promise<ObjectId | undefined> {
-  const type = treatment.type === 'tar' ? 'layer' : 'blob'
-  const stored = findStoredLayer(repository, id, type)
-  if (stored !== undefined || sealed?.stream !== stream) return stored
+  const type = layer.treatment.type === 'tar' ? 'layer' : 'blob'
+  const stored = findStoredLayer(repository, layer.id, type)
+  if (stored !== undefined || sealed?.stream !== streamName.layer(layer.id)) return stored
   if (!isWholeLayer(repository, sealed.object, type)) return undefined
-  await repository.sync()
-  repository.streams.link(stream, sealed.object)
+  await giveName(repository, layer, sealed.object)
   return sealed.object
 }
 
+/** Has a layer written out that is imported, and names it; of its blob nothing stays. */
+async function publish(repository: Repository, layer: ImageLayer, stream: ObjectId, part: Part): Promise<void> {
+  try {
+    // First: what is not there any more need not be synced.
+    await part.seal(streamName.layer(layer.id), stream)
+    await giveName(repository, layer, stream)
+  } catch (error) {
+    throw withContext(error, `layer ${layer.id}`)
+  } finally {
+    part.drop()
+  }
+}
+
+/** When all of it is on disk. */
+async function giveName(repository: Repository, { id }: ImageLayer, stream: ObjectId): Promise<void> {
+  const { parts } = repository
+  const { freed } = parts
+  const give = async (): Promise<void> => {
+    await repository.sync()
+    repository.streams.link(streamName.layer(id), stream)
+  }
+  try {
+    await give()
+  } catch (error) {
+    if (!makesRoom(parts, freed, error)) throw error
+    await give()
+  }
+}
+
+/** Whether `error` says that the disk is full, and parts of blobs give way to objects, or did a moment before. */
+function makesRoom(parts: PartStore, freedBefore: number, error: unknown): boolean {
+  if (!isNoSpace(error)) return false
+  parts.giveUp()
+  return parts.freed > freedBefore
+}
+
 /** Fetches a layer; if the part may be to blame for a failure, once more from the beginning. */
-async function fetchWithPart(run: StoreLayers, layer: ImageLayer, part: Part, signal: AbortSignal): Promise<ObjectId> {
+async function fetchWithPart(run: Run, layer: ImageLayer, part: Part, signal: AbortSignal): Promise<ObjectId> {
   const { parts } = run.repository
   const resumed = part.length
   const { freed } = parts
@@ -147,10 +208,7 @@ async function fetchWithPart(run: StoreLayers, layer: ImageLayer, part: Part, si
     return await fetchOnce(run, layer, part, signal)
   } catch (error) {
     const isWrong = resumed > 0 && isWrongBlob(error, layer.descriptor.digest)
-    if (isNoSpace(error)) parts.giveUp()
-    // It may have been a part that could not be written, a moment before this.
-    const hasRoom = isNoSpace(error) && parts.freed > freed
-    if (!isWrong && !hasRoom) throw error
+    if (!isWrong && !makesRoom(parts, freed, error)) throw error
     const why = isWrong ? 'what an earlier run received of it was wrong' : 'parts of blobs gave way to objects'
     run.emit({ type: 'warning', text: `fetching layer ${layer.id} from its beginning: ${why}` })
     await part.restart()
@@ -158,11 +216,9 @@ async function fetchWithPart(run: StoreLayers, layer: ImageLayer, part: Part, si
   }
 }
 
-async function fetchOnce(run: StoreLayers, layer: ImageLayer, part: Part, signal: AbortSignal): Promise<ObjectId> {
+async function fetchOnce(run: Run, layer: ImageLayer, part: Part, signal: AbortSignal): Promise<ObjectId> {
   try {
-    const stream = await run.fetch(layer, run.keepParts ? part : undefined, signal)
-    part.drop()
-    return stream
+    return await run.fetch(layer, run.keepParts ? part : undefined, signal)
   } catch (error) {
     // Bytes that are wrong are not worth keeping; and where there is no space, nothing more is written.
     if (error instanceof SluiceError && error.exitStatus === ExitStatus.verification) part.drop()
@@ -188,7 +244,7 @@ function isNoSpace(error: unknown): boolean {
 class WaitNotice {
   readonly #timer: NodeJS.Timeout | undefined
 
-  constructor({ emit }: StoreLayers, { id }: ImageLayer, patience: Patience) {
+  constructor({ emit }: Run, { id }: ImageLayer, patience: Patience) {
     if (patience !== 'wait') return
     const text = `waiting for layer ${id}, which another pull is fetching`
     this.#timer = setTimeout(() => emit({ type: 'warning', text }), WAIT_NOTICE_MS)

@@ -10,7 +10,7 @@ import {
 } from '../../src/formats/tree/tree.js'
 import type { ObjectId } from '../../src/formats/digest.js'
 import type { Repository } from '../../src/repository/repository.js'
-import { commitImages } from '../../src/stages/erofs/commit-images.js'
+import { commitImages, encodeImages } from '../../src/stages/erofs/commit-images.js'
 
 /** Of root, 0755 for directories and 0644 for files, unless said otherwise. */
 export function statOf(mode: number, stat: Partial<Stat> = {}): Stat {
@@ -39,5 +39,6 @@ export function storedFile(repository: Repository, data: Uint8Array): LeafConten
 
 /** The image of a tree. */
 export function imageOf(repository: Repository, root: Directory): ObjectId {
-  return commitImages(repository, root, [repository.erofsFormats.default]).get(repository.erofsFormats.default)!
+  const version = repository.erofsFormats.default
+  return commitImages(repository, encodeImages(root, [version])).get(version)!
 }

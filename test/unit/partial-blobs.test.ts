@@ -18,7 +18,7 @@ import { temporaryDirectory, temporaryRepository } from '../helpers/temporary.js
 const needsLock = { skip: !lockingAvailable() && 'there is no native code here, or SLUICE_NATIVE=off' }
 
 const digestOf = (n: number) => `sha256:${n.toString(16).padStart(64, '0')}` as Digest
-const requestFor = (n: number, size: number): PartRequest => ({ digest: digestOf(n), size, stream: `stream-${n}` })
+const requestFor = (n: number, size: number): PartRequest => ({ digest: digestOf(n), size })
 const sizeOnDisk = (path: string) => statSync(path, { throwIfNoEntry: false })?.size ?? 0
 
 test('no more than the window is unwritten, however many blobs arrive in whatever pieces', async (t) => {

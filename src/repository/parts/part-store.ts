@@ -1,6 +1,6 @@
 /** The parts of a repository, and who works on which blob. */
 import { existsSync } from 'node:fs'
-import type { Digest, HashAlgorithm, ObjectId } from '../../formats/digest.js'
+import type { Digest, HashAlgorithm } from '../../formats/digest.js'
 import { removeQuietly } from '../remove-quietly.js'
 import { PartLock } from './part-lock.js'
 import { partPaths, removeEmptyPartsDirectory } from './part-files.js'
@@ -11,8 +11,6 @@ export interface PartRequest {
   readonly digest: Digest
   /** Of the whole blob, in bytes. */
   readonly size: number
-  /** The stream that the blob is imported as. */
-  readonly stream: string
 }
 
 /** A part with its lock; ends with `release`. */
@@ -25,8 +23,7 @@ export class PartStore {
   readonly #root: string
   readonly #algorithm: HashAlgorithm
   readonly #unwritten = { bytes: 0 }
-  /** By the stream they become. */
-  readonly #taken = new Map<string, Part>()
+  readonly #taken = new Set<Part>()
   #isFull = false
   #freed = 0
 
@@ -61,15 +58,10 @@ export class PartStore {
     removeEmptyPartsDirectory(this.#root)
   }
 
-  /** To be called before the barrier that precedes the link of `stream`. */
-  async seal(stream: string, object: ObjectId): Promise<void> {
-    await this.#taken.get(stream)?.seal(stream, object)
-  }
-
   /** Makes room for objects: removes the parts of this process and writes no more of them. */
   giveUp(): void {
     this.#isFull = true
-    for (const part of this.#taken.values()) {
+    for (const part of this.#taken) {
       this.#freed += part.length
       part.drop()
     }
@@ -81,7 +73,7 @@ export class PartStore {
   }
 
   #take(request: PartRequest, lock: PartLock): TakenPart {
-    const { digest, size, stream } = request
+    const { digest, size } = request
     const part = new Part({
       digest,
       size,
@@ -91,9 +83,9 @@ export class PartStore {
       onFailure: () => this.giveUp(),
       isFull: () => this.#isFull,
     })
-    this.#taken.set(stream, part)
+    this.#taken.add(part)
     const release = () => {
-      this.#taken.delete(stream)
+      this.#taken.delete(part)
       // That the disk was full is news of one run.
       if (this.#taken.size === 0) this.#isFull = false
       lock.release()

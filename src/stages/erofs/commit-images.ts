@@ -6,15 +6,19 @@ import { verityDigest } from '../../formats/verity/digest.js'
 import type { ErofsVersion } from '../../formats/erofs/format.js'
 import type { Repository } from '../../repository/repository.js'
 
-/** Stores one image per version; gives their ids by version. */
+/** One image per version. */
+export function encodeImages(root: Directory, versions: readonly ErofsVersion[]): Map<ErofsVersion, Buffer> {
+  return new Map(versions.map((version) => [version, writeErofs(root, { version, dialect: 'rust' })]))
+}
+
+/** Stores images; gives their ids. */
 export function commitImages(
   repository: Repository,
-  root: Directory,
-  versions: readonly ErofsVersion[],
+  images: ReadonlyMap<ErofsVersion, Buffer>,
 ): Map<ErofsVersion, ObjectId> {
   const ids = new Map<ErofsVersion, ObjectId>()
-  for (const version of versions) {
-    const id = repository.objects.replace(writeErofs(root, { version, dialect: 'rust' }))
+  for (const [version, image] of images) {
+    const id = repository.objects.replace(image)
     repository.images.link(id, id)
     ids.set(version, id)
   }

@@ -1,13 +1,11 @@
 /**
- * One layer from its tar bytes into the repository: diff_id, header walk, objects, splitstream, in one pass.
- *
- * The layer gets its name last, when its digest is right and all of it is on disk (repository.md §2.9).
+ * One layer from its tar bytes into the repository: diff_id, header walk, objects, splitstream, in one pass. It gets no name
+ * here: first all of it has to be on disk (repository.md §2.9).
  */
 import { cancelled, SluiceError, withContext } from '../../errors.js'
 import { digestHashName, type Digest, type HashAlgorithm, type ObjectId } from '../../formats/digest.js'
 import { contentType } from '../../formats/splitstream/format.js'
 import type { TarEntry } from '../../formats/tar/entries.js'
-import { streamName } from '../../repository/names.js'
 import type { Repository } from '../../repository/repository.js'
 import { StageMeter } from '../../flow/meter.js'
 import { InOrder } from '../../flow/in-order.js'
@@ -66,7 +64,7 @@ export interface LayerName {
  * This thread finds the entries and writes the splitstream; digest and objects are the workers' business, slab by slab. A
  * slab is used again when both are done with it and what it holds inline is written.
  *
- * @throws SluiceError `SLUICE_DIGEST_MISMATCH` if the tar has another digest: its objects stay, the name is not given.
+ * @throws SluiceError `SLUICE_DIGEST_MISMATCH` if the tar has another digest: its objects stay.
  */
 export function importLayer(
   repository: Repository,
@@ -109,7 +107,6 @@ export async function importSlabs(
     await inOrder.end()
     if (digest !== undefined) ensureDigest(layerId, diffId, await digest.digest())
     const stream = await writer.finish()
-    await publishStream(repository, streamName.layer(layerId), stream)
     return { stream, size, inlineBytes: writer.inlineBytes, objects: writer.stats, entries: collector?.entries() }
   } catch (error) {
     // Threads may still be writing to files that are to be removed.
@@ -234,7 +231,6 @@ export async function importBlobLayer(
     const stored = object.commit()
     writer.external(stored.id, stored.size)
     const stream = (await writer.finish()).id
-    await publishStream(repository, streamName.layer(digest), stream)
     const objects = noObjects()
     count(objects, stored)
     return { stream, size: stored.size, inlineBytes: 0, objects }
@@ -243,11 +239,4 @@ export async function importBlobLayer(
     writer.abort()
     throw withContext(error, `layer ${digest}`)
   }
-}
-
-async function publishStream(repository: Repository, name: string, id: ObjectId): Promise<void> {
-  // First: what is not there any more need not be synced.
-  await repository.parts.seal(name, id)
-  await repository.sync()
-  repository.streams.link(name, id)
 }
