@@ -1,5 +1,5 @@
 #!/usr/bin/env node
 import { basename } from 'node:path'
-import { main } from '../dist/program/main.js'
+import { loadProgram } from './load-program.js'
 
-await main(process.argv, basename(process.argv[1] ?? 'sluice', '.js'))
+await loadProgram().main(process.argv, basename(process.argv[1] ?? 'sluice', '.js'))

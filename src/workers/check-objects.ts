@@ -92,7 +92,7 @@ function runThread(
   signal: AbortSignal,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
-    const worker = startThread('./check-thread.js', setup, YOUNG_GENERATION_MB)
+    const worker = startThread('check-thread', setup, YOUNG_GENERATION_MB)
     const stop = (): void => worker.postMessage('stop')
     const fail = (error: Error): void => {
       // The others need not go on.

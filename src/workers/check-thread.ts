@@ -17,12 +17,14 @@ const stopped = new AbortController()
 port.on('message', (message: 'stop' | EndMessage) => (message === 'stop' ? stopped.abort() : port.close()))
 
 const takeNext = (): number => Atomics.add(next, 0, 1)
-try {
+async function checkAll(): Promise<void> {
   const breather = new Breather(stopped.signal)
   for (let number = takeNext(); number < objectDirectories.length; number = takeNext()) {
     tell({ directory: number, checked: await checker.check(objectDirectories[number], breather) })
   }
-  tell('done')
-} catch (error) {
-  tell({ error: packError(error) })
 }
+
+checkAll().then(
+  () => tell('done'),
+  (error: unknown) => tell({ error: packError(error) }),
+)

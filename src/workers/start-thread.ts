@@ -1,3 +1,4 @@
+import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { ioError, SluiceError } from '../errors.js'
 import { loadNative } from '../native/library.js'
@@ -5,14 +6,14 @@ import { loadNative } from '../native/library.js'
 /**
  * Starts a thread that finds native code.
  *
- * @param file beside this one. @param setup what it begins with. @param youngGenerationMb V8's space for new objects.
+ * @param name of its file, beside this one and of the same kind. @param setup what it begins with. @param youngGenerationMb V8's space for new objects.
  * @throws SluiceError
  */
-export function startThread(file: string, setup: unknown, youngGenerationMb: number): Worker {
+export function startThread(name: string, setup: unknown, youngGenerationMb: number): Worker {
   requireWorkingDirectory()
   loadNative()
   try {
-    return new Worker(new URL(file, import.meta.url), {
+    return new Worker(new URL(`${name}${extname(import.meta.url)}`, import.meta.url), {
       workerData: setup,
       resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMb },
     })

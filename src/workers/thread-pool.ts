@@ -218,7 +218,7 @@ class Thread {
   }
 
   #start(): Worker {
-    const worker = startThread('./thread.js', this.#setup, YOUNG_GENERATION_MB)
+    const worker = startThread('thread', this.#setup, YOUNG_GENERATION_MB)
     worker.on('message', (reply: Reply) => this.#settle(reply))
     worker.on('error', (error) => this.#fail(error))
     worker.on('exit', () => this.#fail(undefined))

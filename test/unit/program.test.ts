@@ -1,26 +1,57 @@
 /** What `npm run build` makes of the command line: dist/program. */
 import assert from 'node:assert/strict'
 import { isAscii } from 'node:buffer'
-import { readdirSync, readFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { isBuiltin } from 'node:module'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { temporaryDirectory } from '../helpers/temporary.js'
 import { projectRoot } from '../helpers/vectors.js'
 
 const folder = join(projectRoot, 'dist/program')
-const files = readdirSync(folder).filter((name) => name.endsWith('.js'))
+const files = readdirSync(folder).filter((name) => name.endsWith('.cjs'))
 
 test('the program is one file, and each thread another', () => {
-  assert.deepEqual(files.sort(), ['check-thread.js', 'main.js', 'thread.js'])
+  assert.deepEqual(files.sort(), ['check-thread.cjs', 'main.cjs', 'thread.cjs'])
+})
+
+/** What a new process says, for V8 takes what it has compiled before whatever the cache. @param code uses `compileProgram`. */
+function evaluated(code: string, ...args: string[]): Buffer {
+  const loader = JSON.stringify(join(projectRoot, 'bin/load-program.js'))
+  const imports = `import { compileProgram } from ${loader}; import { readFileSync } from 'node:fs';`
+  return execFileSync(process.execPath, ['--input-type=module', '--eval', imports + code, ...args])
+}
+
+test('the code cache of the program is taken; what is no cache of it does no harm', (t) => {
+  const isTaken = (cache: string) =>
+    evaluated(
+      'process.stdout.write(`${compileProgram(readFileSync(process.argv[1])).cachedDataRejected}`)',
+      cache,
+    ).equals(Buffer.from('false'))
+  const own = evaluated('process.stdout.write(compileProgram().createCachedData())')
+  const path = join(temporaryDirectory(t), 'cache')
+  const cases = [
+    [own, true],
+    [own.subarray(0, own.length / 2), false],
+    [Buffer.from('no cache'), false],
+  ] as const
+  for (const [content, taken] of cases) {
+    writeFileSync(path, content)
+    assert.equal(isTaken(path), taken)
+  }
+  const built = join(folder, 'main.cjs.cache')
+  const isOfThisNode = readFileSync(built).subarray(0, 8).equals(own.subarray(0, 8))
+  if (isOfThisNode) assert.ok(isTaken(built))
+  else t.skip('another Node built it')
 })
 
 for (const file of files) {
   test(`${file} needs only Node and what cannot be bundled, and V8 keeps a byte for each of its characters`, () => {
     const bytes = readFileSync(join(folder, file))
-    const imported = [...bytes.toString('latin1').matchAll(/\b(?:from|import\()"([@\w./:-]+)"/g)].map(
-      ([, name = '']) => name,
-    )
+    const imported = [...bytes.toString('latin1').matchAll(/\brequire\("([@\w./:-]+)"/g)].map(([, name = '']) => name)
     assert.ok(imported.includes('node:fs'), imported.join())
-    const outside = new Set(imported.filter((name) => !name.startsWith('node:')))
+    const outside = new Set(imported.filter((name) => !name.startsWith('node:') && !isBuiltin(name)))
     for (const name of outside) assert.equal(name, 'openpgp')
     assert.ok(isAscii(bytes))
   })
