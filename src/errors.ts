@@ -133,6 +133,14 @@ export function naming(cause: unknown, name: string, where: string = name): unkn
 }
 
 const noSpace = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])
+/** What helps, by errno. */
+const remedies: Readonly<Record<string, string>> = {
+  ENOSPC: 'free some space and run the same command again; what arrived is kept',
+  EDQUOT: 'free some space, or have the quota raised, and run the same command again; what arrived is kept',
+  EFBIG: 'files may not become so large here: see "ulimit -f", and what the file system allows',
+  EMFILE: 'allow more open files, as by "ulimit -n 1024", and run the same command again',
+  ENFILE: 'the whole system has too many files open; run the same command again later',
+}
 const unnamedErrno = /^(Unknown system error -\d+(: )?|UNKNOWN: unknown error)+/
 const readOnly = new Set(['EROFS', 'EACCES', 'EPERM'])
 
@@ -152,15 +160,15 @@ export function ioError(cause: unknown, where: string): SluiceError {
   const said = cause instanceof Error ? cause.message : String(cause)
   const reason = errno === 'EDQUOT' ? said.replace(unnamedErrno, 'EDQUOT: disk quota exceeded') : said
   const message = `${where}: ${reason}`
-  if (errno !== undefined && noSpace.has(errno)) {
-    return new SluiceError('SLUICE_NO_SPACE', message, {
-      cause,
-      hint: 'free some space and run the same command again; what arrived is kept',
-    })
-  }
-  if (errno !== undefined && readOnly.has(errno)) return new SluiceError('SLUICE_READ_ONLY', message, { cause })
-  if (errno === 'ENOENT') return new SluiceError('SLUICE_NOT_FOUND', message, { cause })
-  return new SluiceError(errno === undefined ? 'SLUICE_FAILED' : 'SLUICE_IO', message, { cause })
+  const hint = errno === undefined ? undefined : remedies[errno]
+  return new SluiceError(ioCode(errno), message, { cause, ...(hint !== undefined && { hint }) })
+}
+
+function ioCode(errno: string | undefined): ErrorCode {
+  if (errno === undefined) return 'SLUICE_FAILED'
+  if (noSpace.has(errno)) return 'SLUICE_NO_SPACE'
+  if (readOnly.has(errno)) return 'SLUICE_READ_ONLY'
+  return errno === 'ENOENT' ? 'SLUICE_NOT_FOUND' : 'SLUICE_IO'
 }
 
 /** The error for a cancelled operation; takes over a `SluiceError` that was given as the reason. */

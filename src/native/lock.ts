@@ -35,7 +35,8 @@ export function tryLock(fd: number, mode: LockMode): boolean {
   const { errno } = tryCall('flock', fd, operations[mode] | nonBlocking)
   if (errno === undefined) return true
   if (errno === 'EAGAIN') return false
-  throw callError('flock', errno)
+  const isLockless = errno === 'ENOLCK'
+  throw callError('flock', errno, 'flock', isLockless ? 'over NFS, both sides have to run a lock service' : undefined)
 }
 
 // Short enough that a command of some milliseconds is not waited for much longer than it runs, and 10 calls a second

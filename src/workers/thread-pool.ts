@@ -27,7 +27,7 @@ export type OnTask = (task: WorkKind, thread: string, startMs: number, endMs: nu
 interface Pending {
   readonly work: WorkKind | undefined
   readonly resolve: (result: Results[Task['type']]) => void
-  readonly reject: (error: SluiceError) => void
+  readonly reject: (error: unknown) => void
 }
 
 /** The stage that each kind of task is work of. */
@@ -227,13 +227,18 @@ class Thread {
 
   #settle({ id, startedAt, endedAt, result, error }: Reply): void {
     const pending = this.#pending.get(id)
-    this.#busyMs += endedAt - startedAt
-    if (pending?.work !== undefined) {
-      this.#onTask(pending.work, this.#name, startedAt - performance.timeOrigin, endedAt - performance.timeOrigin)
-    }
     this.#pending.delete(id)
-    if (error === undefined) pending?.resolve(result)
-    else pending?.reject(unpackError(error))
+    this.#busyMs += endedAt - startedAt
+    try {
+      const { timeOrigin } = performance
+      if (pending?.work !== undefined)
+        this.#onTask(pending.work, this.#name, startedAt - timeOrigin, endedAt - timeOrigin)
+      if (error === undefined) pending?.resolve(result)
+      else pending?.reject(unpackError(error))
+    } catch (failure) {
+      // Of who is told.
+      pending?.reject(failure)
+    }
     this.#onRoom()
   }
 

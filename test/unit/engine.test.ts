@@ -249,6 +249,18 @@ for (const threads of [0, 2]) {
     assert.deepEqual([...tasks].sort(), [`digest ${where}`, `object ${where}`])
   })
 
+  test(`with ${threads} threads: who is told of tasks and fails, fails the task`, async (t) => {
+    const onTask = (): never => {
+      throw new Error('told too much')
+    }
+    const engine = openEngine(await temporaryRepository(t), { threads, maxMemory: MIN_MEMORY, layers: 1, onTask })
+    t.after(() => engine.close())
+    const slab = await engine.slabs.take()
+    for (let i = 0; i < 2; i++) {
+      await assert.rejects(engine.workers.store(slab, { wholes: [SLAB_HEADROOM, 10], pieces: [] }), /told too much/)
+    }
+  })
+
   test(`with ${threads} threads: a failure has its code, and the next task runs`, async (t) => {
     const repository = await temporaryRepository(t)
     const engine = openEngine(repository, { threads, maxMemory: MIN_MEMORY, layers: 1 })
