@@ -12,6 +12,7 @@ const outdir = join(root, 'dist/program')
 
 /** Need not be installed. Packages with native code are required by name at run time (src/native/prebuilt.ts). */
 const external = ['openpgp']
+
 rmSync(outdir, { recursive: true, force: true })
 const { metafile } = await build({
   absWorkingDir: root,

@@ -124,8 +124,7 @@ async function importTar(
   const engine = openEngine(repository, { maxMemory: defaults.maxMemory, layers: 1 })
   try {
     const { stream } = await importLayer(repository, engine, { id: diffId, diffId }, tar, signal && { signal })
-    await repository.sync()
-    repository.streams.link(streamName.layer(diffId), stream)
+    await repository.nameStream(streamName.layer(diffId), stream)
     return stream
   } finally {
     await engine.close()

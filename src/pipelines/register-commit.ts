@@ -93,7 +93,6 @@ export async function registerTree(
   const encoded = await encodeCommit(repository.objects, objects.payload(commit))
   const stream = await encoded.storeWith(image)
   if (signal?.aborted === true) throw cancelled(signal)
-  await repository.sync()
-  repository.streams.link(commitStreamName(commit), stream)
+  await repository.nameStream(commitStreamName(commit), stream)
   return { withoutImage: encoded.withoutImage, stream, image, images }
 }

@@ -176,14 +176,11 @@ async function publish(repository: Repository, layer: ImageLayer, stream: Object
   }
 }
 
-/** When all of it is on disk. */
+/** Parts of blobs give way to a name, too. */
 async function giveName(repository: Repository, { id }: ImageLayer, stream: ObjectId): Promise<void> {
   const { parts } = repository
   const { freed } = parts
-  const give = async (): Promise<void> => {
-    await repository.sync()
-    repository.streams.link(streamName.layer(id), stream)
-  }
+  const give = (): Promise<void> => repository.nameStream(streamName.layer(id), stream)
   try {
     await give()
   } catch (error) {

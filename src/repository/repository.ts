@@ -161,6 +161,12 @@ export class Repository implements Disposable {
     await syncFileSystem(this.path, this.#directory)
   }
 
+  /** Gives a stream its name, when all that was written so far is on disk. */
+  async nameStream(name: string, id: ObjectId): Promise<void> {
+    await this.sync()
+    this.streams.link(name, id)
+  }
+
   /** Runs `work` while nobody collects garbage, by this handle or another. */
   async during<T>(work: () => Promise<T> | T, signal?: AbortSignal): Promise<T> {
     return this.#counted(() => this.#locked('shared', work, signal))

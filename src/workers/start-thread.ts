@@ -6,7 +6,8 @@ import { loadNative } from '../native/library.js'
 /**
  * Starts a thread that finds native code.
  *
- * @param name of its file, beside this one and of the same kind. @param setup what it begins with. @param youngGenerationMb V8's space for new objects.
+ * @param name of its file, beside this one and of the same kind. @param setup what it begins with.
+ * @param youngGenerationMb V8's space for new objects.
  * @throws SluiceError
  */
 export function startThread(name: string, setup: unknown, youngGenerationMb: number): Worker {

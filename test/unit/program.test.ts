@@ -16,10 +16,10 @@ test('the program is one file, and each thread another', () => {
   assert.deepEqual(files.sort(), ['check-thread.cjs', 'main.cjs', 'thread.cjs'])
 })
 
-/** What a new process says, for V8 takes what it has compiled before whatever the cache. @param code uses `compileProgram`. */
+/** What a new process says, for V8 takes what it has compiled before whatever the cache. @param code may use the loader. */
 function evaluated(code: string, ...args: string[]): Buffer {
   const loader = JSON.stringify(join(projectRoot, 'bin/load-program.js'))
-  const imports = `import { compileProgram } from ${loader}; import { readFileSync } from 'node:fs';`
+  const imports = `import { codeCachePath, compileProgram } from ${loader}; import { readFileSync } from 'node:fs';`
   return execFileSync(process.execPath, ['--input-type=module', '--eval', imports + code, ...args])
 }
 
@@ -40,7 +40,7 @@ test('the code cache of the program is taken; what is no cache of it does no har
     writeFileSync(path, content)
     assert.equal(isTaken(path), taken)
   }
-  const built = join(folder, `main.cjs.${process.version}-${process.arch}.cache`)
+  const built = evaluated('process.stdout.write(codeCachePath)').toString()
   if (existsSync(built)) assert.ok(isTaken(built))
   else t.skip('another Node built the program')
 })
@@ -48,7 +48,11 @@ test('the code cache of the program is taken; what is no cache of it does no har
 for (const file of files) {
   test(`${file} needs only Node and what cannot be bundled, and V8 keeps a byte for each of its characters`, () => {
     const bytes = readFileSync(join(folder, file))
-    const imported = [...bytes.toString('latin1').matchAll(/\brequire\("([@\w./:-]+)"/g)].map(([, name = '']) => name)
+    const text = bytes.toString('latin1')
+    const imported = [...text.matchAll(/\b(?:from|import\(|require\()"([@\w./:-]+)"/g)].map(([, name = '']) => name)
+    // The loader gives a script no way to import, and modules are strict.
+    assert.doesNotMatch(text, /\bimport\("/)
+    assert.match(text, /^["']use strict["'];/)
     assert.ok(imported.includes('node:fs'), imported.join())
     const outside = new Set(imported.filter((name) => !name.startsWith('node:') && !isBuiltin(name)))
     for (const name of outside) assert.equal(name, 'openpgp')

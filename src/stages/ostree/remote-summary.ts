@@ -171,12 +171,11 @@ class SummaryLoader {
   }
 
   async #keep(name: string, payload: Buffer): Promise<void> {
-    const { objects, streams } = this.#repository
+    const { objects } = this.#repository
     const content = { size: payload.length, externals: [], pieces: () => [payload] }
     const encode = await inlineStream(objects.algorithm, ostreeContentType.summary, content)
     const { id } = objects.store(Buffer.concat(await encode([])))
-    await this.#repository.sync()
-    streams.link(name, id)
+    await this.#repository.nameStream(name, id)
   }
 
   /**
