@@ -19,9 +19,9 @@ export function compileProgram(cachedData) {
 }
 
 /** @returns {typeof import('../dist/src/cli/main.js')} */
-export function loadProgram() {
+export function loadProgram(script = compileProgram(readCodeCache())) {
   const program = { exports: {} }
-  const run = compileProgram(readCodeCache()).runInThisContext()
+  const run = script.runInThisContext()
   run(program.exports, createRequire(path), program, path, dirname(path))
   return program.exports
 }
