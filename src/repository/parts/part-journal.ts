@@ -36,7 +36,6 @@ export function writeJournal(path: string, { digest, size, validator, sealed }: 
     version: VERSION,
     digest,
     size,
-    written: new Date().toISOString(),
     ...validator,
     ...(sealed && { ...sealed, boot: bootId() }),
   })
