@@ -14,26 +14,38 @@ const { main } = loadProgram(script)
 // A cache is of use only where V8's flags are as they were when it was made, and programs load it before they set any.
 v8.setFlagsFromString = () => undefined
 
-const directory = mkdtempSync(join(tmpdir(), 'sluice-build-'))
-const registry = await TestRegistry.start()
 try {
-  const layout = join(directory, 'layout')
-  const docs = fileURLToPath(new URL('../docs', import.meta.url))
-  writeImage(layout, [await buildLayer(layout, [{ from: docs, to: 'usr/share/doc' }])], 'tag')
-  registry.addLayout(layout, 'image', 'tag')
-  await sluice('one', 'init', '--insecure')
-  await sluice('one', 'pull', `docker://${registry.host}/image:tag`, '--no-tls-verify')
-  await sluice('two', 'init', '--insecure')
-  await sluice('two', 'pull', `oci:${layout}:tag`, '--threads', '2')
-  // An image that is there already.
-  await sluice('two', 'pull', `oci:${layout}:tag`)
-  if (process.exitCode === undefined) writeFileSync(codeCachePath, script.createCachedData())
-} finally {
-  await registry.close()
-  rmSync(directory, { recursive: true, force: true })
+  await runThroughPulls()
+} catch (error) {
+  console.error(error)
+  process.exitCode = 1
 }
+// This host may refuse pulls, by its policy.json.
+if (process.exitCode !== undefined)
+  console.error('Without these pulls every later one will take 0.02 s more; all else works.')
+process.exitCode = undefined
+writeFileSync(codeCachePath, script.createCachedData())
 
-async function sluice(repository, ...words) {
-  const all = ['--quiet', '--repo', join(directory, repository), ...words]
-  await main([process.execPath, 'sluice', ...all], 'sluice')
+async function runThroughPulls() {
+  const directory = mkdtempSync(join(tmpdir(), 'sluice-build-'))
+  const registry = await TestRegistry.start()
+  const sluice = async (repository, ...words) => {
+    const all = ['--quiet', '--repo', join(directory, repository), ...words]
+    await main([process.execPath, 'sluice', ...all], 'sluice')
+  }
+  try {
+    const layout = join(directory, 'layout')
+    const docs = fileURLToPath(new URL('../docs', import.meta.url))
+    writeImage(layout, [await buildLayer(layout, [{ from: docs, to: 'usr/share/doc' }])], 'tag')
+    registry.addLayout(layout, 'image', 'tag')
+    await sluice('one', 'init', '--insecure')
+    await sluice('one', 'pull', `docker://${registry.host}/image:tag`, '--no-tls-verify')
+    await sluice('two', 'init', '--insecure')
+    await sluice('two', 'pull', `oci:${layout}:tag`, '--threads', '2')
+    // An image that is there already.
+    await sluice('two', 'pull', `oci:${layout}:tag`)
+  } finally {
+    await registry.close()
+    rmSync(directory, { recursive: true, force: true })
+  }
 }

@@ -84,9 +84,7 @@ test('the next run fetches only the rest, and tells so', async (t) => {
   const name = big.digest.replace(':', '-')
   assert.deepEqual(partNames(repository), [name, `${name}.json`])
   assert.ok(readPart(repository, big.digest).equals(bigBlob.subarray(0, arrived)))
-  const { written, ...journal } = readPartJournal(repository, big.digest)
-  assert.ok(Math.abs(Date.parse(written as string) - Date.now()) < 600_000)
-  assert.deepEqual(journal, {
+  assert.deepEqual(readPartJournal(repository, big.digest), {
     version: 1,
     digest: big.digest,
     size: big.size,
