@@ -62,7 +62,7 @@ export function divideMemory(maxMemory: number, layersWanted: number): { slabs: 
   return { layers, slabs: Math.min(slabs, Math.max(ENOUGH_SLABS, layers * LAYER_SLABS + FEWEST_SLABS)) }
 }
 
-/** Two threads take 0.12 s to start, which pays from some 20 MiB of gzip on. */
+/** Two threads take 0.06 s to start, which pays from some 20 MiB of gzip on. */
 const LITTLE_WORK = 16 * MIB
 
 function checkCount(name: string, value: number, least: number): void {
