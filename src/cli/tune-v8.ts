@@ -69,7 +69,7 @@ function resetWhileStarting(thread: Worker): void {
     thread.off('message', started).off('exit', started)
     if (--starting === 0) setFlags()
   }
-  // Its first answer, or it has failed.
+  // It has begun to work, or has failed.
   thread.on('message', started).on('exit', started)
 }
 

@@ -16,8 +16,12 @@ export function fromByteString(text: ByteString): Buffer {
   return Buffer.from(text, 'latin1')
 }
 
+// oxlint-disable-next-line no-control-regex
+const ascii = /^[\u0000-\u007f]*$/
+
 /** The bytes of ordinary text in UTF-8, as a byte string. */
 export function utf8ByteString(text: string): ByteString {
+  if (ascii.test(text)) return text
   return Buffer.from(text, 'utf8').toString('latin1')
 }
 

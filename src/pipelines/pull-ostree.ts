@@ -18,7 +18,7 @@ import { PullJournal } from '../stages/ostree/pull-journal.js'
 import { saysAbsent } from '../stages/ostree/remote-client.js'
 import type { OstreeSource } from '../stages/ostree/source.js'
 import { readStoredCommit, type StoredCommit } from '../stages/ostree/stored-commit.js'
-import { openEngine } from '../workers/open-engine.js'
+import { openEngine, type OpenEngine } from '../workers/open-engine.js'
 import { pullDeltaObjects, type DeltaObjects } from './delta-objects.js'
 import { onRepository } from './on-repository.js'
 import type { OstreePullEvent, OstreePullOptions, OstreePullResult } from './ostree-events.js'
@@ -165,7 +165,7 @@ async function collect(
   { base, trusted }: Known,
   journal: PullJournal | undefined,
 ): Promise<ObjectCollection> {
-  const { repository, source, emit, signal, fetched } = pull
+  const { repository, source, options, emit, signal, fetched } = pull
   const delta = await objectsOfDelta(pull, id)
   const known = delta === undefined ? await base() : delta.base
   const objects = delta?.objects ?? new ObjectCollection()
@@ -183,8 +183,20 @@ async function collect(
     const parent = await findStoredCommit(repository, commit.parent, signal)
     if (parent !== undefined) bases.push(parent)
   }
-  const files = await collectMetadata({ ...walk, bases }, commit)
-  await fetchFiles(pull, files, objects, journal)
+  const engine = openEngine(repository, {
+    maxMemory: options.maxMemory ?? defaults.maxMemory,
+    layers: 1,
+    ...(options.threads !== undefined && { threads: options.threads }),
+    onTask: (name, thread, startMs, endMs) => options.onSpan?.({ track: thread, name, startMs, endMs }),
+  })
+  try {
+    // Nothing is there: there will be much for the threads to do, and the directories come first.
+    if (bases.length === 0 && objects.count === 1) engine.start()
+    const files = await collectMetadata({ ...walk, bases }, commit)
+    await fetchFiles(pull, engine, files, objects, journal)
+  } finally {
+    await engine.close()
+  }
   return objects
 }
 
@@ -207,38 +219,29 @@ async function objectsOfDelta(pull: OstreeRun, id: OstreeId): Promise<DeltaObjec
 
 async function fetchFiles(
   pull: OstreeRun,
+  engine: OpenEngine,
   files: readonly OstreeId[],
   objects: ObjectCollection,
   journal: PullJournal | undefined,
 ): Promise<void> {
   if (files.length === 0) return
-  const { repository, source, options, emit, signal, fetched } = pull
-  const engine = openEngine(repository, {
-    maxMemory: options.maxMemory ?? defaults.maxMemory,
-    layers: 1,
-    ...(options.threads !== undefined && { threads: options.threads }),
-    onTask: (name, thread, startMs, endMs) => options.onSpan?.({ track: thread, name, startMs, endMs }),
-  })
+  const { source, emit, signal, fetched } = pull
   let bytes = 0
   const total = fetched.files + files.length
   const tell = (): void => emit({ type: 'files', fetched: fetched.files, total, bytes })
   tell()
-  try {
-    await source.storeFiles(files, engine, {
-      signal,
-      onStored: (ids, stored) => {
-        ids.forEach((id, i) => objects.add(id, stored.data[i], stored.objects[i]))
-        journal?.addFiles(ids, stored.data, stored.objects)
-        addStats(pull.objects, stored.stats)
-        fetched.files += ids.length
-        tell()
-      },
-      onProgress: (more) => {
-        bytes += more
-        tell()
-      },
-    })
-  } finally {
-    await engine.close()
-  }
+  await source.storeFiles(files, engine, {
+    signal,
+    onStored: (ids, stored) => {
+      ids.forEach((id, i) => objects.add(id, stored.data[i], stored.objects[i]))
+      journal?.addFiles(ids, stored.data, stored.objects)
+      addStats(pull.objects, stored.stats)
+      fetched.files += ids.length
+      tell()
+    },
+    onProgress: (more) => {
+      bytes += more
+      tell()
+    },
+  })
 }

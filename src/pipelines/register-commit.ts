@@ -88,9 +88,12 @@ export async function registerTree(
 ): Promise<RegisteredTree> {
   const { default: primary, extra } = repository.erofsFormats
   const versions: ErofsVersion[] = [primary, ...extra]
+  // The stream is compressed in another thread while the images are made in this one.
+  const encoding = encodeCommit(repository.objects, objects.payload(commit))
+  encoding.catch(() => undefined)
   const images = commitImages(repository, encodeImages(tree, versions))
   const image: ObjectId = images.get(primary)!
-  const encoded = await encodeCommit(repository.objects, objects.payload(commit))
+  const encoded = await encoding
   const stream = await encoded.storeWith(image)
   if (signal?.aborted === true) throw cancelled(signal)
   await repository.nameStream(commitStreamName(commit), stream)

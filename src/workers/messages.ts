@@ -84,6 +84,9 @@ export interface Results {
 /** The main thread asks with a number, the thread answers with the same; null asks it to end. */
 export type Request = { readonly id: number; readonly task: Task } | null
 
+/** What a thread tells first: until then it loads what it is made of (src/cli/tune-v8.ts). */
+export type Started = 'started'
+
 export interface Reply {
   readonly id: number
   /** When the task began and ended, in milliseconds since the epoch: threads have no other clock in common. */

@@ -26,6 +26,8 @@ export interface OpenEngine extends Engine {
   readonly workers: SlabWorkers & FileWorkers
   /** Layers at a time that there is memory for; at most what is wanted. */
   readonly layers: number
+  /** Starts the threads, if there are any, before there is work for them. */
+  start(): void
   /** Nothing may be under way. */
   close(): Promise<void>
 }
@@ -71,7 +73,7 @@ function checkCount(name: string, value: number, least: number): void {
 }
 
 /**
- * Threads are started by the first work for them.
+ * Threads are started by the first work for them, or by `start`.
  *
  * @throws SluiceError `SLUICE_USAGE` for too little memory, or a number that is out of its range.
  */
@@ -85,12 +87,12 @@ export function openEngine(repository: Repository, options: EngineOptions): Open
   const slabs = new SlabPool(count)
   if (threads === 0) {
     const close = async (): Promise<void> => slabs.dispose()
-    return { slabs, layers, workers: inProcessWorkers(repository.objects, onTask), close }
+    return { slabs, layers, workers: inProcessWorkers(repository.objects, onTask), start: () => undefined, close }
   }
   const workers = new ThreadPool(threads, slabs, { memory: slabs.memory, objects: threadObjects(repository) }, onTask)
   const close = async (): Promise<void> => {
     await workers.close()
     slabs.dispose()
   }
-  return { slabs, layers, workers, close }
+  return { slabs, layers, workers, start: () => workers.start(), close }
 }

@@ -12,7 +12,15 @@ import type { FileParts } from '../stages/slab/fill-from-files.js'
 import type { Slab, SlabFile, SlabPool } from '../stages/slab/slab-pool.js'
 import { endThread } from './end-thread.js'
 import { remoteDecoder } from './remote-decoder.js'
-import { unpackError, type Reply, type Request, type Results, type Task, type ThreadSetup } from './messages.js'
+import {
+  unpackError,
+  type Reply,
+  type Request,
+  type Results,
+  type Started,
+  type Task,
+  type ThreadSetup,
+} from './messages.js'
 import { startThread } from './start-thread.js'
 
 /** Tasks a thread has at a time: the one it does, and the next, so that it never waits for a message. */
@@ -46,7 +54,7 @@ const workOf: Readonly<Record<Task['type'], WorkKind | undefined>> = {
   'file-abort': undefined,
 }
 
-/** Threads that start with the first task. */
+/** Threads that start with the first task, unless they are started before. */
 export class ThreadPool implements SlabWorkers, FileWorkers {
   readonly #threads: readonly Thread[]
   /** Tasks that any thread may do, until one has room for them. */
@@ -60,6 +68,10 @@ export class ThreadPool implements SlabWorkers, FileWorkers {
       { length: count },
       (_, i) => new Thread(`thread ${i + 1}`, setup, onTask, () => this.#handOut()),
     )
+  }
+
+  start(): void {
+    for (const thread of this.#threads) thread.start()
   }
 
   store({ index: slab }: Slab, batch: ObjectBatch): Promise<StoredBatch> {
@@ -204,7 +216,7 @@ class Thread {
   run<T extends Task>(task: T): Promise<Results[T['type']]> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
     return new Promise((resolve, reject) => {
-      const worker = (this.#worker ??= this.#start())
+      const worker = this.start()
       const id = ++this.#lastId
       this.#pending.set(id, { work: workOf[task.type], resolve: resolve as Pending['resolve'], reject })
       worker.postMessage({ id, task } satisfies Request)
@@ -217,9 +229,15 @@ class Thread {
     await endThread(worker)
   }
 
-  #start(): Worker {
+  start(): Worker {
+    return (this.#worker ??= this.#begin())
+  }
+
+  #begin(): Worker {
     const worker = startThread('thread', this.#setup, YOUNG_GENERATION_MB)
-    worker.on('message', (reply: Reply) => this.#settle(reply))
+    worker.on('message', (message: Started | Reply) => {
+      if (message !== 'started') this.#settle(message)
+    })
     worker.on('error', (error) => this.#fail(error))
     worker.on('exit', () => this.#fail(undefined))
     return worker

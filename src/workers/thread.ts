@@ -11,6 +11,7 @@ import {
   type Reply,
   type Request,
   type Results,
+  type Started,
   type Task,
   type ThreadSetup,
   type DecodeTask,
@@ -165,3 +166,5 @@ port.on('message', (request: Request) => {
     if (isEnding) port.close()
   })
 })
+
+port.postMessage('started' satisfies Started)

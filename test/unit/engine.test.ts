@@ -278,6 +278,21 @@ for (const threads of [0, 2]) {
   })
 }
 
+for (const threads of [0, 2]) {
+  test(`with ${threads} threads: they may start before there is work, and end without any`, async (t) => {
+    for (const hasWork of [true, false]) {
+      const engine = openEngine(await temporaryRepository(t), { threads, maxMemory: MIN_MEMORY, layers: 1 })
+      engine.start()
+      if (hasWork) {
+        const slab = await engine.slabs.take()
+        const { ids } = await engine.workers.store(slab, { wholes: [SLAB_HEADROOM, 10], pieces: [] })
+        assert.equal(ids.length, 1)
+      }
+      await engine.close()
+    }
+  })
+}
+
 test('little work is done by the main thread, more by others', { skip: oneCore }, async (t) => {
   const repository = await temporaryRepository(t)
   for (const [work, expected] of [

@@ -211,6 +211,22 @@ test('a commit stream finds each of its objects, and no others', () => {
   }
 })
 
+test('a commit stream is in the order of ids, also of those that begin alike', () => {
+  const alike = ['ff000001', 'ff000000', '00000000', '80000000']
+  const ids = alike.flatMap((head) =>
+    Array.from({ length: 40 }, (_, i) => (head + hashMetadata(Buffer.from(`${head} ${i % 39}`)).slice(8)) as OstreeId),
+  )
+  const collection = new ObjectCollection()
+  const added = ids.filter((id) => collection.add(id, Buffer.from(id)))
+  assert.equal(added.length, 4 * 39)
+  const { pieces, externals } = collection.payload(ids[5])
+  const stream = new CommitStream(Buffer.concat([...pieces()]), externals.length)
+  const stored = Array.from({ length: stream.count }, (_, i) => stream.idAt(i))
+  assert.deepEqual(stored, [...added].sort())
+  for (const id of added) assert.equal(stream.data(id)?.toString(), id)
+  assert.equal(stream.commit, ids[5])
+})
+
 test('damage to a commit stream is seen', () => {
   const { payload, externals } = largeStream()
   const idTable = 1032

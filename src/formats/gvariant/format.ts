@@ -14,8 +14,7 @@ export function offsetWidth(length: number): OffsetWidth {
 
 /** The smallest width with which `body` bytes and `count` offsets fit together: what writers use. */
 export function smallestOffsetWidth(body: number, count: number): OffsetWidth {
-  for (const width of [1, 2, 4] as const) {
-    if (offsetWidth(body + count * width) <= width) return width
-  }
-  return 8
+  if (body + count <= 0xff) return 1
+  if (body + 2 * count <= 0xffff) return 2
+  return body + 4 * count <= 0xffff_ffff ? 4 : 8
 }

@@ -7,7 +7,7 @@ import { isUtf8 } from 'node:buffer'
 import { formatError } from '../../errors.js'
 import { asBuffer } from '../bytes.js'
 import { MAX_DEPTH } from './format.js'
-import { inMemory, layOutArray, layOutTuple } from './layout.js'
+import { BytesContainer, layOutArray, layOutTuple } from './layout.js'
 import { isSignature, parseType, type BasicCode, type GvariantType, type Shape } from './type.js'
 import type { Value, Variant } from './value.js'
 
@@ -23,7 +23,7 @@ function readAny(type: GvariantType, bytes: Buffer, room: number): Value {
   return readPart(type, bytes, 0, bytes.length, room)
 }
 
-/** The value in a range of `bytes`. Basic values are read in place, without a view for each. */
+/** The value in a range of `bytes`. All is read in place, without a view for each. */
 function readPart(type: GvariantType, bytes: Buffer, start: number, end: number, room: number): Value {
   const { shape, fixedSize } = type
   if (fixedSize > 0 && end - start !== fixedSize) {
@@ -31,27 +31,29 @@ function readPart(type: GvariantType, bytes: Buffer, start: number, end: number,
   }
   return shape.kind === 'basic'
     ? readBasic(shape.code, bytes, start, end)
-    : readContainer(type, shape, bytes.subarray(start, end), room)
+    : readContainer(type, shape, bytes, start, end, room)
 }
 
 function readContainer(
   type: GvariantType,
   shape: Exclude<Shape, { kind: 'basic' }>,
   bytes: Buffer,
+  start: number,
+  end: number,
   room: number,
 ): Value {
   if (type.depth > room) throw malformed(`more than ${MAX_DEPTH} levels`)
   switch (shape.kind) {
     case 'variant':
-      return readVariant(bytes, room - 1)
+      return readVariant(bytes.subarray(start, end), room - 1)
     case 'maybe':
-      return readMaybe(shape.element, bytes, room - 1)
+      return readMaybe(shape.element, bytes.subarray(start, end), room - 1)
     case 'tuple':
-      return readTuple(type, shape.members, bytes, room - 1)
+      return readTuple(type, shape.members, bytes, start, end, room - 1)
     case 'array':
       return shape.element.fixedSize > 0
-        ? readFixedArray(shape.element, bytes, room - 1)
-        : readFramedArray(shape.element, bytes, room - 1)
+        ? readFixedArray(shape.element, bytes.subarray(start, end), room - 1)
+        : readFramedArray(shape.element, bytes, start, end, room - 1)
   }
 }
 
@@ -85,15 +87,27 @@ function readBasic(code: BasicCode, bytes: Buffer, start: number, end: number): 
 
 const objectPath = /^\/(?:[A-Za-z0-9_]+(?:\/[A-Za-z0-9_]+)*)?$/
 
+/** Bytes of a string that is looked through faster here than by calls of native code. */
+const SHORT = 64
+
 function readString(code: 's' | 'o' | 'g', bytes: Buffer, start: number, end: number): string {
-  if (start === end || bytes.indexOf(0, start) !== end - 1) {
-    throw malformed('a string does not have exactly one zero byte, at its end')
+  if (!isShortAscii(bytes, start, end)) {
+    if (start === end || bytes.indexOf(0, start) !== end - 1) {
+      throw malformed('a string does not have exactly one zero byte, at its end')
+    }
+    if (!isUtf8(bytes.subarray(start, end))) throw malformed('a string is not UTF-8')
   }
-  if (!isUtf8(bytes.subarray(start, end))) throw malformed('a string is not UTF-8')
   const text = bytes.toString('utf8', start, end - 1)
   if (code === 'o' && !objectPath.test(text)) throw malformed('not an object path')
   if (code === 'g' && !isSignature(text)) throw malformed('not a signature')
   return text
+}
+
+/** Whether a range is a short string of ASCII and its zero byte. */
+function isShortAscii(bytes: Buffer, start: number, end: number): boolean {
+  if (start === end || end - start > SHORT || bytes[end - 1] !== 0) return false
+  for (let at = start; at < end - 1; at++) if (bytes[at] === 0 || bytes[at] > 0x7f) return false
+  return true
 }
 
 function readVariant(bytes: Buffer, room: number): Variant {
@@ -123,12 +137,27 @@ function readFixedArray(element: GvariantType, bytes: Buffer, room: number): Val
   return values
 }
 
-function readFramedArray(element: GvariantType, bytes: Buffer, room: number): Value {
-  return layOutArray(element, inMemory(bytes)).map(([start, end]) => readPart(element, bytes, start, end, room))
+function readFramedArray(element: GvariantType, bytes: Buffer, start: number, end: number, room: number): Value {
+  const spans = layOutArray(element, new BytesContainer(bytes, start, end))
+  const values: Value[] = []
+  for (let at = 0; at < spans.length; at += 2) {
+    values.push(readPart(element, bytes, start + spans[at], start + spans[at + 1], room))
+  }
+  return values
 }
 
-function readTuple(type: GvariantType, members: readonly GvariantType[], bytes: Buffer, room: number): Value {
-  return layOutTuple(type, members, inMemory(bytes)).map(([start, end], index) =>
-    readPart(members[index], bytes, start, end, room),
-  )
+function readTuple(
+  type: GvariantType,
+  members: readonly GvariantType[],
+  bytes: Buffer,
+  start: number,
+  end: number,
+  room: number,
+): Value {
+  const spans = layOutTuple(type, members, new BytesContainer(bytes, start, end))
+  const values: Value[] = []
+  for (let index = 0; index < members.length; index++) {
+    values.push(readPart(members[index], bytes, start + spans[2 * index], start + spans[2 * index + 1], room))
+  }
+  return values
 }

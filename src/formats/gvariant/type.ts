@@ -48,7 +48,10 @@ const malformed = (text: string) => formatError('gvariant', `not a type string: 
 const isBasic = (code: string): code is BasicCode => Object.hasOwn(basicSize, code)
 
 /** Rounds up to a multiple of `align`. */
-export const alignUp = (position: number, align: number): number => Math.ceil(position / align) * align
+export function alignUp(position: number, align: number): number {
+  const over = position % align
+  return over === 0 ? position : position + align - over
+}
 
 class TypeParser {
   readonly #text: string

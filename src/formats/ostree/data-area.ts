@@ -13,30 +13,42 @@ export class DataArea {
 
   /** Copies `data` under the next number. */
   append(data: Uint8Array): void {
-    if (3 * this.#count === this.#places.length) {
-      const places = new Uint32Array(2 * this.#places.length)
+    const place = 3 * this.#count
+    if (place === this.#places.length) {
+      const places = new Uint32Array(2 * place)
       places.set(this.#places)
       this.#places = places
     }
-    this.#places.set([...this.#place(data), data.length], 3 * this.#count++)
+    // What would waste much of a block gets one of its own.
+    const isLarge = data.length > BLOCK_LENGTH / 8
+    const offset = isLarge ? 0 : this.#makeRoom(data.length)
+    this.#places[place] = isLarge ? this.#blocks.push(Buffer.from(data)) - 1 : this.#open
+    this.#places[place + 1] = offset
+    this.#places[place + 2] = data.length
+    if (!isLarge) this.#blocks[this.#open].set(data, offset)
+    this.#count++
   }
 
   /** A view. @param index 0 to the number of strings - 1. */
   at(index: number): Buffer {
-    const [block, offset, length] = this.#places.subarray(3 * index, 3 * index + 3)
-    return this.#blocks[block].subarray(offset, offset + length)
+    const place = 3 * index
+    const offset = this.#places[place + 1]
+    return this.#blocks[this.#places[place]].subarray(offset, offset + this.#places[place + 2])
   }
 
-  #place(data: Uint8Array): [block: number, offset: number] {
-    // What would waste much of a block gets one of its own.
-    if (data.length > BLOCK_LENGTH / 8) return [this.#blocks.push(Buffer.from(data)) - 1, 0]
-    if (this.#open < 0 || this.#used + data.length > BLOCK_LENGTH) {
+  /** Bytes. */
+  lengthAt(index: number): number {
+    return this.#places[3 * index + 2]
+  }
+
+  /** Where the next `length` bytes go in the open block. */
+  #makeRoom(length: number): number {
+    if (this.#open < 0 || this.#used + length > BLOCK_LENGTH) {
       this.#open = this.#blocks.push(Buffer.allocUnsafe(BLOCK_LENGTH)) - 1
       this.#used = 0
     }
     const offset = this.#used
-    this.#blocks[this.#open].set(data, offset)
-    this.#used += data.length
-    return [this.#open, offset]
+    this.#used += length
+    return offset
   }
 }

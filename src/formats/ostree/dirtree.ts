@@ -30,28 +30,32 @@ const dirtreeType =
     ]
   >('(a(say)a(sayay))')
 
-function checkNames(names: Iterable<string>): void {
-  const seen = new Set<string>()
-  for (const name of names) {
-    if (name === '' || name === '.' || name === '..' || name.includes('/')) {
-      throw formatError('dirtree', `${JSON.stringify(name.slice(0, 100))} is no name for a file`)
-    }
-    if (seen.has(name)) throw formatError('dirtree', `${JSON.stringify(name.slice(0, 100))} occurs twice`)
-    seen.add(name)
+/** Adds a name to those that were seen. */
+function checkName(name: string, seen: Set<string>): void {
+  if (name === '' || name === '.' || name === '..' || name.includes('/')) {
+    throw formatError('dirtree', `${JSON.stringify(name.slice(0, 100))} is no name for a file`)
   }
+  if (seen.has(name)) throw formatError('dirtree', `${JSON.stringify(name.slice(0, 100))} occurs twice`)
+  seen.add(name)
 }
 
 /** @throws SluiceError `SLUICE_FORMAT`: malformed, a name that cannot be one, or one name for two things. */
 export function readDirtree(bytes: Uint8Array): Dirtree {
   const [files, directories] = readValue(dirtreeType, bytes)
-  checkNames([...files, ...directories].map(([name]) => name))
+  const seen = new Set<string>()
   return {
-    files: files.map(([name, id]) => ({ name, id: ostreeIdFromBytes(id) })),
-    directories: directories.map(([name, tree, meta]) => ({
-      name,
-      tree: ostreeIdFromBytes(tree),
-      meta: ostreeIdFromBytes(meta),
-    })),
+    files: files.map((file) => {
+      checkName(file[0], seen)
+      return { name: file[0], id: ostreeIdFromBytes(file[1]) }
+    }),
+    directories: directories.map((directory) => {
+      checkName(directory[0], seen)
+      return {
+        name: directory[0],
+        tree: ostreeIdFromBytes(directory[1]),
+        meta: ostreeIdFromBytes(directory[2]),
+      }
+    }),
   }
 }
 

@@ -37,10 +37,27 @@ export class IdTable {
 
   /** All numbers, in byte order of their ids. */
   sorted(): Uint32Array {
-    const order = Uint32Array.from({ length: this.#count }, (_, index) => index)
-    // The first four bytes nearly always decide; comparing those costs a tenth.
-    const prefixes = order.map((index) => this.#bytes.readUInt32BE(index * ID_LENGTH))
-    return order.sort((a, b) => prefixes[a] - prefixes[b] || Buffer.compare(this.at(a), this.at(b)))
+    // The first four bytes, which nearly always decide, and the number below them, as one integer: V8 sorts those without
+    // calling back, in a tenth of the time.
+    const keys = new BigUint64Array(this.#count)
+    const words = new Uint32Array(keys.buffer)
+    for (let index = 0; index < this.#count; index++) {
+      words[2 * index] = index
+      words[2 * index + 1] = this.#bytes.readUInt32BE(index * ID_LENGTH)
+    }
+    keys.sort()
+    const order = new Uint32Array(this.#count)
+    for (let at = 0; at < order.length; at++) order[at] = words[2 * at]
+    // Those that begin alike are beside each other.
+    for (let end = 1; end < order.length; end++) {
+      for (let at = end; at > 0 && words[2 * at - 1] === words[2 * end + 1]; at--) {
+        if (Buffer.compare(this.at(order[at - 1]), this.at(order[at])) < 0) break
+        const later = order[at - 1]
+        order[at - 1] = order[at]
+        order[at] = later
+      }
+    }
+    return order
   }
 
   /** Where an id is, or the free slot for it. */

@@ -58,7 +58,8 @@ export class ObjectCollection {
     const index = this.#ids.indexOf(ostreeIdToBytes(id))
     if (index < 0) return undefined
     const external = this.#externals.get(index)
-    return { data: this.#area.at(index), ...(external === undefined ? {} : { external }) }
+    const data = this.#area.at(index)
+    return external === undefined ? { data } : { data, external }
   }
 
   /** As `get`, if it is all there is of the object. */
@@ -111,11 +112,12 @@ export class ObjectCollection {
     const ends = new Uint32Array(BUCKETS)
     let block = 0
     let entry = HEAD_LENGTH + order.length * ID_LENGTH
-    for (const [position, index] of order.entries()) {
+    for (let position = 0; position < order.length; position++) {
+      const index = order[position]
       const id = this.#ids.at(index)
       head.set(id, HEAD_LENGTH + position * ID_LENGTH)
       ends[id[0]] = position + 1
-      const { length } = this.#area.at(index)
+      const length = this.#area.lengthAt(index)
       const external = this.#externals.get(index)
       head.writeUInt32LE(block, entry)
       head.writeUInt32LE(length, entry + 4)

@@ -1,5 +1,5 @@
 /** Ids of ostree objects: SHA-256, whatever the hash of the composefs repository is (ostree.md §1.3, §1.4). */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { formatError } from '../../errors.js'
 import { asBuffer } from '../bytes.js'
 
@@ -34,5 +34,5 @@ export function ostreeIdToBytes(id: OstreeId): Buffer {
 
 /** The id of a metadata object: of its stored bytes. */
 export function hashMetadata(bytes: Uint8Array): OstreeId {
-  return createHash('sha256').update(bytes).digest('hex') as OstreeId
+  return hash('sha256', bytes, 'hex') as OstreeId
 }

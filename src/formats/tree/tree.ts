@@ -17,18 +17,18 @@ export const S_IFDIR = 0o040000
 export const S_IFCHR = 0o020000
 export const S_IFIFO = 0o010000
 
-/** Metadata of an inode. */
+/** Metadata of an inode; inodes may share it. */
 export interface Stat {
   /** As the source had it, type bits and all; writers mask it. */
-  mode: number
-  uid: number
-  gid: number
+  readonly mode: number
+  readonly uid: number
+  readonly gid: number
   /** Seconds, signed 64 bit. */
-  mtime: bigint
+  readonly mtime: bigint
   /** 0..999,999,999. */
-  mtimeNsec: number
+  readonly mtimeNsec: number
   /** Key to value, both bytes; keys are unique. */
-  xattrs: ReadonlyMap<ByteString, ByteString>
+  readonly xattrs: ReadonlyMap<ByteString, ByteString>
 }
 
 export const noXattrs: ReadonlyMap<ByteString, ByteString> = new Map()

@@ -1,10 +1,10 @@
 /** The file tree of a commit (ostree.md §5.1). */
 import { formatError, withContext } from '../../errors.js'
 import { utf8ByteString } from '../../formats/bytes.js'
+import type { ObjectId } from '../../formats/digest.js'
 import { readCommit } from '../../formats/ostree/commit.js'
 import { readDirmeta, type Ownership } from '../../formats/ostree/dirmeta.js'
 import { readDirtree, type Dirtree } from '../../formats/ostree/dirtree.js'
-import { isSymlink, readSizedZlibHeader } from '../../formats/ostree/file-header.js'
 import { hashMetadata, type OstreeId } from '../../formats/ostree/ostree-id.js'
 import { xattrMap } from '../../formats/ostree/xattrs.js'
 import {
@@ -16,6 +16,7 @@ import {
   type LeafContent,
   type Stat,
 } from '../../formats/tree/tree.js'
+import { HeaderMemo } from './file-headers.js'
 import type { CommitObjects } from './stored-commit.js'
 
 export interface CommitTreeOptions {
@@ -37,6 +38,7 @@ class TreeBuilder {
   readonly #objects: CommitObjects
   readonly #parity: boolean
   readonly #stats = new Map<OstreeId, Stat>()
+  readonly #headers = new HeaderMemo((header) => ({ stat: this.#statOf(header), target: header.target }))
   /** Each file is one leaf, wherever it is used. */
   readonly #leaves = new Map<OstreeId, Leaf>()
   readonly #dirtrees = new Map<OstreeId, Dirtree>()
@@ -67,7 +69,7 @@ class TreeBuilder {
 
   #directory(tree: OstreeId, meta: OstreeId, depth: number): Directory {
     checkDepth(depth)
-    const directory = newDirectory({ ...this.#stat(meta) })
+    const directory = newDirectory(this.#stat(meta))
     const { files, directories } = this.#dirtree(tree)
     for (const { name, id } of files) directory.entries.set(utf8ByteString(name), this.#leaf(id))
     for (const { name, tree, meta } of directories) {
@@ -122,24 +124,23 @@ class TreeBuilder {
   #readLeaf(id: OstreeId): Leaf {
     const found = this.#objects.get(id)
     if (found === undefined) throw formatError('ostree', 'it is not there')
-    const { header, rest } = readSizedZlibHeader(found.data)
-    return newLeaf(this.#statOf(header), this.#content(header, rest, found.external))
+    const { data, external } = found
+    const { size, isSymlink, length, made } = this.#headers.read(data)
+    return newLeaf(made.stat, isSymlink ? symlink(made.target) : regular(data.subarray(length), external, size))
   }
+}
 
-  #content(
-    header: ReturnType<typeof readSizedZlibHeader>['header'],
-    rest: Uint8Array,
-    external: LeafContentId | undefined,
-  ): LeafContent {
-    if (isSymlink(header)) return { type: 'symlink', target: utf8ByteString(header.target) }
-    if (external === undefined) return { type: 'inline', data: rest }
-    if (rest.length > 0) throw formatError('ostree', 'Unexpected trailing file data')
-    return { type: 'external', id: external, size: header.size }
-  }
+function symlink(target: string): LeafContent {
+  return { type: 'symlink', target: utf8ByteString(target) }
+}
+
+/** @param rest what follows the header. */
+function regular(rest: Buffer, external: ObjectId | undefined, size: number): LeafContent {
+  if (external === undefined) return { type: 'inline', data: rest }
+  if (rest.length > 0) throw formatError('ostree', 'Unexpected trailing file data')
+  return { type: 'external', id: external, size }
 }
 
 function checkDepth(depth: number): void {
   if (depth > MAX_DEPTH) throw formatError('ostree', `there are more than ${MAX_DEPTH} directories inside one another`)
 }
-
-type LeafContentId = Extract<LeafContent, { type: 'external' }>['id']

@@ -13,7 +13,7 @@ import type { OstreeEngine } from './source.js'
 
 /** Requests at a time; the time from a request to its answer counts less the more there are. */
 const REQUESTS = 48
-/** An object that is no longer waits here until it is whole; all requests together keep 12 MiB. */
+/** An object that is no longer waits until it is whole, in memory that is used again: 12 MiB for all requests. */
 const MAX_WHOLE = 256 * 1024
 
 export async function fetchFiles(
@@ -49,6 +49,8 @@ class FileFetch {
   readonly #engine: OstreeEngine
   readonly #options: StoreFilesOptions
   readonly #collector: SlabCollector
+  /** Memory for an object each, of requests that have ended. */
+  readonly #rooms: Buffer[] = []
 
   constructor(client: RemoteClient, engine: OstreeEngine, options: StoreFilesOptions, collector: SlabCollector) {
     this.#client = client
@@ -58,32 +60,38 @@ class FileFetch {
   }
 
   async file(id: OstreeId): Promise<void> {
-    const { signal } = this.#options
-    await this.#client.retrying(signal, async (client) => {
-      const pieces: Uint8Array[] = []
-      let length = 0
-      let large: LargeTransfer | undefined
-      const takePiece = (piece: Uint8Array): Promise<void> | undefined => {
-        this.#options.onProgress(piece.length)
-        if (large !== undefined) return large.write(piece)
+    const room = this.#rooms.pop() ?? Buffer.allocUnsafeSlow(MAX_WHOLE)
+    try {
+      await this.#client.retrying(this.#options.signal, (client) => this.#receive(client, id, room))
+    } finally {
+      this.#rooms.push(room)
+    }
+  }
+
+  async #receive(client: RemoteClient, id: OstreeId, room: Buffer): Promise<void> {
+    const { signal, onProgress, onStored } = this.#options
+    let length = 0
+    let large: LargeTransfer | undefined
+    const takePiece = (piece: Uint8Array): Promise<void> | undefined => {
+      onProgress(piece.length)
+      if (large !== undefined) return large.write(piece)
+      if (length + piece.length <= MAX_WHOLE) {
+        room.set(piece, length)
         length += piece.length
-        pieces.push(Buffer.from(piece))
-        if (length <= MAX_WHOLE) return undefined
-        large = new LargeTransfer(this.#engine, id, signal)
-        return large.write(Buffer.concat(pieces.splice(0)))
+        return undefined
       }
-      try {
-        await client.receive(ostreeObjectPath(id, 'filez').split('/'), signal, takePiece)
-        if (large !== undefined) this.#options.onStored([id], await large.end())
-      } catch (error) {
-        await large?.abort()
-        throw error instanceof SluiceError && error.code === 'SLUICE_CANCELLED'
-          ? error
-          : withContext(error, `file ${id}`)
-      }
-      // What this fails of is another file's trouble, too.
-      if (large === undefined) await this.#collector.add(id, pieces, length)
-    })
+      large = new LargeTransfer(this.#engine, id, signal)
+      return large.writeBoth(room.subarray(0, length), piece)
+    }
+    try {
+      await client.receive(ostreeObjectPath(id, 'filez').split('/'), signal, takePiece)
+      if (large !== undefined) onStored([id], await large.end())
+    } catch (error) {
+      await large?.abort()
+      throw error instanceof SluiceError && error.code === 'SLUICE_CANCELLED' ? error : withContext(error, `file ${id}`)
+    }
+    // What this fails of is another file's trouble, too.
+    if (large === undefined) await this.#collector.add(id, room.subarray(0, length))
   }
 }
 
@@ -110,6 +118,11 @@ class LargeTransfer {
     copyBytes(slab.room.bytes, piece, slab.length)
     slab.length += piece.length
     return undefined
+  }
+
+  async writeBoth(first: Uint8Array, second: Uint8Array): Promise<void> {
+    await this.write(first)
+    await this.write(second)
   }
 
   async #writeWaiting(piece: Uint8Array): Promise<void> {

@@ -23,8 +23,9 @@ export class SlabCollector {
     this.#options = options
   }
 
-  /** Takes an object of at most `SLAB_BYTES`, in pieces, when there is memory for it. */
-  async add(id: OstreeId, pieces: readonly Uint8Array[], length: number): Promise<void> {
+  /** Takes an object of at most `SLAB_BYTES` when there is memory for it. */
+  async add(id: OstreeId, object: Uint8Array): Promise<void> {
+    const { length } = object
     for (;;) {
       if (this.#failure !== undefined) throw this.#failure.error
       if (this.#slab === undefined) await (this.#taking ??= this.#take())
@@ -34,10 +35,8 @@ export class SlabCollector {
     const slab = this.#slab
     this.#ids.push(id)
     this.#places.push(slab.length, length)
-    for (const piece of pieces) {
-      copyBytes(slab.room.bytes, piece, slab.length)
-      slab.length += piece.length
-    }
+    copyBytes(slab.room.bytes, object, slab.length)
+    slab.length += length
   }
 
   /** Waits until all is stored. */

@@ -4,7 +4,7 @@
  */
 import { formatError } from '../../../errors.js'
 import { readValue } from '../../gvariant/read.js'
-import { layOutArray, layOutTuple, within, type Container, type Span } from '../../gvariant/layout.js'
+import { layOutArray, layOutTuple, Part, type Container, type Span } from '../../gvariant/layout.js'
 import { membersOf, parseType } from '../../gvariant/type.js'
 import type { Dictionary, Variant } from '../../gvariant/value.js'
 import { deltaDirectory, type DeltaEnds } from '../delta-path.js'
@@ -35,9 +35,11 @@ export function readSuperblockMetadata(container: Container): SuperblockMetadata
     if (taken > MAX_METADATA) throw formatError('delta', `its metadata takes more than ${MAX_METADATA} bytes`)
     return container.read(start, end)
   }
-  for (const [start, end] of layOutArray(entryType, container)) {
-    const entry = within(container, [start, end])
-    const [[, nameEnd], [valueStart, valueEnd]] = layOutTuple(entryType, membersOf(entryType), entry)
+  const spans = layOutArray(entryType, container)
+  for (let at = 0; at < spans.length; at += 2) {
+    const start = spans[at]
+    const entry = new Part(container, [start, spans[at + 1]])
+    const [, nameEnd, valueStart, valueEnd] = layOutTuple(entryType, membersOf(entryType), entry)
     const name = readValue(stringType, take(start, start + nameEnd))
     const tail = Math.max(valueStart, valueEnd - INLINE_TAIL.length)
     if (name.startsWith(PREFIX) && entry.read(tail, valueEnd).equals(INLINE_TAIL)) {
