@@ -42,7 +42,17 @@ export interface SharedFile {
 export interface WrittenFile {
   readonly path: string
   readonly sharing: Sharing
+  /** What was read in its place, if that is another file. */
+  readonly source?: {
+    /** For errors. */
+    readonly path: string
+    /** Asked when all is read: whether it has the same content since before that. */
+    readonly isUnwritten: () => boolean
+  }
 }
+
+/** Read at a time. */
+const READ_BYTES = 1024 * 1024
 
 const newObject = (id: ObjectId, size: number, sharing: Sharing | undefined): StoredObject =>
   sharing === undefined ? { id, size, isNew: true } : { id, size, isNew: true, sharing }
@@ -193,6 +203,26 @@ export class ObjectStore {
     return new ObjectWriter(this, written)
   }
 
+  /** @throws SluiceError `SLUICE_DIGEST_MISMATCH` if a file has not the content of `id`, which is that of what was read. */
+  ensureContent({ path, source }: WrittenFile, id: ObjectId): void {
+    if (source === undefined || source.isUnwritten()) return
+    const hasher = new VerityHasher(this.algorithm, hashTogether)
+    const piece = Buffer.allocUnsafeSlow(READ_BYTES)
+    const fd = openSync(path, 'r')
+    try {
+      for (let count = readSync(fd, piece); count > 0; count = readSync(fd, piece)) {
+        hasher.update(piece.subarray(0, count))
+      }
+    } finally {
+      closeQuietly(fd)
+    }
+    if (hasher.digest() === id) return
+    throw new SluiceError('SLUICE_DIGEST_MISMATCH', `${source.path} was written to while it was read`, {
+      hint: 'try again when nothing writes to it',
+      details: { path: source.path },
+    })
+  }
+
   /** Gives a finished temporary file its name. */
   publish(temporary: TemporaryObject, id: ObjectId, sharing?: Sharing): void {
     temporary.close()
@@ -218,12 +248,14 @@ export class ObjectWriter {
   readonly #store: ObjectStore
   readonly #temporary: TemporaryObject
   #hasher: VerityHasher | undefined
+  readonly #written: WrittenFile | undefined
   #sharing: Sharing | undefined
   #replaces = false
 
   /** @param written has the content already. */
   constructor(store: ObjectStore, written?: WrittenFile) {
     this.#store = store
+    this.#written = written
     this.#sharing = written?.sharing
     this.#temporary = written === undefined ? new TemporaryObject(store.directory) : TemporaryObject.adopt(written)
   }
@@ -269,6 +301,7 @@ export class ObjectWriter {
         this.#temporary.discard()
         return { id, size, isNew: false }
       }
+      if (this.#written !== undefined) this.#store.ensureContent(this.#written, id)
       this.#store.publish(this.#temporary, id, this.#sharing)
       return newObject(id, size, this.#sharing)
     } catch (error) {

@@ -4,6 +4,7 @@ import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
 import {
   chmodSync,
+  closeSync,
   existsSync,
   linkSync,
   mkdirSync,
@@ -16,19 +17,22 @@ import {
   symlinkSync,
   utimesSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { after, before, describe, test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 import { sha256Digest } from '../../src/formats/oci/sha256-digest.js'
 import { Repository } from '../../src/repository/repository.js'
 import type { LayerPiece } from '../../src/stages/containers-storage/storage-image.js'
 import { FileSharer, type SharingPolicy, type SourceFile } from '../../src/stages/object/share-file.js'
 import { packPieces } from '../../src/stages/slab/pack-pieces.js'
-import { SLAB_BYTES } from '../../src/stages/slab/slab-pool.js'
+import { SLAB_BYTES, type Slab } from '../../src/stages/slab/slab-pool.js'
 import { importSlabs } from '../../src/stages/tar/import-layer.js'
+import { checkObjects } from '../../src/workers/check-objects.js'
 import { MIN_MEMORY, openEngine } from '../../src/workers/open-engine.js'
 import { Store } from '../helpers/made-storage.js'
 import { OciLayout, rawTar, richLayers, skopeoCopy } from '../helpers/system-images.js'
@@ -47,6 +51,12 @@ import {
 import { endMarker, header } from '../helpers/tar-build.js'
 
 const tools = ['podman', 'buildah', 'skopeo', 'mkfs.xfs', 'useradd', 'setpriv', 'newuidmap', 'kernel:xfs', 'loop']
+
+function overwrite(path: string, at: number): void {
+  const fd = openSync(path, 'r+')
+  writeSync(fd, 'X', at)
+  closeSync(fd)
+}
 
 /** A pull with `--json`, begun. */
 class RunningPull {
@@ -226,6 +236,7 @@ describe('containers-storage of every maker', { skip: skip() }, () => {
         [5120, false],
         [5120 * 2, true],
         [3 * SLAB_BYTES, false],
+        [3 * SLAB_BYTES + 512, true],
       ] as const) {
         // The change time of the file tells, or was a moment ago.
         settles = waits
@@ -256,6 +267,54 @@ describe('containers-storage of every maker', { skip: skip() }, () => {
       await engine.close()
     }
   })
+
+  const largeSize = 12 * SLAB_BYTES
+  for (const [what, change, isRefused] of [
+    ['written to where it is not read yet', (path: string) => overwrite(path, largeSize - 1), true],
+    ['written to where it was read', (path: string) => overwrite(path, 0), false],
+    ['given another name', (path: string) => linkSync(path, `${path}, again`), false],
+  ] as const) {
+    test(`a large file, ${what}, is stored as it was cloned or not at all`, async () => {
+      const { path: folder } = await ToolRepository.init('sluice', join(disk, what))
+      using repository = await Repository.open(folder, { insecure: true })
+      const engine = openEngine(repository, { threads: 0, maxMemory: MIN_MEMORY, layers: 1 })
+      const path = join(disk, `file ${what}`)
+      const content = Buffer.alloc(largeSize, 'as it was')
+      writeFileSync(path, content)
+      // Before that, a write may not show in the change time, and the clone is read.
+      await setTimeout(1100)
+      const parts = [header({ name: 'usr', size: largeSize }), content, endMarker]
+      const name = sha256Digest(Buffer.concat(parts))
+      const pieces = async function* (): AsyncGenerator<LayerPiece> {
+        yield { bytes: parts[0] }
+        yield { file: { fd: openSync(path, 'r'), size: largeSize, path, crc64: undefined } }
+        yield { bytes: endMarker }
+      }
+      const { signal } = new AbortController()
+      const changing = async function* (): AsyncGenerator<Slab> {
+        const policy = { required: true, hardlinks: 'never' } as const
+        const sharer = new FileSharer(repository.objects)
+        let count = 0
+        for await (const slab of packPieces(pieces(), { ...engine, sharer, policy, checkCrc: false, signal })) {
+          if (++count === 2) change(path)
+          yield slab
+        }
+      }
+      try {
+        const importing = importSlabs(repository, engine, { id: name, diffId: name }, changing(), { verify: false })
+        const refusal = { code: 'SLUICE_DIGEST_MISMATCH', message: /was written to while it was read/ }
+        if (isRefused) await assert.rejects(importing, refusal)
+        else await importing
+      } finally {
+        await engine.close()
+      }
+      const { checked, damaged } = await checkObjects(repository, { onDirectory: () => undefined, signal })
+      assert.deepEqual(damaged, [])
+      // The file and the stream of the layer.
+      assert.equal(checked, isRefused ? 0 : 2)
+      assert.ok(readdirSync(repository.objects.directory).every((entry) => !entry.startsWith('.')))
+    })
+  }
 
   test('an image that podman removes in the middle, and its next import', async () => {
     const own = new OciLayout(join(scratch, 'removed'))

@@ -41,7 +41,7 @@ export interface SourceFile {
 }
 
 export interface SharedSource extends WrittenFile {
-  /** Whether what was read of the source so far is what the clone has. */
+  /** Whether what was read of the source so far is what the clone has; the source is still open. */
   readonly isSource: () => boolean
 }
 

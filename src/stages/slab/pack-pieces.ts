@@ -163,16 +163,21 @@ async function* packLarge(
   const crc = options.checkCrc && crc64 !== undefined ? createCrc64(size) : undefined
   const filled: Promise<Slab>[] = []
   let shared: SharedSource | undefined
-  /** What is read: by the time that the source is found to have changed, much of it has gone on. */
-  let from = fd
   let isUsed = false
+  /** What is read: the source, whose pages may be in memory, unless somebody has just written to it. */
+  let from = fd
+  /** Once all is read, and before the source is closed. */
+  let wasUnwritten: boolean | undefined
+  const isUnwritten = (): boolean => (wasUnwritten ??= shared!.isSource())
   try {
     shared = options.sharer.share(file, options.policy)
-    if (shared?.sharing === 'reflinked') from = openSync(shared.path, 'r')
+    if (shared?.isSource() === false) from = openSync(shared.path, 'r')
+    const source = from === fd ? { source: { path, isUnwritten } } : {}
+    const written = shared && { path: shared.path, sharing: shared.sharing, ...source }
     for (let position = 0; position < size; position += SLAB_BYTES) {
       const open = await take()
       const length = Math.min(SLAB_BYTES, size - position)
-      open.appendPart({ fd: from, size, path, length, position }, isUsed ? undefined : shared)
+      open.appendPart({ fd: from, size, path, length, position }, isUsed ? undefined : written)
       isUsed = true
       const result = open.fill()
       filled.push(result)
@@ -184,8 +189,12 @@ async function* packLarge(
     throw ioError(error, `cannot read ${path}`)
   } finally {
     await Promise.allSettled(filled)
-    closeQuietly(fd)
-    if (from !== fd) closeQuietly(from)
-    if (shared !== undefined && !isUsed) removeQuietly(shared.path)
+    try {
+      if (shared !== undefined && from === fd) isUnwritten()
+    } finally {
+      closeQuietly(fd)
+      if (from !== fd) closeQuietly(from)
+      if (shared !== undefined && !isUsed) removeQuietly(shared.path)
+    }
   }
 }
