@@ -16,7 +16,7 @@ import { hashTogether } from '../native/multi-hash.js'
 import { closeQuietly } from './close-quietly.js'
 import { CrashLeftovers } from './crash-leftovers.js'
 import { makeDirectories } from './links.js'
-import { TemporaryObject } from './temporary-object.js'
+import { TemporaryFiles, TemporaryObject } from './temporary-object.js'
 import type { VerityPolicy } from './verity-policy.js'
 
 export interface StoredObject {
@@ -61,11 +61,19 @@ export class ObjectStore {
   readonly algorithm: HashAlgorithm
   /** `objects/` of the repository. */
   readonly directory: string
+  readonly temporaries: TemporaryFiles
   readonly #verity: VerityPolicy
   readonly #leftovers: CrashLeftovers
 
-  constructor(directory: string, algorithm: HashAlgorithm, verity: VerityPolicy) {
+  /** @param temporaries where objects are before they are complete. */
+  constructor(
+    directory: string,
+    algorithm: HashAlgorithm,
+    verity: VerityPolicy,
+    temporaries = new TemporaryFiles(directory, false),
+  ) {
     this.directory = directory
+    this.temporaries = temporaries
     this.algorithm = algorithm
     this.#verity = verity
     this.#leftovers = new CrashLeftovers(join(dirname(directory), 'streams'))
@@ -170,12 +178,12 @@ export class ObjectStore {
   }
 
   #storeAs(id: ObjectId, data: Uint8Array, file: SharedFile | WrittenFile | undefined): StoredObject {
-    const written = file !== undefined && 'path' in file ? TemporaryObject.adopt(file) : undefined
+    const written = file !== undefined && 'path' in file ? new TemporaryObject(file) : undefined
     if (this.isStored(id, data.length)) {
       written?.discard()
       return { id, size: data.length, isNew: false }
     }
-    const temporary = written ?? new TemporaryObject(this.directory)
+    const temporary = written ?? new TemporaryObject(this.temporaries.create(constants.O_WRONLY))
     let sharing: Sharing | undefined
     try {
       if (file !== undefined)
@@ -257,7 +265,7 @@ export class ObjectWriter {
     this.#store = store
     this.#written = written
     this.#sharing = written?.sharing
-    this.#temporary = written === undefined ? new TemporaryObject(store.directory) : TemporaryObject.adopt(written)
+    this.#temporary = new TemporaryObject(written ?? store.temporaries.create(constants.O_WRONLY))
   }
 
   /** Has the object share the blocks of `file`, if possible; `write` is called with the same content all the same. */

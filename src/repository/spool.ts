@@ -1,21 +1,21 @@
 /** Bytes kept until what precedes them in a file is known: in memory while few, else in a temporary file. */
 import { constants, readSync, unlinkSync } from 'node:fs'
 import { closeQuietly } from './close-quietly.js'
-import { createTemporary } from './temporary-object.js'
+import type { TemporaryFiles } from './temporary-object.js'
 import { writeAll } from './write-all.js'
 
 const MEMORY_LIMIT = 8 * 1024 * 1024
 const READ_SIZE = 1024 * 1024
 
 export class Spool {
-  readonly #directory: string
+  readonly #temporaries: TemporaryFiles
   #pieces: Buffer[] = []
   #length = 0
   #fd = -1
 
-  /** @param directory where a file is made if one is needed; it is unlinked at once, so that nothing can stay behind. */
-  constructor(directory: string) {
-    this.#directory = directory
+  /** @param temporaries makes a file if one is needed; it is unlinked at once, so that nothing can stay behind. */
+  constructor(temporaries: TemporaryFiles) {
+    this.#temporaries = temporaries
   }
 
   get length(): number {
@@ -55,7 +55,7 @@ export class Spool {
   }
 
   #spill(): void {
-    const { path, fd } = createTemporary(this.#directory, constants.O_RDWR)
+    const { path, fd } = this.#temporaries.create(constants.O_RDWR)
     this.#fd = fd
     unlinkSync(path)
     let at = 0

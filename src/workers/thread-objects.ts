@@ -1,6 +1,7 @@
 /** The object store of a repository, in other threads too. */
 import type { HashAlgorithm } from '../formats/digest.js'
 import { ObjectStore } from '../repository/objects.js'
+import { TemporaryFiles } from '../repository/temporary-object.js'
 import type { Repository } from '../repository/repository.js'
 import { VerityPolicy } from '../repository/verity-policy.js'
 
@@ -18,6 +19,8 @@ export function threadObjects({
   return { directory, algorithm, secure }
 }
 
+/** Its temporary files have a directory of their own, which is to be ended. */
 export function openThreadObjects({ directory, algorithm, secure }: ThreadObjects): ObjectStore {
-  return new ObjectStore(directory, algorithm, new VerityPolicy(algorithm, secure ? 'required' : 'attempted'))
+  const verity = new VerityPolicy(algorithm, secure ? 'required' : 'attempted')
+  return new ObjectStore(directory, algorithm, verity, new TemporaryFiles(directory, true))
 }

@@ -163,7 +163,9 @@ port.on('message', (request: Request) => {
   isWorking = true
   void work().finally(() => {
     isWorking = false
-    if (isEnding) port.close()
+    if (!isEnding) return
+    store.temporaries.end()
+    port.close()
   })
 })
 

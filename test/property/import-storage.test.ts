@@ -138,10 +138,10 @@ for (const threads of [0, 2]) {
           )
           for (const slab of free) engine.slabs.give(slab)
           assert.deepEqual(openBelow(own), [])
-          assert.deepEqual(temporaryFiles(repository), [])
         } finally {
           await engine.close()
         }
+        assert.deepEqual(temporaryFiles(repository), [])
       },
     )
     await fc.assert(property, { numRuns: threads === 0 ? 15 : 6 })

@@ -105,10 +105,16 @@ test('temporary files of the last hour stay, older ones go uncounted', needsLock
     else writeFileSync(`${root}/${name}`, '')
     if (!name.endsWith('new')) lutimesSync(`${root}/${name}`, twoHoursAgo, twoHoursAgo)
   }
+  for (const name of ['objects/.tmp-object-thread', 'objects/.tmp-object-dead']) {
+    mkdirSync(`${root}/${name}`)
+    writeFileSync(`${root}/${name}/000000`, 'a piece')
+  }
+  symlinkSync('../..', `${root}/objects/.tmp-object-dead/link`)
+  lutimesSync(`${root}/objects/.tmp-object-dead`, twoHoursAgo, twoHoursAgo)
   const nothing = { objectsRemoved: 0, objectsBytes: 0, imagesPruned: 0, streamsPruned: 0, ...noParts }
-  assert.deepEqual((await planGc(repository)).leaks.toSorted(), goes.toSorted())
+  assert.deepEqual((await planGc(repository)).leaks.toSorted(), [...goes, 'objects/.tmp-object-dead'].toSorted())
   assert.deepEqual(await collectGarbage(repository), nothing)
-  assert.deepEqual(listFiles(root), [...stays, 'meta.json'].sort())
+  assert.deepEqual(listFiles(root), [...stays, 'objects/.tmp-object-thread/000000', 'meta.json'].sort())
 })
 
 test('a pipe in the place of an object is removed like one, or fails what needs it', { timeout: 20_000 }, async (t) => {

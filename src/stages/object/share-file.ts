@@ -17,7 +17,6 @@ import { hasXattr } from '../../native/xattr.js'
 import { closeQuietly } from '../../repository/close-quietly.js'
 import type { ObjectStore, WrittenFile } from '../../repository/objects.js'
 import { removeQuietly } from '../../repository/remove-quietly.js'
-import { createTemporary, temporaryPath } from '../../repository/temporary-object.js'
 import { isSettled, isUnwritten } from './unwritten.js'
 
 /** Plain data, which threads send each other. */
@@ -81,7 +80,7 @@ export class FileSharer {
   #clone(source: SourceFile, stats: Stats): SharedSource | string {
     const known = this.#uncloneable.get(stats.dev)
     if (known !== undefined) return known
-    const { path, fd } = createTemporary(this.#store.directory, constants.O_WRONLY)
+    const { path, fd } = this.#store.temporaries.create(constants.O_WRONLY)
     const wasSettled = isSettled(stats)
     let isKept = false
     try {
@@ -103,7 +102,7 @@ export class FileSharer {
   #link(source: SourceFile, stats: Stats, hardlinks: 'sealed' | 'insecure'): SharedSource | string {
     if (!isFitToLink(stats) || hasCapabilities(source.fd)) return 'EPERM'
     if (!this.#seal(source.fd) && (hardlinks !== 'insecure' || this.#store.isSecure)) return 'EOPNOTSUPP'
-    const path = temporaryPath(this.#store.directory)
+    const path = this.#store.temporaries.newPath()
     const errno = linkOpenFile(source.fd, path)
     if (errno === undefined) return { path, sharing: 'hardlinked', isSource: () => true }
     if (notLinkable.has(errno)) return errno

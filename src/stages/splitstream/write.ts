@@ -32,7 +32,7 @@ export class SplitstreamWriter {
   constructor(store: ObjectStore, contentType: ByteString) {
     this.#store = store
     this.#contentType = contentType
-    this.#spool = new Spool(store.directory)
+    this.#spool = new Spool(store.temporaries)
     this.#encoder = new ChunkEncoder({
       frame: (raw) => {
         this.#pendingFrames++

@@ -1,4 +1,4 @@
-/** Temporary files and links that writers left behind when they were killed (repository.md §5.2). */
+/** Temporary files, directories of such, and links that writers left behind when they were killed (repository.md §5.2). */
 import { lstatSync } from 'node:fs'
 import { join } from 'node:path'
 import { PROBE_PREFIX } from '../../native/capabilities.js'
@@ -20,7 +20,7 @@ const FILE_PREFIXES = [PROBE_PREFIX, `.${METADATA_FILE}-`]
 /** Their paths, relative to the repository; only those older than an hour. */
 export function listLeaks(repository: Repository): string[] {
   const objects = readDirectory(repository.objects.directory)
-    .filter((entry) => entry.isFile() && entry.name.startsWith(TEMPORARY_PREFIX))
+    .filter((entry) => (entry.isFile() || entry.isDirectory()) && entry.name.startsWith(TEMPORARY_PREFIX))
     .map(({ name }) => `objects/${name}`)
   const others = readDirectory(repository.path)
     .filter((entry) =>

@@ -1,5 +1,5 @@
 /** Removes what a plan says (repository.md §5.1). */
-import { unlinkSync } from 'node:fs'
+import { rmSync, unlinkSync } from 'node:fs'
 import { errnoOf, ioError } from '../../errors.js'
 import { displayByteString } from '../../formats/bytes.js'
 import type { Breather } from '../../flow/breather.js'
@@ -28,10 +28,9 @@ export async function sweep(
     remove(`${repository.path}/${path}`, path)
     onRemoved(size)
   }
+  for (const path of plan.leaks) removeLeak(`${repository.path}/${path}`, path)
   const { data, rest } = plan.parts
-  for (const path of [...plan.leaks, ...data.map(({ path }) => path), ...rest]) {
-    remove(`${repository.path}/${path}`, path)
-  }
+  for (const path of [...data.map(({ path }) => path), ...rest]) remove(`${repository.path}/${path}`, path)
   removeEmptyPartsDirectory(repository.path)
 }
 
@@ -41,5 +40,14 @@ function remove(path: string | Buffer, name: string): void {
     unlinkSync(path)
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw ioError(error, `cannot remove ${name}`)
+  }
+}
+
+/** It may be a directory, with files in it. */
+function removeLeak(path: string, name: string): void {
+  try {
+    rmSync(path, { recursive: true, force: true })
+  } catch (error) {
+    throw ioError(error, `cannot remove ${name}`)
   }
 }
