@@ -14,7 +14,6 @@ const CREATE = constants.O_CREAT | constants.O_EXCL
 export class TemporaryFiles {
   readonly #directory: string
   readonly #isOwn: boolean
-  #isMade: boolean
   /** Of all paths; random once, with a counter behind it: a random name for each object would cost more than its file. */
   readonly #prefix: string
   #count = 0
@@ -29,12 +28,10 @@ export class TemporaryFiles {
     this.#directory = isOwn ? prefix : objects
     this.#prefix = isOwn ? `${prefix}/` : prefix
     this.#isOwn = isOwn
-    this.#isMade = !isOwn
   }
 
-  /** A path that no file has. */
+  /** A path that no file has; its directory is there once a file was created. */
   newPath(): string {
-    if (!this.#isMade) this.#make()
     return `${this.#prefix}${(this.#count++).toString(36).padStart(6, '0')}`
   }
 
@@ -44,25 +41,20 @@ export class TemporaryFiles {
       return this.#create(access)
     } catch (error) {
       if (errnoOf(error) !== 'ENOENT') throw ioError(error, 'cannot create a file in the repository')
-      this.#make()
+      // The repository itself is not to come back when somebody has removed it.
+      makeDirectories(this.#directory, 0o755, this.#isOwn ? 1 : 0)
       return this.#create(access)
     }
   }
 
   /** Removes the directory of a thread that ends, unless something is left in it. */
   end(): void {
-    if (this.#isOwn && this.#isMade) removeEmptyDirectories([this.#directory])
+    if (this.#isOwn) removeEmptyDirectories([this.#directory])
   }
 
   #create(access: number): { readonly path: string; readonly fd: number } {
     const path = this.newPath()
     return { path, fd: openSync(path, CREATE | access, 0o644) }
-  }
-
-  /** The repository itself is not to come back when somebody has removed it. */
-  #make(): void {
-    makeDirectories(this.#directory, 0o755, this.#isOwn ? 1 : 0)
-    this.#isMade = true
   }
 }
 

@@ -3,81 +3,18 @@ import { formatError } from '../../errors.js'
 import { offsetWidth, smallestOffsetWidth } from './format.js'
 import { alignUp, type GvariantType } from './type.js'
 
-/** A serialised container, in memory or on disk. */
-export abstract class Container {
-  /** Bytes. */
-  abstract readonly length: number
-
-  abstract read(start: number, end: number): Buffer
-
-  /** One framing offset; above 2^53 it is inexact, and outside of any container. */
-  offset(at: number, width: number): number {
-    return readOffset(this.read(at, at + width), 0, width)
-  }
-
-  isZero(start: number, end: number): boolean {
-    return isZero(this.read(start, end), 0, end - start)
-  }
+/** Bytes that are read piece by piece, as those of a file. */
+export interface PieceReader {
+  read(start: number, end: number): Buffer
 }
 
-/** A range of bytes. Nothing is allocated to look into it: a system has 13,000 directories and files to be laid out. */
-export class BytesContainer extends Container {
-  readonly length: number
-  readonly #bytes: Buffer
-  readonly #start: number
+/** What containers lie in. */
+export type ContainerBytes = Buffer | PieceReader
 
-  constructor(bytes: Buffer, start: number, end: number) {
-    super()
-    this.#bytes = bytes
-    this.#start = start
-    this.length = end - start
-  }
-
-  read(start: number, end: number): Buffer {
-    return this.#bytes.subarray(this.#start + start, this.#start + end)
-  }
-
-  override offset(at: number, width: number): number {
-    return readOffset(this.#bytes, this.#start + at, width)
-  }
-
-  override isZero(start: number, end: number): boolean {
-    return isZero(this.#bytes, this.#start + start, this.#start + end)
-  }
-}
-
-function readOffset(bytes: Buffer, at: number, width: number): number {
-  if (width === 1) return bytes[at]
-  return width < 8 ? bytes.readUIntLE(at, width) : Number(bytes.readBigUInt64LE(at))
-}
-
-function isZero(bytes: Buffer, start: number, end: number): boolean {
-  for (let at = start; at < end; at++) if (bytes[at] !== 0) return false
-  return true
-}
-
-/** Half-open byte range in its container. */
+/** Half-open byte range. */
 export type Span = readonly [start: number, end: number]
 
-/** A part of a container. */
-export class Part extends Container {
-  readonly length: number
-  readonly #whole: Container
-  readonly #start: number
-
-  constructor(whole: Container, [start, end]: Span) {
-    super()
-    this.#whole = whole
-    this.#start = start
-    this.length = end - start
-  }
-
-  read(start: number, end: number): Buffer {
-    return this.#whole.read(this.#start + start, this.#start + end)
-  }
-}
-
-/** Where members or elements are in their container: start and end of each, one after the other. */
+/** Where members or elements are in the bytes: start and end of each, one after the other. */
 export type Spans = readonly number[]
 
 export function spanAt(spans: Spans, index: number): Span {
@@ -86,40 +23,52 @@ export function spanAt(spans: Spans, index: number): Span {
 
 const malformed = (message: string) => formatError('gvariant', message)
 
+function view(bytes: ContainerBytes, start: number, end: number): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes.subarray(start, end) : bytes.read(start, end)
+}
+
+/** One framing offset; above 2^53 it is inexact, and outside of any container. */
+function readOffset(bytes: ContainerBytes, at: number, width: number): number {
+  if (!Buffer.isBuffer(bytes)) return readOffset(bytes.read(at, at + width), 0, width)
+  if (width === 1) return bytes[at]
+  return width < 8 ? bytes.readUIntLE(at, width) : Number(bytes.readBigUInt64LE(at))
+}
+
 function checkWidth(body: number, count: number, width: number): void {
   if (smallestOffsetWidth(body, count) !== width) throw malformed('framing offsets are wider than needed')
 }
 
-function checkPadding(container: Container, start: number, end: number): void {
-  if (end > start && !container.isZero(start, end)) throw malformed('padding is not zero')
+/** Makes no view where there is no padding, as nearly everywhere. */
+function checkPadding(bytes: ContainerBytes, start: number, end: number): void {
+  if (end > start && view(bytes, start, end).some((byte) => byte !== 0)) throw malformed('padding is not zero')
 }
 
-/** The next multiple of `align`; what is between is zero and not beyond `end`. */
-function skipPadding(container: Container, position: number, align: number, end: number): number {
+/** The next multiple of `align` in the container that begins at `start`; what is between is zero and not beyond `body`. */
+function skipPadding(bytes: ContainerBytes, start: number, position: number, align: number, body: number): number {
   const next = alignUp(position, align)
-  if (next > end) throw malformed('a value lies outside its container')
-  checkPadding(container, position, next)
+  if (next > body) throw malformed('a value lies outside its container')
+  checkPadding(bytes, start + position, start + next)
   return next
 }
 
 /** The elements of an array whose elements are of variable size. */
-export function layOutArray(element: GvariantType, container: Container): Spans {
-  const { length } = container
+export function layOutArray(element: GvariantType, bytes: ContainerBytes, start: number, end: number): Spans {
+  const length = end - start
   if (length === 0) return []
   const width = offsetWidth(length)
   if (length < width) throw malformed('an array is shorter than a framing offset')
-  const body = container.offset(length - width, width)
+  const body = readOffset(bytes, end - width, width)
   const table = length - body
   if (table < width || table % width !== 0) throw malformed('the framing offsets of an array are damaged')
   checkWidth(body, table / width, width)
-  const offsets = container.read(body, length)
+  const offsets = view(bytes, start + body, end)
   const spans: number[] = []
   let position = 0
   for (let at = 0; at < table; at += width) {
-    const start = skipPadding(container, position, element.align, body)
+    const from = skipPadding(bytes, start, position, element.align, body)
     position = readOffset(offsets, at, width)
-    if (position < start || position > body) throw malformed('the elements of an array overlap')
-    spans.push(start, position)
+    if (position < from || position > body) throw malformed('the elements of an array overlap')
+    spans.push(start + from, start + position)
   }
   return spans
 }
@@ -132,8 +81,14 @@ function countFramed(members: readonly GvariantType[]): number {
 }
 
 /** The members of a tuple or dictionary entry. */
-export function layOutTuple(type: GvariantType, members: readonly GvariantType[], container: Container): Spans {
-  const { length } = container
+export function layOutTuple(
+  type: GvariantType,
+  members: readonly GvariantType[],
+  bytes: ContainerBytes,
+  start: number,
+  end: number,
+): Spans {
+  const length = end - start
   const width = offsetWidth(length)
   const framed = countFramed(members)
   const body = length - framed * width
@@ -141,18 +96,18 @@ export function layOutTuple(type: GvariantType, members: readonly GvariantType[]
   if (framed > 0) checkWidth(body, framed, width)
   const spans: number[] = []
   let position = 0
-  let table = length
+  let table = end
   for (let index = 0; index < members.length; index++) {
     const member = members[index]
-    const start = skipPadding(container, position, member.align, body)
-    if (member.fixedSize > 0) position = start + member.fixedSize
+    const from = skipPadding(bytes, start, position, member.align, body)
+    if (member.fixedSize > 0) position = from + member.fixedSize
     else if (index === members.length - 1) position = body
-    else position = container.offset((table -= width), width)
-    if (position < start || position > body) throw malformed('the members of a tuple overlap')
-    spans.push(start, position)
+    else position = readOffset(bytes, (table -= width), width)
+    if (position < from || position > body) throw malformed('the members of a tuple overlap')
+    spans.push(start + from, start + position)
   }
   // What is left can only be the padding of a fixed size, or the one byte of the empty tuple.
-  if (type.fixedSize > 0) checkPadding(container, position, body)
+  if (type.fixedSize > 0) checkPadding(bytes, start + position, start + body)
   else if (position !== body) throw malformed('a tuple holds too many bytes')
   return spans
 }

@@ -7,7 +7,7 @@ import { isUtf8 } from 'node:buffer'
 import { formatError } from '../../errors.js'
 import { asBuffer } from '../bytes.js'
 import { MAX_DEPTH } from './format.js'
-import { BytesContainer, layOutArray, layOutTuple } from './layout.js'
+import { layOutArray, layOutTuple } from './layout.js'
 import { isSignature, parseType, type BasicCode, type GvariantType, type Shape } from './type.js'
 import type { Value, Variant } from './value.js'
 
@@ -138,10 +138,10 @@ function readFixedArray(element: GvariantType, bytes: Buffer, room: number): Val
 }
 
 function readFramedArray(element: GvariantType, bytes: Buffer, start: number, end: number, room: number): Value {
-  const spans = layOutArray(element, new BytesContainer(bytes, start, end))
+  const spans = layOutArray(element, bytes, start, end)
   const values: Value[] = []
   for (let at = 0; at < spans.length; at += 2) {
-    values.push(readPart(element, bytes, start + spans[at], start + spans[at + 1], room))
+    values.push(readPart(element, bytes, spans[at], spans[at + 1], room))
   }
   return values
 }
@@ -154,10 +154,10 @@ function readTuple(
   end: number,
   room: number,
 ): Value {
-  const spans = layOutTuple(type, members, new BytesContainer(bytes, start, end))
+  const spans = layOutTuple(type, members, bytes, start, end)
   const values: Value[] = []
   for (let index = 0; index < members.length; index++) {
-    values.push(readPart(members[index], bytes, start + spans[2 * index], start + spans[2 * index + 1], room))
+    values.push(readPart(members[index], bytes, spans[2 * index], spans[2 * index + 1], room))
   }
   return values
 }

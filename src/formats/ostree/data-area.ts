@@ -19,13 +19,20 @@ export class DataArea {
       places.set(this.#places)
       this.#places = places
     }
+    let block: number
+    let offset = 0
     // What would waste much of a block gets one of its own.
-    const isLarge = data.length > BLOCK_LENGTH / 8
-    const offset = isLarge ? 0 : this.#makeRoom(data.length)
-    this.#places[place] = isLarge ? this.#blocks.push(Buffer.from(data)) - 1 : this.#open
+    if (data.length > BLOCK_LENGTH / 8) block = this.#blocks.push(Buffer.from(data)) - 1
+    else {
+      if (this.#open < 0 || this.#used + data.length > BLOCK_LENGTH) this.#openBlock()
+      block = this.#open
+      offset = this.#used
+      this.#blocks[block].set(data, offset)
+      this.#used += data.length
+    }
+    this.#places[place] = block
     this.#places[place + 1] = offset
     this.#places[place + 2] = data.length
-    if (!isLarge) this.#blocks[this.#open].set(data, offset)
     this.#count++
   }
 
@@ -41,14 +48,8 @@ export class DataArea {
     return this.#places[3 * index + 2]
   }
 
-  /** Where the next `length` bytes go in the open block. */
-  #makeRoom(length: number): number {
-    if (this.#open < 0 || this.#used + length > BLOCK_LENGTH) {
-      this.#open = this.#blocks.push(Buffer.allocUnsafe(BLOCK_LENGTH)) - 1
-      this.#used = 0
-    }
-    const offset = this.#used
-    this.#used += length
-    return offset
+  #openBlock(): void {
+    this.#open = this.#blocks.push(Buffer.allocUnsafe(BLOCK_LENGTH)) - 1
+    this.#used = 0
   }
 }

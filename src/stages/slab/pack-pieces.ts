@@ -172,8 +172,8 @@ async function* packLarge(
   try {
     shared = options.sharer.share(file, options.policy)
     if (shared?.isSource() === false) from = openSync(shared.path, 'r')
-    const source = from === fd ? { source: { path, isUnwritten } } : {}
-    const written = shared && { path: shared.path, sharing: shared.sharing, ...source }
+    const source = from === fd ? { path, isUnwritten } : undefined
+    const written = shared && { path: shared.path, sharing: shared.sharing, ...(source && { source }) }
     for (let position = 0; position < size; position += SLAB_BYTES) {
       const open = await take()
       const length = Math.min(SLAB_BYTES, size - position)
@@ -185,16 +185,14 @@ async function* packLarge(
       yield { result }
     }
     if (crc !== undefined && crc64 !== undefined) ensureCrc(path, crc64, crc)
+    await Promise.allSettled(filled)
+    written?.source?.isUnwritten()
   } catch (error) {
     throw ioError(error, `cannot read ${path}`)
   } finally {
     await Promise.allSettled(filled)
-    try {
-      if (shared !== undefined && from === fd) isUnwritten()
-    } finally {
-      closeQuietly(fd)
-      if (from !== fd) closeQuietly(from)
-      if (shared !== undefined && !isUsed) removeQuietly(shared.path)
-    }
+    closeQuietly(fd)
+    if (from !== fd) closeQuietly(from)
+    if (shared !== undefined && !isUsed) removeQuietly(shared.path)
   }
 }

@@ -4,7 +4,7 @@
  */
 import { formatError } from '../../../errors.js'
 import { readValue } from '../../gvariant/read.js'
-import { layOutArray, layOutTuple, Part, type Container, type Span } from '../../gvariant/layout.js'
+import { layOutArray, layOutTuple, type PieceReader, type Span } from '../../gvariant/layout.js'
 import { membersOf, parseType } from '../../gvariant/type.js'
 import type { Dictionary, Variant } from '../../gvariant/value.js'
 import { deltaDirectory, type DeltaEnds } from '../delta-path.js'
@@ -13,7 +13,7 @@ import { MAX_METADATA } from '../limits.js'
 export interface SuperblockMetadata {
   /** Everything but inline parts. */
   readonly dictionary: Dictionary
-  /** Where inline parts are in the dictionary, by key. */
+  /** Where inline parts are in the file, by key. */
   readonly inline: ReadonlyMap<string, Span>
 }
 
@@ -26,27 +26,26 @@ const INLINE_TAIL = Buffer.from('\0(yay)', 'latin1')
 const PREFIX = 'deltas/'
 
 /** Bytes of the entries that are no inline parts are counted: a dictionary of other things has no reason to be large. */
-export function readSuperblockMetadata(container: Container): SuperblockMetadata {
+export function readSuperblockMetadata(file: PieceReader, [start, end]: Span): SuperblockMetadata {
   const dictionary: [string, Variant][] = []
   const inline = new Map<string, Span>()
   let taken = 0
   const take = (start: number, end: number): Buffer => {
     taken += end - start
     if (taken > MAX_METADATA) throw formatError('delta', `its metadata takes more than ${MAX_METADATA} bytes`)
-    return container.read(start, end)
+    return file.read(start, end)
   }
-  const spans = layOutArray(entryType, container)
+  const spans = layOutArray(entryType, file, start, end)
   for (let at = 0; at < spans.length; at += 2) {
-    const start = spans[at]
-    const entry = new Part(container, [start, spans[at + 1]])
-    const [, nameEnd, valueStart, valueEnd] = layOutTuple(entryType, membersOf(entryType), entry)
-    const name = readValue(stringType, take(start, start + nameEnd))
+    const entry = layOutTuple(entryType, membersOf(entryType), file, spans[at], spans[at + 1])
+    const [nameStart, nameEnd, valueStart, valueEnd] = entry
+    const name = readValue(stringType, take(nameStart, nameEnd))
     const tail = Math.max(valueStart, valueEnd - INLINE_TAIL.length)
-    if (name.startsWith(PREFIX) && entry.read(tail, valueEnd).equals(INLINE_TAIL)) {
+    if (name.startsWith(PREFIX) && file.read(tail, valueEnd).equals(INLINE_TAIL)) {
       if (tail === valueStart) throw formatError('delta', 'an inline part is empty')
-      if (!inline.has(name)) inline.set(name, [start + valueStart, start + tail])
+      if (!inline.has(name)) inline.set(name, [valueStart, tail])
     } else {
-      dictionary.push([name, readValue(variantType, take(start + valueStart, start + valueEnd))])
+      dictionary.push([name, readValue(variantType, take(valueStart, valueEnd))])
     }
   }
   return { dictionary, inline }

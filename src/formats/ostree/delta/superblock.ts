@@ -1,7 +1,7 @@
 /** The superblock of a static delta (ostree.md §1.6): what the delta leads to, and where its parts are. */
 import { SluiceError } from '../../../errors.js'
 import { dictionaryType, valueOf } from '../../gvariant/dictionary.js'
-import { layOutTuple, Part, spanAt } from '../../gvariant/layout.js'
+import { layOutTuple, spanAt } from '../../gvariant/layout.js'
 import { readValue } from '../../gvariant/read.js'
 import { membersOf, parseType, type GvariantType } from '../../gvariant/type.js'
 import type { Dictionary } from '../../gvariant/value.js'
@@ -10,7 +10,7 @@ import { COMMIT_TYPE } from '../commit.js'
 import { ostreeIdFromBytes, type OstreeId } from '../ostree-id.js'
 import { readSuperblockMetadata, underDelta } from './superblock-metadata.js'
 import { fallbacksType, partsType, readParts, type FileRange, type SuperblockParts } from './superblock-parts.js'
-import { SourceContainer, unwrapSuperblock } from './wrapper.js'
+import { pieceReader, unwrapSuperblock } from './wrapper.js'
 
 export interface Superblock extends SuperblockParts {
   readonly from?: OstreeId
@@ -34,26 +34,25 @@ const commitType = parseType(COMMIT_TYPE)
  */
 export function readSuperblock(source: ByteSource): Superblock {
   const { data, signatures } = unwrapSuperblock(source)
-  const container = new Part(new SourceContainer(source), [data.offset, data.offset + data.length])
-  const spans = layOutTuple(superblockType, membersOf(superblockType), container)
-  const member = <T>(index: number, type: GvariantType<T>): T =>
-    readValue(type, container.read(...spanAt(spans, index)))
+  const file = pieceReader(source)
+  const end = data.offset + data.length
+  const spans = layOutTuple(superblockType, membersOf(superblockType), file, data.offset, end)
+  const member = <T>(index: number, type: GvariantType<T>): T => readValue(type, file.read(...spanAt(spans, index)))
 
   const from = member(2, bytesType)
   const ends = {
     ...(from.length === 0 ? {} : { from: ostreeIdFromBytes(from) }),
     to: ostreeIdFromBytes(member(3, bytesType)),
   }
-  const commit = container.read(...spanAt(spans, 4))
+  const commit = file.read(...spanAt(spans, 4))
   readValue(commitType, commit)
   if (member(5, bytesType).length > 0) throw new SluiceError('SLUICE_UNSUPPORTED', 'the delta needs other deltas')
 
-  const metadata = spanAt(spans, 0)
-  const { dictionary, inline } = readSuperblockMetadata(new Part(container, metadata))
+  const { dictionary, inline } = readSuperblockMetadata(file, spanAt(spans, 0))
   const inlineSpan = underDelta(inline, ends)
   const inlinePart = (index: string): FileRange | undefined => {
     const span = inlineSpan(index)
-    return span && { offset: data.offset + metadata[0] + span[0], length: span[1] - span[0] }
+    return span && { offset: span[0], length: span[1] - span[0] }
   }
   const stated = underDelta(dictionary, ends)('commitmeta')
   const commitmeta = stated && valueOf(stated, dictionaryType)

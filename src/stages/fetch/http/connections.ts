@@ -16,27 +16,16 @@ export interface ConnectionOptions {
 export class Connections {
   readonly #options: ConnectionOptions
   readonly #dispatchers = new Map<string, Promise<Dispatcher>>()
-  /** By origin, for which there is one of those: a repository of ostree asks 13,000 times, and to read the environment takes long. */
-  readonly #ofOrigins = new Map<string, Promise<Dispatcher>>()
   #isClosed = false
 
   constructor(options: ConnectionOptions) {
-    this.#options = options
+    // As it is now: to read `process.env` anew for each of the 13,000 requests to a repository of ostree takes long.
+    this.#options = { ...options, environment: { ...options.environment } }
   }
 
   /** The pool to use for `url`; `insecure` accepts any certificate. @throws SluiceError `SLUICE_FAILED` once closed. */
   async for(url: URL, insecure: boolean): Promise<Dispatcher> {
     if (this.#isClosed) throw new SluiceError('SLUICE_FAILED', 'the source was closed')
-    const origin = `${insecure ? 'insecure ' : ''}${url.origin}`
-    let dispatcher = this.#ofOrigins.get(origin)
-    if (dispatcher === undefined) {
-      dispatcher = this.#find(url, insecure)
-      this.#ofOrigins.set(origin, dispatcher)
-    }
-    return dispatcher
-  }
-
-  #find(url: URL, insecure: boolean): Promise<Dispatcher> {
     const proxy = proxyFor(url, this.#options.environment)
     const key = JSON.stringify([proxy, url.protocol === 'https:' ? [url.host, insecure] : undefined])
     let dispatcher = this.#dispatchers.get(key)
