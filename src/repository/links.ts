@@ -1,5 +1,5 @@
 /** Relative symbolic links inside a repository (repository.md §2.5), replaced atomically. */
-import { existsSync, mkdirSync, readlinkSync, renameSync, statSync, symlinkSync, unlinkSync } from 'node:fs'
+import { mkdirSync, readlinkSync, renameSync, statSync, symlinkSync, unlinkSync } from 'node:fs'
 import { randomBytes } from 'node:crypto'
 import { dirname, join } from 'node:path'
 import { errnoOf, ioError } from '../errors.js'
@@ -34,11 +34,14 @@ export function makeDirectories(directory: string, mode = 0o755, parents = Infin
   } catch (error) {
     const errno = errnoOf(error)
     if (errno === 'EEXIST' && statSync(directory).isDirectory()) return
-    if (errno !== 'ENOENT' || parents === 0 || existsSync(dirname(directory))) throw error
+    if (errno !== 'ENOENT' || parents === 0 || isThere(dirname(directory))) throw error
     makeDirectories(dirname(directory), 0o755, parents - 1)
     makeDirectories(directory, mode, parents)
   }
 }
+
+/** By stat, not access: that one answers from memory, with no error, where the disk has failed meanwhile. */
+const isThere = (path: string): boolean => statSync(path, { throwIfNoEntry: false }) !== undefined
 
 /** Of links that have no name of their own yet. */
 export const SYMLINK_PREFIX = '.symlink-'

@@ -40,10 +40,7 @@ export class TemporaryFiles {
     try {
       return this.#create(access)
     } catch (error) {
-      if (errnoOf(error) !== 'ENOENT') throw ioError(error, 'cannot create a file in the repository')
-      // The repository itself is not to come back when somebody has removed it.
-      makeDirectories(this.#directory, 0o755, this.#isOwn ? 1 : 0)
-      return this.#create(access)
+      throw ioError(error, 'cannot create a file in the repository')
     }
   }
 
@@ -54,7 +51,15 @@ export class TemporaryFiles {
 
   #create(access: number): { readonly path: string; readonly fd: number } {
     const path = this.newPath()
-    return { path, fd: openSync(path, CREATE | access, 0o644) }
+    const flags = CREATE | access
+    try {
+      return { path, fd: openSync(path, flags, 0o644) }
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') throw error
+      // The repository itself is not to come back when somebody has removed it.
+      makeDirectories(this.#directory, 0o755, this.#isOwn ? 1 : 0)
+      return { path, fd: openSync(path, flags, 0o644) }
+    }
   }
 }
 

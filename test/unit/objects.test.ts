@@ -7,6 +7,7 @@ import { Worker } from 'node:worker_threads'
 import type { Digest } from '../../src/formats/digest.js'
 import { hashBlocks, verityDigest, VerityTree } from '../../src/formats/verity/digest.js'
 import type { ObjectStore } from '../../src/repository/objects.js'
+import { openThreadObjects, threadObjects } from '../../src/workers/thread-objects.js'
 import { temporaryRepository } from '../helpers/temporary.js'
 
 /** Everything below `objects/`, directories without their names. */
@@ -111,18 +112,22 @@ test('a failure to store leaves no temporary file', async (t) => {
 })
 
 test('a repository that was removed does not come back', async (t) => {
-  const { path, objects, streams, parts } = await temporaryRepository(t)
+  const repository = await temporaryRepository(t)
+  const { path, objects, streams, parts } = repository
+  const ofThread = openThreadObjects(threadObjects(repository))
   const { id } = objects.store(Buffer.from('x'))
   rmSync(path, { recursive: true })
   const request = { digest: `sha256:${'0'.repeat(64)}` as Digest, size: 1, stream: 'x' }
   for (const write of [
     () => objects.store(Buffer.from('x')),
+    () => ofThread.store(Buffer.from('x')),
     () => streams.link('x', id),
     () => streams.link('refs/oci/x', id),
   ]) {
     assert.throws(write, /ENOENT/)
     assert.equal(existsSync(path), false)
   }
+  assert.throws(() => ofThread.begin(), /^SluiceError: cannot create a file in the repository: ENOENT/)
   // A lock that cannot be made is done without.
   assert.notEqual(parts.tryTake(request), undefined)
   assert.equal(existsSync(path), false)
