@@ -18,6 +18,7 @@ import {
 } from './messages.js'
 import type { OstreeTasks } from './ostree-tasks.js'
 import { openThreadObjects } from './thread-objects.js'
+import { yieldToMainThread } from './yield-to-main-thread.js'
 
 const { memory, objects } = workerData as ThreadSetup
 const store = openThreadObjects(objects)
@@ -125,6 +126,8 @@ async function timed(task: Task): Promise<Omit<Reply, 'id'>> {
     return { error: packError(error), startedAt, endedAt: now() }
   }
 }
+
+yieldToMainThread()
 
 const port = parentPort!
 type AcceptedRequest = NonNullable<Request>
