@@ -113,16 +113,18 @@ class Layout {
   manifest(
     architecture: string,
     mark: string,
-    { kind = 'oci', extra = {} }: { kind?: 'oci' | 'docker' | 'artifact'; extra?: object } = {},
+    { kind = 'oci', extra = {} }: { kind?: 'oci' | 'docker' | 'artifact' | 'mixed'; extra?: object } = {},
   ) {
     const prefix = kind === 'docker' ? 'application/vnd.docker.' : 'application/vnd.oci.image.'
     const config = this.blob(
       JSON.stringify({ architecture, os: 'linux', rootfs: { type: 'layers', diff_ids: [sha256(mark)] } }),
     )
-    const configType =
-      kind === 'artifact'
-        ? 'application/x'
-        : prefix + (kind === 'docker' ? 'container.image.v1+json' : 'config.v1+json')
+    const configType = {
+      artifact: 'application/x',
+      mixed: 'application/vnd.docker.container.image.v1+json',
+      docker: 'application/vnd.docker.container.image.v1+json',
+      oci: 'application/vnd.oci.image.config.v1+json',
+    }[kind]
     const layerType = prefix + (kind === 'docker' ? 'image.rootfs.diff.tar' : 'layer.v1.tar')
     const mediaType = prefix + (kind === 'docker' ? 'distribution.manifest.v2+json' : 'manifest.v1+json')
     const layers = [{ mediaType: layerType, ...this.blob(mark) }]
@@ -165,6 +167,7 @@ test('candidates in order: platform of the entry, else of the config; the first 
   layout
     .add(layout.manifest('s390x', 'foreign'), 'v1')
     .add(layout.manifest('amd64', 'not an image', { kind: 'artifact' }), 'v1')
+    .add(layout.manifest('amd64', 'not an image either', { kind: 'mixed' }), 'v1')
     .add(layout.manifest('s390x', 'lying'), 'v2', 'amd64')
     .add(layout.manifest('amd64', 'first'), 'v1')
     .add(layout.manifest('amd64', 'second'), 'v1', 'amd64')

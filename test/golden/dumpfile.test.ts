@@ -61,6 +61,10 @@ test('escapes of either case are read, and everything else after a backslash is 
   for (const escape of ['\\', '\\q', '\\x', '\\x1', '\\xg0', '\\X41', '\\N']) {
     assert.throws(() => read(`/${escape} 0 100644 1 0 0 0 0.0 - - -`), isRefusal, escape)
     assert.throws(() => read(`/f 0 100644 1 0 0 0 0.0 - - - user.x=${escape}`), isRefusal, escape)
+    // Fields that the type has no use for, too.
+    assert.throws(() => read(`/d 0 40755 2 0 0 0 0.0 ${escape} - -`), isRefusal, escape)
+    assert.throws(() => read(`/d 0 10644 1 0 0 0 0.0 - ${escape} -`), isRefusal, escape)
+    assert.throws(() => read(`/d 1 120777 1 0 0 0 0.0 t - ${escape}`), isRefusal, escape)
   }
 })
 

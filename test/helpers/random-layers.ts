@@ -20,7 +20,7 @@ const targets = [
 ]
 const times = ['1.5', '1700000000.123456789', '0', '99999999999', '1.50', '4294967296.9', '1.', '-1', 'soon', '']
 const attributes = ['security.capability', 'user.a', 'trusted.overlay.opaque', 'security.selinux', 'x'.repeat(250)]
-const values = ['', 'v', '\x01\0\0\x02', 'a=b', 'a\nb', 'y'.repeat(300)]
+const values = ['', 'v', '\x01\0\0\x02', 'a=b', 'a\nb', 'y'.repeat(300), 'y'.repeat(4070)]
 
 /** Layers of one image, the lowest first. */
 export function randomLayers(random: Random): Buffer[] {

@@ -123,7 +123,7 @@ const windowed = (log: number, after = '010000') =>
   Buffer.from(`28b52ffd00${((log - 10) << 3).toString(16)}${after}`, 'hex')
 
 const configOf = (size: number) => {
-  const document = { architecture: 'amd64', os: 'linux', rootfs: { diff_ids: [] }, filler: '' }
+  const document = { architecture: 'amd64', os: 'linux', rootfs: { type: 'layers', diff_ids: [] }, filler: '' }
   return Buffer.from(JSON.stringify({ ...document, filler: 'x'.repeat(size - JSON.stringify(document).length) }))
 }
 

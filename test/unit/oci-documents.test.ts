@@ -144,6 +144,36 @@ test('a config: architecture, os and rootfs are required, config may be null', (
   }
 })
 
+test('a config: what nothing here uses has its type all the same, as in other tools', () => {
+  const rootfs = { type: 'layers', diff_ids: [digest] }
+  const base = { architecture: 'amd64', os: 'linux', rootfs }
+  const sound = [
+    { created: 'yesterday', author: null, 'os.version': '10', 'os.features': ['a'], unknown: { a: [1] } },
+    { rootfs: { ...rootfs, type: 'else' }, history: [{ empty_layer: true, comment: '', x: 5 }, {}] },
+    {
+      history: null,
+      config: { User: '', Env: null, Cmd: ['a'], Volumes: { '/x': {} }, ExposedPorts: null, Memory: 'x' },
+    },
+  ]
+  for (const more of sound) assert.deepEqual(parseConfig(bytes({ ...base, ...more })).diffIds, [digest])
+  const table: [object, RegExp][] = [
+    [{ rootfs: { diff_ids: [digest] } }, /missing field rootfs\.type/],
+    [{ author: 5 }, /author is not a string/],
+    [{ 'os.features': 'a' }, /os\.features is not an array/],
+    [{ history: {} }, /history is not an array/],
+    [{ history: [null] }, /history\[0\] is not an object/],
+    [{ history: [{}, { empty_layer: 'yes' }] }, /history\[1\]\.empty_layer is neither true nor false/],
+    [{ history: [{ created_by: 5 }] }, /history\[0\]\.created_by is not a string/],
+    [{ config: { Env: 'x' } }, /config\.Env is not an array/],
+    [{ config: { Entrypoint: ['a', 1] } }, /config\.Entrypoint\[1\] is not a string/],
+    [{ config: { StopSignal: 9 } }, /config\.StopSignal is not a string/],
+    [{ config: { ExposedPorts: ['80'] } }, /config\.ExposedPorts is not an object/],
+    [{ config: { Volumes: { '/x': null } } }, /missing field config\.Volumes\.\/x/],
+  ]
+  for (const [more, message] of table)
+    assert.throws(() => parseConfig(bytes({ ...base, ...more })), fails('SLUICE_FORMAT', message))
+})
+
 test('ids of layers: diff ids of images, blob digests of artifacts, counts must agree', () => {
   const config = bytes({ architecture: 'amd64', os: 'linux', rootfs: { type: 'layers', diff_ids: [digest] } })
   const image = parseManifest(bytes({ schemaVersion: 2, config: descriptor, layers: [layer] }), 'm')

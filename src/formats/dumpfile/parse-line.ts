@@ -56,6 +56,8 @@ export function parseLine(text: ByteString, algorithm: HashAlgorithm): ParsedLin
   const type = mode & S_IFMT
   if (!knownTypes.has(type)) throw formatError('dumpfile', `unknown file type 0${type.toString(8)}`)
   if (hardlink) return { kind: 'hardlink', path, target: parseLinkTarget(fields[8], type) }
+  // Also of types that have no use for them.
+  for (const field of fields.slice(8, FIXED_FIELDS)) optionalField(field)
   const nlink = parseU32(fields[3], 'NLINK')
   const stat = parseStat(fields, mode)
   parseU64(fields[1], 'SIZE')

@@ -111,12 +111,15 @@ function place(inode: Inode, start: number, epoch2: boolean): number {
   return inode.position + headSize + inode.tail
 }
 
-/** Head and tail may not cross a block boundary together; a tail that can never fit gets a block (epoch 1). */
+/**
+ * Head and tail may not cross a block boundary together; a tail that can never fit gets a block (epoch 1). An empty target, which
+ * no dumpfile can have but an archive, gets none.
+ */
 function placeSymlink(inode: Inode, start: number, headSize: number): void {
   const total = headSize + inode.size
   const crosses = Math.floor(start / BLOCK_SIZE) !== Math.floor((start + total - 1) / BLOCK_SIZE)
   inode.position = crosses ? roundUp(start, BLOCK_SIZE) : start
-  if (total >= BLOCK_SIZE) promote(inode)
+  if (total >= BLOCK_SIZE && inode.size > 0) promote(inode)
 }
 
 /** The head may cross a block boundary, the tail not (epoch 1). */

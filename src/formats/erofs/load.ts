@@ -3,7 +3,7 @@ import type { ByteString } from '../bytes.js'
 import type { HashAlgorithm } from '../digest.js'
 import { formatError, withContext } from '../../errors.js'
 import { shown } from '../tree/path.js'
-import { S_IFDIR, S_IFMT, isWhiteout, newDirectory, newLeaf, type Directory, type Leaf } from '../tree/tree.js'
+import { S_IFDIR, S_IFMT, S_IFREG, isWhiteout, newDirectory, newLeaf, type Directory, type Leaf } from '../tree/tree.js'
 import { InodeReader, type DiskInode, type DiskXattr } from './inode-reader.js'
 import { loadContent, loadStat } from './load-leaf.js'
 import type { ErofsImage } from './open.js'
@@ -119,7 +119,7 @@ class TreeLoader {
       return known.leaf
     }
     const xattrs = this.#reader.xattrs(inode)
-    if (inRoot && this.#image.version !== 2 && isStub(inode, name, xattrs)) return undefined
+    if (inRoot && isStub(inode, name, xattrs)) return undefined
     const options = { version: this.#image.version, algorithm: this.#algorithm }
     try {
       const leaf = newLeaf(loadStat(inode, xattrs), loadContent(inode, xattrs, this.#reader, options))
@@ -131,9 +131,10 @@ class TreeLoader {
   }
 }
 
-/** As in the reference, a user's whiteout of such a name, in either case, counts as a stub too. */
+/** As in the reference, a user's whiteout of such a name, in either case and in any version, counts as a stub too. */
 function isStub(inode: DiskInode, name: ByteString, xattrs: readonly DiskXattr[]): boolean {
-  return /^[0-9a-f]{2}$/i.test(name) && (isWhiteoutInode(inode) || isEscapedWhiteout(xattrs))
+  if (!/^[0-9a-f]{2}$/i.test(name)) return false
+  return isWhiteoutInode(inode) || ((inode.mode & S_IFMT) === S_IFREG && isEscapedWhiteout(xattrs))
 }
 
 function checkReferences({ leaf, path, nlink, references }: LoadedLeaf): void {

@@ -47,6 +47,12 @@ export class JsonFields {
     throw this.error(`${this.#at(name)} is not a string`)
   }
 
+  optionalBoolean(name: string): boolean | undefined {
+    const value = this.#get(name)
+    if (value === undefined || typeof value === 'boolean') return value
+    throw this.error(`${this.#at(name)} is neither true nor false`)
+  }
+
   /** A whole number from 0 to 2^53 - 1. */
   integer(name: string): number {
     const value = this.#get(name) ?? this.#missing(name)
@@ -77,6 +83,14 @@ export class JsonFields {
     return this.#array(name).map((value, i) => new JsonFields(value, this.#document, `${this.#at(name)}[${i}]`))
   }
 
+  optionalObjects(name: string): JsonFields[] | undefined {
+    return this.has(name) ? this.objects(name) : undefined
+  }
+
+  optionalStrings(name: string): string[] | undefined {
+    return this.has(name) ? this.strings(name) : undefined
+  }
+
   strings(name: string): string[] {
     return this.#array(name).map((value, i) => {
       if (typeof value === 'string') return value
@@ -92,6 +106,12 @@ export class JsonFields {
   optionalStringMap(name: string): ReadonlyMap<string, string> | undefined {
     const fields = this.optionalObject(name)
     return fields && new Map(Object.keys(fields.#value).map((key) => [key, fields.string(key)]))
+  }
+
+  /** An object with objects as values, such as the ports and volumes of a config; undefined if absent. */
+  optionalObjectMap(name: string): ReadonlyMap<string, JsonFields> | undefined {
+    const fields = this.optionalObject(name)
+    return fields && new Map(Object.keys(fields.#value).map((key) => [key, fields.object(key)]))
   }
 
   #array(name: string): unknown[] {

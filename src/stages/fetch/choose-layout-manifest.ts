@@ -110,6 +110,7 @@ async function platformOfConfig(
   read: ReadDocument,
 ): Promise<Platform | undefined> {
   const { config } = parseManifest(await read(descriptor), `${where}: manifest ${descriptor.digest}`)
-  if (!isImageConfig(config.mediaType) && config.mediaType !== MediaType.dockerConfig) return undefined
+  const isDocker = documentKind(descriptor.mediaType) === 'docker-manifest'
+  if (!isImageConfig(config.mediaType) && !(isDocker && config.mediaType === MediaType.dockerConfig)) return undefined
   return parseConfig(await read(config), `${where}: config ${config.digest}`)
 }

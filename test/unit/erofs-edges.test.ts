@@ -1,0 +1,47 @@
+/** What a vector does not show: an empty target, and names of stubs that are no stubs (erofs.md §3.5, §10.5). Both as cfsctl. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { loadErofsTree } from '../../src/formats/erofs/load.js'
+import { openErofs } from '../../src/formats/erofs/open.js'
+import { writeErofs } from '../../src/formats/erofs/write.js'
+import { newDirectory, newLeaf, type Directory, type LeafContent, type Stat } from '../../src/formats/tree/tree.js'
+
+const stat = (xattrs: [string, string][] = []): Stat => {
+  return { mode: 0o755, uid: 0, gid: 0, mtime: 0n, mtimeNsec: 0, xattrs: new Map(xattrs) }
+}
+
+function rootOf(entries: Readonly<Record<string, [LeafContent, Stat?]>>): Directory {
+  const root = newDirectory(stat())
+  for (const [name, [content, of]] of Object.entries(entries)) root.entries.set(name, newLeaf(of ?? stat(), content))
+  return root
+}
+
+test('an empty target takes no block, however long the xattrs are', () => {
+  for (const length of [4000, 4056, 4200, 8200]) {
+    const of = stat([['security.capability', 'x'.repeat(length)]])
+    for (const version of [0, 1, 2] as const) {
+      const sizes = [{ type: 'symlink', target: '' } as const, { type: 'fifo' } as const].map(
+        (content) => writeErofs(rootOf({ a: [content, of] }), { version }).length,
+      )
+      assert.equal(sizes[0], sizes[1], `V${version}, ${length} bytes`)
+    }
+  }
+})
+
+test('whiteouts with names of stubs are left out when an image is read, and nothing else', () => {
+  const whiteout: LeafContent = { type: 'chr', rdev: 0 }
+  const marked = stat([['trusted.overlay.whiteout', '']])
+  const root = rootOf({
+    '00': [whiteout],
+    FF: [whiteout],
+    zz: [whiteout],
+    ab: [{ type: 'fifo' }, marked],
+    ac: [{ type: 'symlink', target: 'x' }, marked],
+    ad: [{ type: 'inline', data: Buffer.alloc(0) }, marked],
+    ae: [{ type: 'chr', rdev: 1 }],
+  })
+  for (const version of [0, 1, 2] as const) {
+    const tree = loadErofsTree(openErofs(writeErofs(root, { version })))
+    assert.deepEqual([...tree.entries.keys()].sort(), ['ab', 'ac', 'ae', 'zz'], `V${version}`)
+  }
+})
