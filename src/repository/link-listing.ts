@@ -4,8 +4,9 @@
  * A name that is no UTF-8 reads as another name that does not exist; a root lost that way would lose its objects too.
  */
 import { readdirSync, readlinkSync, realpathSync, statSync, type Dirent, type Stats } from 'node:fs'
-import { errnoOf, ioError } from '../errors.js'
+import { errnoOf, ioError, SluiceError } from '../errors.js'
 import { displayByteString, fromByteString, toByteString, utf8ByteString, type ByteString } from '../formats/bytes.js'
+import { objectPath, type ObjectId } from '../formats/digest.js'
 import type { Category } from './names.js'
 
 export interface LinkEntry {
@@ -80,6 +81,27 @@ function readLink(root: string, path: ByteString): ByteString {
 /** What a link leads to; undefined if it is broken. @throws the system error of any other failure. */
 export function followLink(root: string, path: ByteString): Stats | undefined {
   return unlessBroken(() => statSync(rawPath(root, path)))
+}
+
+/**
+ * Makes sure that a link leads where its text says: the text alone is the same when the directory of the link is moved.
+ *
+ * @throws SluiceError `SLUICE_CORRUPT` if it leads nowhere, or to another file than that of the object `id`.
+ */
+export function requireObjectLink(root: string, path: ByteString, id: ObjectId): void {
+  const fileOf = (path: ByteString): Stats | undefined => {
+    try {
+      return followLink(root, path)
+    } catch (error) {
+      throw ioError(error, `cannot follow ${displayByteString(path)}`)
+    }
+  }
+  const [end, object] = [fileOf(path), fileOf(`objects/${objectPath(id)}`)]
+  if (end !== undefined && end.ino === object?.ino && end.dev === object.dev) return
+  const where = end === undefined ? 'nowhere' : 'to another file'
+  throw new SluiceError('SLUICE_CORRUPT', `${displayByteString(path)} names object ${id}, but leads ${where}`, {
+    hint: `move it back, or make it a link to ../objects/${objectPath(id)}; "fsck" tells of all such links`,
+  })
 }
 
 /** The absolute path of what a path of the repository leads to, all links resolved; undefined if it is broken. */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readlinkSync, rmSync, symlinkSync } from 'node:fs'
 import { test } from 'node:test'
 import type { Digest, ObjectId } from '../../src/formats/digest.js'
 import { contentType } from '../../src/formats/splitstream/format.js'
@@ -170,6 +171,25 @@ test('oci fsck: a sealed image that is there', async (t) => {
   repository.images.link(id, id)
   await storeImage(repository, { labels: { 'containers.composefs.fsverity': id } })
   assert.deepEqual((await checkOciRepository(repository)).errors, [])
+})
+
+test('oci fsck: links that lead nowhere, though their texts name objects', async (t) => {
+  const repository = await temporaryRepository(t)
+  const { streams } = repository
+  const { manifest, layers } = await storeImage(repository, {})
+  const cut = (name: string) => {
+    const target = readlinkSync(streams.path(name)).slice('../'.length)
+    rmSync(streams.path(name))
+    symlinkSync(target, streams.path(name))
+  }
+  for (const id of layers) cut(streamName.layer(id))
+  const ofLayers = layers.map((id) => `fsck: layer-check-failed: app/t: ${id}`)
+  const lines = async () =>
+    (await checkOciRepository(repository)).errors.map((line, i) => line.slice(0, ofLayers[i]?.length))
+  assert.deepEqual(await lines(), ofLayers)
+  cut(streamName.manifest(manifest))
+  const [line] = (await checkOciRepository(repository)).errors
+  assert.match(line, /^fsck: manifest-read-failed: app\/t: .* leads nowhere$/)
 })
 
 async function namedErrors(repository: Repository, image?: string) {

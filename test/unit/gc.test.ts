@@ -1,6 +1,17 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { existsSync, lutimesSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  lutimesSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'node:test'
 import { lastValueFrom, tap } from 'rxjs'
@@ -68,6 +79,43 @@ test('a link is judged by where it leads: directories may be links themselves', 
   const result = await collectGarbage(repository)
   assert.deepEqual([result.objectsRemoved, result.streamsPruned], [4, 1])
   assert.deepEqual(listFiles(repository.path), ['meta.json', 'objects'])
+})
+
+test('where the links of what is wanted lead nowhere, or elsewhere, nothing is removed', needsLock, async (t) => {
+  const repository = await temporaryRepository(t)
+  const { manifest, config } = await storeTaggedImage(repository, 'app', [])
+  const { path: root, streams } = repository
+  const other = objectPath(repository.objects.store(Buffer.from('another object')).id)
+  mkdirSync(`${root}/elsewhere/x`, { recursive: true })
+  const link = (name: string, target: string) => {
+    rmSync(streams.path(name))
+    symlinkSync(target, streams.path(name))
+  }
+  for (const [stream, kind] of [
+    [manifest.stream, 'manifest'],
+    [config.stream, 'config'],
+  ] as const) {
+    const name = streams.entries().find(({ name }) => name.startsWith(`oci-${kind}-`))!.name
+    const sound = `../objects/${objectPath(stream)}`
+    mkdirSync(dirname(`${root}/elsewhere/${objectPath(stream)}`), { recursive: true })
+    copyFileSync(`${root}/objects/${other}`, `${root}/elsewhere/${objectPath(stream)}`)
+    for (const [target, where] of [
+      [`objects/${objectPath(stream)}`, 'nowhere'],
+      [`/nonexistent/objects/${objectPath(stream)}`, 'nowhere'],
+      [`../elsewhere/${objectPath(stream)}`, 'to another file'],
+    ]) {
+      link(name, target)
+      const files = listFiles(root)
+      const refused = failsWith('SLUICE_CORRUPT', new RegExp(`streams/${name} names object .* but leads ${where}$`))
+      await assert.rejects(collectGarbage(repository), refused)
+      assert.deepEqual(listFiles(root), files)
+    }
+    link(name, sound)
+  }
+  // All links with their directory: their texts are those of sound ones.
+  renameSync(streams.path(), `${root}/elsewhere/x/streams`)
+  symlinkSync('elsewhere/x/streams', streams.path())
+  await assert.rejects(collectGarbage(repository), failsWith('SLUICE_CORRUPT', /leads nowhere$/))
 })
 
 test('refs that lead in circles are an error', async (t) => {

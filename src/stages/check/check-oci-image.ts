@@ -1,11 +1,13 @@
 /** Whether a tagged image or artifact is whole: its documents, its layers, its seal (oci.md §5.5, repository.md §6). */
 import { createHash } from 'node:crypto'
-import { closeSync } from 'node:fs'
+import { closeSync, readlinkSync } from 'node:fs'
+import { utf8ByteString } from '../../formats/bytes.js'
 import { digestHashName, type Digest, type ObjectId } from '../../formats/digest.js'
 import { parseConfig } from '../../formats/oci/config.js'
 import { isContainerImage } from '../../formats/oci/diff-ids.js'
 import { parseManifest, type Manifest } from '../../formats/oci/manifest.js'
 import { contentType } from '../../formats/splitstream/format.js'
+import { requireObjectLink } from '../../repository/link-listing.js'
 import { streamName } from '../../repository/names.js'
 import type { OpenStream, Repository } from '../../repository/repository.js'
 import { readDocument } from '../../repository/stored-image.js'
@@ -46,8 +48,7 @@ class OciImageCheck {
 
   run(digest: Digest): void {
     const name = streamName.manifest(digest)
-    const openManifest = () => this.#repository.openStream(name, contentType.manifest)
-    const document = this.#document('manifest', digest, openManifest)
+    const document = this.#document('manifest', digest, () => this.#openManifest(name))
     const manifest = document && this.#parse('manifest', () => parseManifest(document.bytes, `manifest ${digest}`))
     if (document === undefined || manifest === undefined) return
 
@@ -110,14 +111,32 @@ class OciImageCheck {
     }
   }
 
-  #hasLayer(diffId: Digest): boolean {
+  #openManifest(name: string): OpenStream {
+    const stream = this.#repository.openStream(name, contentType.manifest)
     try {
-      if (this.#repository.streams.objectOf(streamName.layer(diffId)) !== undefined) return true
-      this.#error('layer-stream-missing', diffId)
+      requireObjectLink(this.#repository.path, `streams/${utf8ByteString(name)}`, stream.id)
+      return stream
+    } catch (error) {
+      stream.close()
+      throw error
+    }
+  }
+
+  /** Whether there is a link of the layer, whatever is wrong with it. */
+  #hasLayer(diffId: Digest): boolean {
+    const { streams } = this.#repository
+    const name = streamName.layer(diffId)
+    try {
+      if (streams.objectOf(name) === undefined) {
+        this.#error('layer-stream-missing', diffId)
+        return false
+      }
+      const target = readlinkSync(streams.path(name))
+      if (!target.startsWith('../')) this.#error('layer-check-failed', diffId, `${target} is not relative to streams`)
     } catch (error) {
       this.#error('layer-check-failed', diffId, reasonOf(error))
     }
-    return false
+    return true
   }
 
   #checkObject(problem: Problem, digest: Digest, id: ObjectId): void {

@@ -2,6 +2,8 @@
 import type { ByteString } from '../../formats/bytes.js'
 import type { ObjectId } from '../../formats/digest.js'
 import { Breather } from '../../flow/breather.js'
+import { requireObjectLink } from '../../repository/link-listing.js'
+import type { Category } from '../../repository/names.js'
 import type { Repository } from '../../repository/repository.js'
 import { DigestTable } from './digest-table.js'
 import { findMountedImages } from './mounted.js'
@@ -25,7 +27,8 @@ export interface LiveObjects {
  * Finds the objects that are in use. Reads the images that are roots or nothing but mounted, every stream that can be
  * reached, and no other content.
  *
- * @throws SluiceError if any of them is missing or malformed: what it refers to is unknown.
+ * @throws SluiceError if any of them is missing or malformed: what it refers to is unknown. Also if the link of one leads
+ *   elsewhere than to its object: it counts as broken, and would go although what it stands for is wanted.
  */
 export async function walkRepository(repository: Repository, options: WalkOptions = {}): Promise<LiveObjects> {
   const { extraRoots = [], signal } = options
@@ -34,6 +37,7 @@ export async function walkRepository(repository: Repository, options: WalkOption
   const images = collectRoots(repository, 'images', extraRoots)
   const streams = collectRoots(repository, 'streams', extraRoots)
   await markImages(repository, images.roots.values(), objects, breather)
+  requireLinks(repository, 'images', images.roots)
   await markStreams(repository, streams, objects, breather)
 
   // The files of one that streams keep live through its layers.
@@ -67,6 +71,7 @@ async function markStreams(
   breather: Breather,
 ): Promise<void> {
   const nameOf = streamNames(entries)
+  const links = [...roots]
   const seen = new Set<ObjectId>(roots.values())
   // Grows while it is walked, each stream once: a cycle ends.
   for (const id of seen) {
@@ -76,9 +81,17 @@ async function markStreams(
     live.addTable(objectRefs)
     for (const reference of namedRefs.values()) {
       live.add(reference)
-      if (nameOf.has(reference)) seen.add(reference)
+      const name = nameOf.get(reference)
+      if (name === undefined || seen.has(reference)) continue
+      seen.add(reference)
+      links.push([name, reference])
     }
   }
+  requireLinks(repository, 'streams', links)
+}
+
+function requireLinks(repository: Repository, category: Category, entries: Iterable<[ByteString, ObjectId]>): void {
+  for (const [name, id] of entries) requireObjectLink(repository.path, `${category}/${name}`, id)
 }
 
 /** The name of each stream by its object. */
