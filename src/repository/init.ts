@@ -9,6 +9,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   unlinkSync,
   writeSync,
 } from 'node:fs'
@@ -19,7 +20,7 @@ import { lock, type LockOptions, type OnWait } from '../native/lock.js'
 import { readDirectory } from './category.js'
 import { makeDirectories, randomSuffix, unlessThere } from './links.js'
 import type { ErofsVersion } from '../formats/erofs/format.js'
-import { formatMetadata, newMetadata, parseMetadata, type Metadata } from './metadata.js'
+import { formatMetadata, isSameMetadata, newMetadata, parseMetadata, type Metadata } from './metadata.js'
 import { hasVerity, sealMetadata } from './verity-policy.js'
 
 export const METADATA_FILE = 'meta.json'
@@ -44,17 +45,17 @@ export type InitResult = 'created' | 'exists' | 'upgraded'
 
 /** Reads meta.json; undefined if there is none. */
 export function loadMetadata(path: string): Metadata | undefined {
-  let text: Buffer
+  let bytes: Buffer
   try {
-    text = readFileSync(join(path, METADATA_FILE))
+    bytes = readFileSync(join(path, METADATA_FILE))
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined
     throw ioError(error, `cannot read the metadata of repository ${path}`)
   }
-  if (text.length > MAX_METADATA)
+  if (bytes.length > MAX_METADATA)
     throw new SluiceError('SLUICE_REPOSITORY', `${path}/${METADATA_FILE} is far too large`)
   try {
-    return parseMetadata(new TextDecoder('utf-8', { fatal: true }).decode(text))
+    return parseMetadata(bytes)
   } catch (error) {
     throw withContext(error, `repository ${path}`)
   }
@@ -72,8 +73,7 @@ export async function initRepository(path: string, options: InitOptions): Promis
   const present = loadMetadata(path)
   if (present !== undefined) return acceptPresent(path, present, wanted, options)
   if (options.ensure === true && existsSync(join(path, 'objects'))) {
-    const upgraded = upgradeOldRepository(path, true)
-    if (upgraded.algorithm !== options.algorithm) throw otherAlgorithm(path, upgraded, options)
+    requireAlgorithm(path, upgradeOldRepository(path, options).algorithm, options.algorithm)
     return 'upgraded'
   }
   return writeMetadata(path, wanted, !options.insecure)
@@ -94,10 +94,10 @@ export function makeRepositoryDirectory(path: string): void {
 
 function acceptPresent(path: string, present: Metadata, wanted: Metadata, options: InitOptions): InitResult {
   if (options.ensure === true) {
-    if (present.algorithm !== options.algorithm) throw otherAlgorithm(path, present, options)
+    requireAlgorithm(path, present.algorithm, options.algorithm)
     return 'exists'
   }
-  if (formatMetadata(present) === formatMetadata(wanted)) return 'exists'
+  if (isSameMetadata(present, wanted)) return 'exists'
   throw new SluiceError(
     'SLUICE_REPOSITORY',
     `repository ${path} exists with another configuration: it has ${JSON.stringify(JSON.parse(formatMetadata(present)))}, ` +
@@ -106,8 +106,10 @@ function acceptPresent(path: string, present: Metadata, wanted: Metadata, option
   )
 }
 
-function otherAlgorithm(path: string, present: Metadata, options: InitOptions): SluiceError {
-  return new SluiceError('SLUICE_REPOSITORY', `repository ${path} uses ${present.algorithm}, not ${options.algorithm}`)
+/** @throws SluiceError `SLUICE_REPOSITORY` if it is not the one that is wanted. */
+export function requireAlgorithm(path: string, present: HashAlgorithm, wanted: HashAlgorithm | undefined): void {
+  if (wanted === undefined || wanted === present) return
+  throw new SluiceError('SLUICE_REPOSITORY', `repository ${path} uses ${present}, not ${wanted}`)
 }
 
 /** Removes everything but the objects, while nobody else has the repository open. */
@@ -146,16 +148,19 @@ function writeMetadata(path: string, metadata: Metadata, secure: boolean): boole
 
 /**
  * Gives a repository from before meta.json its metadata: the algorithm by the length of an object's name, secure if
- * that object has fs-verity, EROFS V1 (the observed bytes, §2.8).
+ * that object has fs-verity, EROFS V1 (the observed bytes, §2.8). Where that is not the algorithm that is wanted, it stays as it is.
  */
-export function upgradeOldRepository(path: string, allowed: boolean): Metadata {
+export function upgradeOldRepository(
+  path: string,
+  { upgrade = true, algorithm }: { readonly upgrade?: boolean; readonly algorithm?: HashAlgorithm },
+): Metadata {
   const hint = `make a repository with "sluice --repo ${path} init"`
   if (!existsSync(join(path, 'objects'))) {
     throw new SluiceError('SLUICE_REPOSITORY', `${path} is not a composefs repository: it must be initialized`, {
       hint,
     })
   }
-  if (!allowed) {
+  if (!upgrade) {
     throw new SluiceError('SLUICE_REPOSITORY', `repository ${path} has no meta.json and may not be upgraded`, {
       hint: 'leave out --no-upgrade',
     })
@@ -168,18 +173,19 @@ export function upgradeOldRepository(path: string, allowed: boolean): Metadata {
       { hint },
     )
   }
+  requireAlgorithm(path, sample.algorithm, algorithm)
   const metadata = newMetadata(sample.algorithm, 1)
   return writeMetadata(path, metadata, hasVerity(sample.path)) ? metadata : loadMetadata(path)!
 }
 
 function firstObject(path: string): { path: string; algorithm: HashAlgorithm } | undefined {
-  for (const directory of readDirectory(join(path, 'objects'))) {
-    if (directory.name.length !== 2 || !directory.isDirectory()) continue
-    for (const name of readdirSync(join(path, 'objects', directory.name))) {
+  for (const { name } of readDirectory(join(path, 'objects'))) {
+    const directory = join(path, 'objects', name)
+    // It may be a link to one.
+    if (name.length !== 2 || statSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true) continue
+    for (const file of readdirSync(directory)) {
       for (const algorithm of ['sha256', 'sha512'] as const) {
-        if (name.length === 2 * digestLength[algorithm] - 2) {
-          return { path: join(path, 'objects', directory.name, name), algorithm }
-        }
+        if (file.length === 2 * digestLength[algorithm] - 2) return { path: join(directory, file), algorithm }
       }
     }
   }

@@ -2,7 +2,7 @@
 import { formatError, SluiceError } from '../errors.js'
 import type { HashAlgorithm } from '../formats/digest.js'
 import type { ErofsVersion } from '../formats/erofs/format.js'
-import { isRecord } from '../formats/json.js'
+import { isRecord, repeatedKey } from '../formats/json.js'
 import { quote } from '../formats/quote.js'
 import { verityAlgorithmName } from '../formats/verity/digest.js'
 
@@ -78,11 +78,11 @@ export function parseAlgorithmName(name: string): HashAlgorithm {
   return hash
 }
 
-const jsonToken = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/g
+const jsonToken = /"(?:[^"\\]|\\.)*"|[^\s{}[\],:"]+/g
 
 /**
- * Parses JSON, refusing what JSON.parse lets pass: a key that stands twice in one object. Numbers with a fraction or an
- * exponent become strings, since no field here may have one and JSON.parse would not tell `1.0` from `1`.
+ * Parses JSON, refusing what JSON.parse lets pass: a key that stands twice in one object. Numbers with a sign, a fraction or an
+ * exponent become strings, since no field here may have one and JSON.parse would not tell `1.0` from `1`, nor `-0` from `0`.
  */
 function parseStrictJson(text: string): unknown {
   try {
@@ -90,24 +90,11 @@ function parseStrictJson(text: string): unknown {
   } catch (error) {
     throw malformed('not JSON', error)
   }
-  const keys: (Set<string> | undefined)[] = []
-  let previous = ''
-  const integersOnly = text.replaceAll(jsonToken, (token, offset: number) => {
-    if (token === '{') keys.push(new Set())
-    else if (token === '[') keys.push(undefined)
-    else if (token === '}' || token === ']') keys.pop()
-    else if (token.startsWith('"') && /^\s*:/.test(text.slice(offset + token.length, offset + token.length + 64))) {
-      const key = JSON.parse(token) as string
-      if (keys.at(-1)?.has(key) === true && previous !== ':') throw malformed(`duplicate field ${quote(key)}`)
-      keys.at(-1)?.add(key)
-    } else if (/^-?[0-9].*[.eE]/.test(token)) {
-      previous = token
-      return JSON.stringify(token)
-    }
-    previous = token
-    return token
-  })
-  return JSON.parse(integersOnly)
+  const twice = repeatedKey(text)
+  if (twice !== undefined) throw malformed(`duplicate field ${quote(twice)}`)
+  return JSON.parse(
+    text.replaceAll(jsonToken, (token) => (/^-|^[0-9].*[.eE]/.test(token) ? JSON.stringify(token) : token)),
+  )
 }
 
 type JsonObject = Readonly<Record<string, unknown>>
@@ -118,13 +105,12 @@ function objectAt(value: unknown, what: string): JsonObject {
 }
 
 function unsignedAt(value: unknown, what: string): number {
-  if (typeof value !== 'number' || value < 0 || value > U32_MAX) throw malformed(`${what} is not a 32-bit number`)
+  if (typeof value !== 'number' || value > U32_MAX) throw malformed(`${what} is not a 32-bit number`)
   return value
 }
 
 function flagsAt(features: JsonObject, key: string): string[] {
-  const value = features[key] ?? []
-  if (key in features && features[key] === null) throw malformed(`features.${key} is null`)
+  const value = key in features ? features[key] : []
   if (!Array.isArray(value) || value.some((flag) => typeof flag !== 'string')) {
     throw malformed(`features.${key} is not a list of strings`)
   }
@@ -139,7 +125,7 @@ function erofsVersionAt(value: unknown, what: string): ErofsVersion {
 function erofsFormatsAt(value: unknown): ErofsFormats {
   const formats = objectAt(value, 'erofs_formats')
   const primary = erofsVersionAt(formats['default'], 'erofs_formats.default')
-  const listed = formats['extra'] ?? []
+  const listed = 'extra' in formats ? formats['extra'] : []
   if (!Array.isArray(listed)) throw malformed('erofs_formats.extra is not a list')
   const extra = new Set(listed.map((version) => erofsVersionAt(version, 'erofs_formats.extra')))
   extra.delete(primary)
@@ -147,12 +133,12 @@ function erofsFormatsAt(value: unknown): ErofsFormats {
 }
 
 /**
- * Parses meta.json.
+ * Parses meta.json. A field that is null is none of those that may be absent.
  *
  * @throws SluiceError `SLUICE_FORMAT`; `SLUICE_REPOSITORY` if it asks for what this tool does not know.
  */
-export function parseMetadata(text: string): Metadata {
-  const document = objectAt(parseStrictJson(text), 'the document')
+export function parseMetadata(bytes: Uint8Array): Metadata {
+  const document = objectAt(parseStrictJson(decode(bytes)), 'the document')
   const version = unsignedAt(document['version'], 'version')
   if (typeof document['algorithm'] !== 'string') throw malformed('algorithm is not a string')
   const algorithm = parseAlgorithmName(document['algorithm'])
@@ -163,8 +149,7 @@ export function parseMetadata(text: string): Metadata {
     compatible: flagsAt(features, 'compatible'),
     readOnlyCompatible: flagsAt(features, 'read-only-compatible'),
     incompatible: flagsAt(features, 'incompatible'),
-    erofsFormats:
-      (document['erofs_formats'] ?? undefined) === undefined ? undefined : erofsFormatsAt(document['erofs_formats']),
+    erofsFormats: 'erofs_formats' in document ? erofsFormatsAt(document['erofs_formats']) : undefined,
   }
   if (version > LAYOUT_VERSION) {
     throw new SluiceError(
@@ -179,6 +164,21 @@ export function parseMetadata(text: string): Metadata {
     )
   }
   return metadata
+}
+
+function decode(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch (cause) {
+    throw malformed('not UTF-8', cause)
+  }
+}
+
+/** Whether both say the same: an absent field of EROFS formats is one that names V2 alone. */
+export function isSameMetadata(one: Metadata, other: Metadata): boolean {
+  const textOf = (metadata: Metadata) =>
+    formatMetadata({ ...metadata, erofsFormats: metadata.erofsFormats ?? { default: 2, extra: [] } })
+  return textOf(one) === textOf(other)
 }
 
 /** Read-only-compatible flags this tool does not know: with one, the repository may be read but not written. */

@@ -8,7 +8,7 @@ import { syncFileSystem } from '../native/durability.js'
 import { lock, lockingAvailable, unlock, type LockMode, type OnWait } from '../native/lock.js'
 import { closeQuietly } from './close-quietly.js'
 import { LinkCategory } from './category.js'
-import { loadMetadata, METADATA_FILE, upgradeOldRepository } from './init.js'
+import { loadMetadata, METADATA_FILE, requireAlgorithm, upgradeOldRepository } from './init.js'
 import type { ErofsVersion } from '../formats/erofs/format.js'
 import { effectiveErofsFormats, unknownReadOnlyFlags, type ErofsFormats, type Metadata } from './metadata.js'
 import { checkName } from './names.js'
@@ -98,13 +98,8 @@ export class Repository implements Disposable {
       const path = realPath(given, directory)
       if (lockingAvailable()) await lock(directory, 'shared', options)
       ensureSame(path, directory)
-      const metadata = loadMetadata(path) ?? upgradeOldRepository(path, options.upgrade ?? true)
-      if (options.algorithm !== undefined && options.algorithm !== metadata.algorithm) {
-        throw new SluiceError(
-          'SLUICE_REPOSITORY',
-          `repository ${path} uses ${metadata.algorithm}, not ${options.algorithm}`,
-        )
-      }
+      const metadata = loadMetadata(path) ?? upgradeOldRepository(path, options)
+      requireAlgorithm(path, metadata.algorithm, options.algorithm)
       const secure = options.insecure !== true && isSecure(`${path}/${METADATA_FILE}`)
       if (options.requireVerity === true && !secure) {
         throw new SluiceError('SLUICE_REPOSITORY', `repository ${path} is insecure, but fs-verity is required`)

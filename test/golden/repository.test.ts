@@ -1,6 +1,6 @@
 /** meta.json, tags and the lay-out of a repository, as the reference has them. */
 import assert from 'node:assert/strict'
-import { mkdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { SluiceError } from '../../src/errors.js'
@@ -48,12 +48,21 @@ test('numbers with a fraction, text behind the document and deep duplicates are 
     good.replace('"compatible": []', '"compatible": null'),
     good.replace('"compatible": []', '"compatible": [1]'),
     good.replace('"erofs_formats": {', '"erofs_formats": [{').replace('  }\n}', '  }]\n}'),
+    good.replace('"version": 1', '"version": -0'),
+    good.replace('"default": 1', '"default": -0'),
+    good.replace('"default": 1', '"default": 1, "extra": null'),
+    good.replace(/"erofs_formats": [^}]*}/, '"erofs_formats": null'),
+    // The white space is what the search for a colon must not end in.
+    good.replace('"features"', `"features": {"incompatible": ["x"]}, "features"${' '.repeat(65)}`),
     `${good}{}`,
+    `\ufeff${good}`,
   ]) {
-    assert.throws(() => parseMetadata(bad), SluiceError, bad)
+    assert.throws(() => parseMetadata(Buffer.from(bad)), { code: 'SLUICE_FORMAT' }, bad)
   }
+  const noUtf8 = Buffer.from(good.replace('"compatible": []', '"compatible": ["\xff"]'), 'latin1')
+  assert.throws(() => parseMetadata(noUtf8), { code: 'SLUICE_FORMAT' })
   const withUnknown = good.replace('"version": 1', '"version": 1, "later": {"a": 1.5, "text": "\\"a\\": 1"}')
-  assert.equal(parseMetadata(withUnknown).version, 1)
+  assert.equal(parseMetadata(Buffer.from(withUnknown)).version, 1)
 })
 
 test('init writes the bytes of the reference', async (t) => {
@@ -72,6 +81,35 @@ test('init writes the bytes of the reference', async (t) => {
   const ensure = { insecure: true, ensure: true, erofsVersion: 2 } as const
   assert.equal(await initRepository(path, { ...ensure, algorithm: 'sha512' }), 'exists')
   await assert.rejects(initRepository(path, { ...ensure, algorithm: 'sha256' }), { code: 'SLUICE_REPOSITORY' })
+})
+
+test('metadata without EROFS formats says the same as with V2 alone', async (t) => {
+  const path = temporaryDirectory(t)
+  writeFileSync(join(path, 'meta.json'), '{"version":1,"algorithm":"fsverity-sha512-12"}')
+  const options = { algorithm: 'sha512', insecure: true } as const
+  assert.equal(await initRepository(path, { ...options, erofsVersion: 2 }), 'exists')
+  await assert.rejects(initRepository(path, { ...options, erofsVersion: 1 }), { code: 'SLUICE_REPOSITORY' })
+})
+
+test('an old repository of another algorithm than the one that is wanted gets no metadata', async (t) => {
+  for (const [length, other] of [
+    [62, 'sha512'],
+    [126, 'sha256'],
+  ] as const) {
+    const path = temporaryDirectory(t)
+    // A link to a directory of objects counts, too.
+    mkdirSync(join(path, 'elsewhere'))
+    mkdirSync(join(path, 'objects'))
+    symlinkSync('../elsewhere', join(path, 'objects', 'aa'))
+    writeFileSync(join(path, 'elsewhere', 'a'.repeat(length)), '')
+    const refused = { code: 'SLUICE_REPOSITORY', message: /uses sha(256|512), not sha/ }
+    const wanted = { algorithm: other, insecure: true }
+    await assert.rejects(Repository.open(path, wanted), refused)
+    await assert.rejects(initRepository(path, { ...wanted, erofsVersion: 1, ensure: true }), refused)
+    assert.deepEqual(readdirSync(path), ['elsewhere', 'objects'])
+    using repository = await Repository.open(path, { insecure: true })
+    assert.notEqual(repository.algorithm, other)
+  }
 })
 
 test('a repository of an old version is upgraded by the length of its object names', async (t) => {

@@ -179,6 +179,8 @@ describe('damage to a layer', () => {
       [lines.replace('"size":700', '"size":1e300'), 'size'],
       [lines.replace('"size":700', '"size":9007199254740991'), 'more than'],
       [lines.replace('"payload":"', '"payload":"*'), 'not base64'],
+      [lines.replace(/("payload":")../, '$1_-'), 'not base64'],
+      [lines.replace('"size":700', '"size":700,"name_raw":5'), 'line 4: name_raw is not a string'],
       [lines.replace(/("size":700,"payload":)"[^"]+"/, '$1null'), 'line 4: payload is not the CRC-64'],
       [lines.replace(/("size":700,)"payload":"[^"]+",/, '$1'), 'line 4: payload is not the CRC-64'],
       [lines.replace(/("size":700,"payload":)"[^"]+"/, '$1"AAAA"'), 'line 4: payload is not the CRC-64'],

@@ -108,7 +108,9 @@ export class TarSplitReader {
   }
 
   #name(name: unknown, rawName: unknown): ByteString {
-    if (typeof rawName === 'string' && rawName !== '') return this.#base64(rawName, 'name_raw').toString('latin1')
+    const isRaw = rawName !== undefined && rawName !== null && rawName !== ''
+    if (isRaw && typeof rawName !== 'string') throw this.#error('name_raw is not a string')
+    if (isRaw) return this.#base64(rawName, 'name_raw').toString('latin1')
     if (typeof name === 'string') return Buffer.from(name, 'utf8').toString('latin1')
     throw this.#error('a file without a name')
   }
@@ -127,9 +129,10 @@ export class TarSplitReader {
 
   #base64(text: string, field: string): Buffer {
     const bytes = Buffer.from(text, 'base64')
-    // Node skips what is not base64, which makes the result shorter.
+    // Node skips what is not base64, which makes the result shorter, and takes the alphabet for URLs, too.
     const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0
-    if (text.length % 4 !== 0 || bytes.length !== (text.length / 4) * 3 - padding) {
+    const isWhole = text.length % 4 === 0 && bytes.length === (text.length / 4) * 3 - padding
+    if (!isWhole || text.includes('-') || text.includes('_')) {
       throw this.#error(`${field} is not base64`)
     }
     return bytes

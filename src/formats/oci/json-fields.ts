@@ -5,7 +5,7 @@
  */
 import { formatError, type SluiceError } from '../../errors.js'
 import { parseDigest, type Digest } from '../digest.js'
-import { isRecord } from '../json.js'
+import { isRecord, repeatedKey } from '../json.js'
 
 /** No manifest, index or config is larger (oci.md §11). */
 export const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
@@ -164,30 +164,6 @@ export function parseJsonObject(bytes: Uint8Array, document: string): JsonFields
   const twice = repeatedKey(text)
   if (twice !== undefined) throw fields.error(`the field ${JSON.stringify(twice)} is there twice`)
   return fields
-}
-
-/**
- * The first key that an object has more than once: some tools take the first value, some the last, and would see two images
- * under one digest. @param text JSON.
- */
-function repeatedKey(text: string): string | undefined {
-  /** Of each object that is open its keys so far; undefined for an array. */
-  const open: (Set<string> | undefined)[] = []
-  let isKey = false
-  for (const [token] of text.matchAll(/"(?:[^"\\]+|\\.)*"|[[\]{},]/g)) {
-    if (token === '{') open.push(new Set())
-    else if (token === '[') open.push(undefined)
-    else if (token === '}' || token === ']') open.pop()
-    else if (token !== ',') {
-      const key = isKey ? (JSON.parse(token) as string) : undefined
-      if (key !== undefined && open.at(-1)!.has(key)) return key
-      if (key !== undefined) open.at(-1)!.add(key)
-      isKey = false
-      continue
-    }
-    isKey = (token === '{' || token === ',') && open.at(-1) !== undefined
-  }
-  return undefined
 }
 
 /** Whether this is the page of a login portal, proxy or web server rather than a document. */
