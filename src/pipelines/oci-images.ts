@@ -6,7 +6,7 @@ import { isContainerImage } from '../formats/oci/diff-ids.js'
 import { parseManifest, type Manifest } from '../formats/oci/manifest.js'
 import { decodeRefName, encodeRefName } from '../formats/ref-file-name.js'
 import { checkTag } from '../formats/oci/tag-name.js'
-import { imageRefName, streamName } from '../repository/names.js'
+import { bootImageRefName, imageRefName, streamName } from '../repository/names.js'
 import type { Repository } from '../repository/repository.js'
 import { readStoredDocument, type StoredDocument } from '../repository/stored-image.js'
 
@@ -122,14 +122,63 @@ function summarise(repository: Repository, name: string, image: StoredImage): Oc
 export function inspectOciImage(repository: Repository, name: string): OciImageDetails {
   const image = openStoredImage(repository, resolveImageName(repository, name))
   const refs = image.configDocument.namedRefs
-  const slot = repository.erofsFormats.default === 2 ? 2 : 1
+  const version = repository.erofsFormats.default
   return {
     manifest: image.manifestDocument.bytes.toString('utf8'),
     config: image.configDocument.bytes.toString('utf8'),
     referrers: referrers(repository, image.digest),
-    composefs_erofs: refs.get(imageRefName(slot)) ?? null,
-    composefs_boot_erofs: refs.get(slot === 2 ? 'composefs.image.boot' : 'composefs.image.boot.v1') ?? null,
+    composefs_erofs: refs.get(imageRefName(version)) ?? null,
+    composefs_boot_erofs: refs.get(bootImageRefName(version)) ?? null,
   }
+}
+
+/** An EROFS image that a config names; the names are those of the reference's JSON. */
+export interface LinkedErofsImage {
+  readonly id: ObjectId
+  readonly bootable: boolean
+  readonly version: 1 | 2
+  /** Which xattrs a bootable one keeps. */
+  readonly xattrMode: 'allowlist-only' | 'keep-user-xattrs' | null
+}
+
+/**
+ * All EROFS images of the image that `id` is one of, tagged or not; of several such images the first.
+ *
+ * @throws SluiceError `SLUICE_NOT_FOUND` if it is that of none; `unreadable` is told of those that are left out.
+ */
+export function linkedErofsImages(
+  repository: Repository,
+  id: ObjectId,
+  unreadable: (name: string, error: unknown) => void,
+): LinkedErofsImage[] {
+  for (const { name } of repository.streams.entries()) {
+    if (!name.startsWith(MANIFEST_PREFIX)) continue
+    try {
+      const digest = parseDigest(name.slice(MANIFEST_PREFIX.length))
+      const images = erofsImagesOf(openStoredImage(repository, digest))
+      if (images.some((image) => image.id === id)) return images
+    } catch (error) {
+      unreadable(name, error)
+    }
+  }
+  throw new SluiceError('SLUICE_NOT_FOUND', `image not found: ${id}`)
+}
+
+/** Those to boot from last. The reference gives the versions in a random order. */
+function erofsImagesOf({ configDocument: { namedRefs } }: StoredImage): LinkedErofsImage[] {
+  const versions = [1, 2] as const
+  const found: LinkedErofsImage[] = []
+  const add = (ref: string, image: Omit<LinkedErofsImage, 'id'>): void => {
+    const id = namedRefs.get(ref)
+    if (id !== undefined) found.push({ id, ...image })
+  }
+  for (const version of versions) add(imageRefName(version), { bootable: false, version, xattrMode: null })
+  for (const version of versions) {
+    const ref = bootImageRefName(version)
+    add(ref, { bootable: true, version, xattrMode: 'allowlist-only' })
+    add(`${ref}.xattrs=keep-user-xattrs`, { bootable: true, version, xattrMode: 'keep-user-xattrs' })
+  }
+  return found
 }
 
 /**

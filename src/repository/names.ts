@@ -35,3 +35,8 @@ export function checkName(name: string, what: string): void {
 export function imageRefName(version: ErofsVersion): string {
   return version === 2 ? 'composefs.image' : 'composefs.image.v1'
 }
+
+/** The same for the image to boot from, which only the reference makes. */
+export function bootImageRefName(version: ErofsVersion): string {
+  return version === 2 ? 'composefs.image.boot' : 'composefs.image.boot.v1'
+}

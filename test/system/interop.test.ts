@@ -42,7 +42,8 @@ async function facts(repository: ToolRepository, tags: readonly string[]): Promi
       repository.ok('oci', 'inspect', '--manifest', tag),
       repository.ok('oci', 'inspect', '--config', tag),
     ])
-    all[tag] = { erofs, objects: objects.split('\n').sort(), rest }
+    const linked = await repository.json('oci', 'linked-erofs-images', erofs)
+    all[tag] = { erofs, objects: objects.split('\n').sort(), linked, rest }
   }
   return all
 }

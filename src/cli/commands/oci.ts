@@ -19,6 +19,11 @@ export const ociCommands: readonly LazyCommand[] = [
     load: async () => (await import('./oci/images.js')).ociInspectCommand(),
   },
   {
+    name: 'linked-erofs-images',
+    summary: 'list the EROFS images of the image that one is of, as JSON',
+    load: async () => (await import('./oci/images.js')).ociLinkedErofsImagesCommand(),
+  },
+  {
     name: 'tag',
     summary: 'give a stored image another tag',
     load: async () => (await import('./oci/images.js')).ociTagCommand(),

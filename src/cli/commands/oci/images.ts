@@ -14,17 +14,17 @@ export async function digestArgument(text: string): Promise<Digest> {
   }
 }
 
+const warnOfUnreadable = (name: string, error: unknown): void => {
+  process.stderr.write(`warning: ${name} is left out: ${error instanceof Error ? error.message : String(error)}\n`)
+}
+
 export function ociImagesCommand(): Command {
   return new Command('images')
     .option('--json', 'as JSON')
     .action(async (flags: { json?: boolean }, command: Command) => {
       await withRepository(command, async (repository) => {
         const { listOciImages } = await import('../../../index/images.js')
-        const images = listOciImages(repository, (name, error) => {
-          process.stderr.write(
-            `warning: ${name} is left out: ${error instanceof Error ? error.message : String(error)}\n`,
-          )
-        })
+        const images = listOciImages(repository, warnOfUnreadable)
         if (flags.json === true) return printJson({ images })
         if (images.length === 0) return print('No images found')
         return printTable(
@@ -56,6 +56,18 @@ export function ociInspectCommand(): Command {
         const image = openStoredImage(repository, resolveImageName(repository, name))
         const { bytes } = flags.manifest === true ? image.manifestDocument : image.configDocument
         return printBytes([bytes, Buffer.from('\n')])
+      })
+    })
+}
+
+export function ociLinkedErofsImagesCommand(): Command {
+  return new Command('linked-erofs-images')
+    .argument('<id>', 'of an EROFS image, hex')
+    .action(async (text: string, _flags: unknown, command: Command) => {
+      await withRepository(command, async (repository) => {
+        const { parseObjectId } = await import('../../../index/values.js')
+        const { linkedErofsImages } = await import('../../../index/images.js')
+        printJson(linkedErofsImages(repository, parseObjectId(repository.algorithm, text), warnOfUnreadable))
       })
     })
 }
