@@ -56,9 +56,8 @@ function decompressPart(part: Buffer): Buffer {
 function apply({ superblock, parts }: Opened, contentOf: (id: string) => Buffer): Record<string, number> {
   const counts: Record<string, number> = {}
   for (const [index, part] of parts.entries()) {
-    const { digest, compressedSize, objects } = superblock.parts[index]
+    const { digest, objects } = superblock.parts[index]
     assert.equal(createHash('sha256').update(part).digest('hex'), digest)
-    assert.equal(part.length, compressedSize)
     const payload = decompressPart(part)
     let hasher: FileIdHasher | undefined
     let open = ''
@@ -110,11 +109,9 @@ function checkDelta(t: TestContext, path: string, archive: string): Opened {
   assert.equal(hashMetadata(superblock.commit), superblock.to)
   const commit = join(archive, 'objects', superblock.to.slice(0, 2), `${superblock.to.slice(2)}.commit`)
   assert.deepEqual(superblock.commit, readFileSync(commit))
-  for (const { type, id, size } of superblock.fallbacks) {
+  for (const { type, id } of superblock.fallbacks) {
     assert.equal(type, 'file')
-    const object = join(archive, 'objects', id.slice(0, 2), `${id.slice(2)}.filez`)
-    assert.ok(existsSync(object))
-    assert.equal(openFilez(readFileSync(object)).content.length, size)
+    assert.ok(existsSync(join(archive, 'objects', id.slice(0, 2), `${id.slice(2)}.filez`)))
   }
   const counts = apply(delta, archiveContent(archive))
   t.diagnostic(`${path.slice(-30)}: ${JSON.stringify(counts)}`)
@@ -148,8 +145,8 @@ test('single-file and directory deltas, of either byte order, signed or not', { 
   assert.equal(opened.size, 7)
   assert.equal(opened.get('diff-fallback.delta')!.superblock.fallbacks.length, 1)
   assert.deepEqual(
-    opened.get('diff-bigendian.delta')!.superblock.parts.map(({ size, digest }) => [size, digest]),
-    opened.get('diff-inline.delta')!.superblock.parts.map(({ size, digest }) => [size, digest]),
+    opened.get('diff-bigendian.delta')!.superblock.parts.map(({ digest }) => digest),
+    opened.get('diff-inline.delta')!.superblock.parts.map(({ digest }) => digest),
   )
   const steps = (name: string) => apply(opened.get(name)!, archiveContent(archive))
   assert.ok(steps('diff-inline.delta')['patch'] > 0)

@@ -11,7 +11,6 @@ import { variant, writeValue } from '../../src/formats/gvariant/write.js'
 import { CommitStream } from '../../src/formats/ostree/commit-stream.js'
 import { applyPatch } from '../../src/formats/ostree/delta/bspatch.js'
 import { DeltaObjects } from '../../src/formats/ostree/delta/objects.js'
-import { areSizesSwapped, toSize } from '../../src/formats/ostree/delta/sizes.js'
 import { deltaSteps, type DeltaStep } from '../../src/formats/ostree/delta/steps.js'
 import { underDelta } from '../../src/formats/ostree/delta/superblock-metadata.js'
 import { OperationReader } from '../../src/formats/ostree/delta/varint.js'
@@ -358,20 +357,6 @@ test('patches', () => {
     [patchOf(['', '', 2n ** 53n - 1n], ['', '', 2n ** 53n - 1n], ['', 'x', 0n]), 1],
   ]
   for (const [bytes, size] of cases) refuses('SLUICE_FORMAT', /bspatch/, () => applyPatch(old, bytes, size))
-})
-
-test('sizes in superblocks are read in the order of their machine', () => {
-  const swapped = 0x0100_0000_0000_0000n
-  const part = (compressed: bigint, uncompressed: bigint) => [{ compressed, uncompressed, objects: 1 }]
-  const order = (code: number): Dictionary => [['ostree.endianness', variant('y', code)]]
-  assert.equal(areSizesSwapped(order(0x6c), part(swapped, 1n)), false)
-  assert.equal(areSizesSwapped(order(0x42), part(1n, 1n)), true)
-  assert.equal(areSizesSwapped([], part(120n, 100n)), false)
-  assert.equal(areSizesSwapped([], part(121n, 100n)), true)
-  assert.equal(areSizesSwapped([], part(1n, swapped)), true)
-  refuses('SLUICE_FORMAT', /byte order/, () => areSizesSwapped(order(1), []))
-  assert.equal(toSize(swapped, true), 1)
-  refuses('SLUICE_FORMAT', /size/, () => toSize(swapped, false))
 })
 
 test('keys of a superblock: the exact one before one that ends alike', () => {

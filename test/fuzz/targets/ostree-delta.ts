@@ -61,7 +61,7 @@ function runSuperblock(input: Buffer): void {
   for (const range of [...parts.map(({ inline }) => inline), signed?.data]) {
     assert.ok(range === undefined || range.offset + range.length <= input.length)
   }
-  assert.ok(fallbacks.every(({ size }) => size >= 0))
+  assert.ok(fallbacks.every(({ id }) => id.length === 64))
   for (const { objects } of parts) assert.equal([...objects].length, objects.length)
   readCommit(commit)
 }

@@ -1,10 +1,13 @@
-/** What a superblock says of its parts and fallback objects: its members 6 and 7 (ostree.md §1.6). */
+/**
+ * What a superblock says of its parts and fallback objects: its members 6 and 7 (ostree.md §1.6).
+ *
+ * The sizes among it are not read: nobody needs them, and their byte order is that of the machine that made the delta, which
+ * old deltas do not name.
+ */
 import { SluiceError } from '../../../errors.js'
 import { parseType } from '../../gvariant/type.js'
-import type { Dictionary } from '../../gvariant/value.js'
 import { ostreeIdFromBytes } from '../ostree-id.js'
 import { DeltaObjects, deltaObjectType, type DeltaObject } from './objects.js'
-import { areSizesSwapped, toSize } from './sizes.js'
 
 /** Byte range of the file that the superblock was read from. */
 export interface FileRange {
@@ -15,19 +18,9 @@ export interface FileRange {
 export interface DeltaPart {
   /** SHA-256 of the part file, hex. */
   readonly digest: string
-  /** Bytes of the part file. */
-  readonly compressedSize: number
-  /** Bytes of the objects that it makes; the payload may be smaller or larger. */
-  readonly size: number
   readonly objects: DeltaObjects
   /** The part file inside the superblock's; without it, the part is a file of its own. */
   readonly inline?: FileRange
-}
-
-/** An object that is fetched as it is. */
-export interface FallbackObject extends DeltaObject {
-  readonly compressedSize: number
-  readonly size: number
 }
 
 type PartMembers = readonly [
@@ -44,44 +37,27 @@ export const fallbacksType = parseType<readonly FallbackMembers[]>('a(yaytt)')
 
 export interface SuperblockParts {
   readonly parts: readonly DeltaPart[]
-  readonly fallbacks: readonly FallbackObject[]
+  /** Objects that are fetched as they are. */
+  readonly fallbacks: readonly DeltaObject[]
 }
 
-/**
- * @param metadata says the byte order of sizes.
- * @param inlinePart where the part of a number is, if it is inline.
- */
+/** @param inlinePart where the part of a number is, if it is inline. */
 export function readParts(
   parts: readonly PartMembers[],
   fallbacks: readonly FallbackMembers[],
-  metadata: Dictionary,
   inlinePart: (index: string) => FileRange | undefined,
 ): SuperblockParts {
-  const lists = parts.map(([, , , , records]) => new DeltaObjects(records))
-  const swapped = areSizesSwapped(
-    metadata,
-    parts.map(([, , compressed, uncompressed], index) => ({ compressed, uncompressed, objects: lists[index].length })),
-  )
-  const sizes = (compressed: bigint, uncompressed: bigint) => ({
-    compressedSize: toSize(compressed, swapped),
-    size: toSize(uncompressed, swapped),
-  })
   return {
-    parts: parts.map(([version, digest, compressed, uncompressed], index) => {
+    parts: parts.map(([version, digest, , , records], index) => {
       // Zero in either byte order.
       if (version !== 0) throw new SluiceError('SLUICE_UNSUPPORTED', `part ${index} of the delta is of a newer version`)
       const inline = inlinePart(String(index))
       return {
         digest: ostreeIdFromBytes(digest),
-        ...sizes(compressed, uncompressed),
-        objects: lists[index],
+        objects: new DeltaObjects(records),
         ...(inline === undefined ? {} : { inline }),
       }
     }),
-    fallbacks: fallbacks.map(([type, id, compressed, uncompressed]) => ({
-      type: deltaObjectType(type),
-      id: ostreeIdFromBytes(id),
-      ...sizes(compressed, uncompressed),
-    })),
+    fallbacks: fallbacks.map(([type, id]) => ({ type: deltaObjectType(type), id: ostreeIdFromBytes(id) })),
   }
 }

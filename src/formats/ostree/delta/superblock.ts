@@ -59,7 +59,7 @@ export function readSuperblock(source: ByteSource): Superblock {
   return {
     ...ends,
     commit,
-    ...readParts(member(6, partsType), member(7, fallbacksType), dictionary, inlinePart),
+    ...readParts(member(6, partsType), member(7, fallbacksType), inlinePart),
     ...(commitmeta === undefined ? {} : { commitmeta }),
     ...(signatures === undefined ? {} : { signed: { signatures, data } }),
   }
