@@ -342,12 +342,13 @@ test('patches', () => {
   const patch = patchOf(['\0\x01', 'X', 2n], ['\xff', '', -5n], ['\0', '', 0n])
   assert.equal(applyPatch(old, patch, 5).toString(), 'acXda')
   assert.equal(applyPatch(old, Buffer.alloc(0), 0).length, 0)
+  // It ends where the new content does, whatever follows.
+  assert.equal(applyPatch(old, Buffer.concat([patch, Buffer.from('more')]), 5).toString(), 'acXda')
   const cases: readonly [patch: Buffer, size: number][] = [
-    [patch, 4],
+    [patch, 2],
     [patch, 6],
     [patch, 1000],
     [patch.subarray(0, -1), 5],
-    [Buffer.concat([patch, Buffer.alloc(1)]), 5],
     [patchOf(['\0'.repeat(7), '', 0n]), 7],
     [patchOf(['', 'x', -1n], ['\0', '', 0n]), 2],
     [patchOf(['', 'x', 6n], ['\0', '', 0n]), 2],

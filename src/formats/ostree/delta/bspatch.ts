@@ -23,7 +23,8 @@ function readInteger(bytes: Buffer, at: number): number {
 }
 
 /**
- * The steps of a patch, each checked against both contents before it is given.
+ * The steps of a patch, each checked against both contents before it is given. What follows the one that completes the new
+ * content is not looked at.
  *
  * @param oldSize bytes of the old content.
  * @param newSize bytes of the new content: the patch makes exactly so many.
@@ -53,7 +54,6 @@ export function* patchSteps(patch: Uint8Array, oldSize: number, newSize: number)
     oldOffset += diffLength + seek
     if (!Number.isSafeInteger(oldOffset)) throw malformed('a position is out of range')
   }
-  if (at < bytes.length) throw malformed('more follows the end of the new content')
 }
 
 /** Adds `diff` to `old`, byte by byte modulo 256, into `out`; all of one length. */
