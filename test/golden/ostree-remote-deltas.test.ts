@@ -1,10 +1,14 @@
 /** Pulls over HTTP with static deltas: requests and counts as the reference's (vectors/ostree/expected.json, `http`), and trouble. */
 import assert from 'node:assert/strict'
-import { readFileSync, rmSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { dictionaryType, valueOf } from '../../src/formats/gvariant/dictionary.js'
+import type { Variant } from '../../src/formats/gvariant/value.js'
+import { variant } from '../../src/formats/gvariant/write.js'
 import { deltaDirectory } from '../../src/formats/ostree/delta-path.js'
 import type { OstreeId } from '../../src/formats/ostree/ostree-id.js'
+import { readSummary, writeSummary } from '../../src/formats/ostree/summary.js'
 import { commitStreamName } from '../../src/formats/ostree/ref-name.js'
 import { pullOstree } from '../../src/pipelines/pull-ostree.js'
 import type { OstreePullOptions, OstreePullResult } from '../../src/pipelines/ostree-events.js'
@@ -150,6 +154,34 @@ test('the superblock of another delta in its place is refused, whoever lists it'
   assert.deepEqual([result.image, result.fetched.deltaParts], [imageOf(D1), 0])
   assert.match(warnings[0], /checksum/)
 })
+
+const listed = (digest: string): Variant => variant('ay', Buffer.from(digest, 'hex'))
+
+for (const [what, name, value, said] of [
+  ['another name', 'nonsense', listed('00'), undefined],
+  ['a name of three', `${D1}-${D1}-${D1}`, listed('00'), undefined],
+  ['the digest of another delta empty', `${D1}-${D2}`, listed(''), undefined],
+  ['the digest of another delta a string', `${D1}-${D2}`, variant('s', 'x'), undefined],
+  ['its own digest too short', D1, listed('00'), /superblock .* checksum/],
+] as const) {
+  test(`a summary that lists ${what}: other entries are as good as ever`, { skip }, async (t) => {
+    const archive = unpackOstree(t, 'archive')
+    const path = join(archive, 'summary')
+    const { refs, metadata } = readSummary(readFileSync(path))
+    const changed = metadata.map(([key, all]) => {
+      if (key !== 'ostree.static-deltas') return [key, all] as const
+      const others = valueOf(all, dictionaryType)!.filter(([other]) => other !== name)
+      return [key, variant('a{sv}', [[name, value], ...others])] as const
+    })
+    writeFileSync(path, writeSummary({ refs, metadata: changed }))
+    const server = await serveOstree(t, archive)
+    const { result, warnings } = await pull(await temporaryRepository(t), server.url, D1)
+    assert.equal(result.image, imageOf(D1))
+    assert.equal(result.fetched.deltaParts, said === undefined ? 1 : 0)
+    assert.match(warnings.join('\n'), said ?? /^$/)
+    assert.ok(!server.log.some((line) => line.startsWith('/delta-indexes/')))
+  })
+}
 
 test('a base is not looked for if there is a delta', { skip }, async (t) => {
   const { url } = await serveOstree(t, unpackOstree(t, 'archive'))

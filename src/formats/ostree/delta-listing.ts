@@ -2,24 +2,29 @@
 import { dictionaryType, lookupAs, readDictionary, valueOf } from '../gvariant/dictionary.js'
 import { parseType } from '../gvariant/type.js'
 import type { Dictionary } from '../gvariant/value.js'
-import { formatError } from '../../errors.js'
 import { parseDeltaName, type DeltaEnds } from './delta-path.js'
-import { ostreeIdFromBytes } from './ostree-id.js'
+import { ID_LENGTH, ostreeIdFromBytes } from './ostree-id.js'
 
 export interface ListedDelta extends DeltaEnds {
-  /** SHA-256 of its superblock file, hex. */
-  readonly superblock: string
+  /** SHA-256 of its superblock file, hex; undefined if that is not what is listed, and then no file will do. */
+  readonly superblock: string | undefined
 }
 
 const bytesType = parseType<Uint8Array>('ay')
 
-/** The deltas that the metadata of a summary, or a delta index, lists. @throws SluiceError `SLUICE_FORMAT` */
+/**
+ * The deltas that the metadata of a summary, or a delta index, lists. An entry that cannot be read is of no use, but hides no
+ * other one.
+ *
+ * @throws SluiceError `SLUICE_FORMAT`: there is something else in the place of the list.
+ */
 export function listedDeltas(metadata: Dictionary): ListedDelta[] {
   const listed = lookupAs(metadata, 'ostree.static-deltas', dictionaryType) ?? []
-  return listed.map(([name, value]) => {
+  return listed.flatMap(([name, value]) => {
+    const ends = parseDeltaName(name)
+    if (ends === undefined) return []
     const digest = valueOf(value, bytesType)
-    if (digest === undefined) throw formatError('ostree', 'a listed delta has no digest')
-    return { ...parseDeltaName(name), superblock: ostreeIdFromBytes(digest) }
+    return [{ ...ends, superblock: digest?.length === ID_LENGTH ? ostreeIdFromBytes(digest) : undefined }]
   })
 }
 

@@ -1,6 +1,5 @@
 /** Where static deltas are: paths below the repository, with ids in modified base64 (ostree.md §1.7). */
-import { formatError } from '../../errors.js'
-import { ostreeIdToBytes, parseOstreeId, type OstreeId } from './ostree-id.js'
+import { isOstreeId, ostreeIdToBytes, parseOstreeId, type OstreeId } from './ostree-id.js'
 
 /** The commits that a delta leads from and to; from nothing if it has no `from`. */
 export interface DeltaEnds {
@@ -31,10 +30,10 @@ export function deltaIndexPath(to: OstreeId): string {
   return `delta-indexes/${split(modifiedBase64(to))}.index`
 }
 
-/** A delta's name in summaries and indexes, `<to>` or `<from>-<to>` in hex. @throws SluiceError `SLUICE_FORMAT` */
-export function parseDeltaName(name: string): DeltaEnds {
+/** A delta's name in summaries and indexes, `<to>` or `<from>-<to>` in hex; undefined if `name` is none. */
+export function parseDeltaName(name: string): DeltaEnds | undefined {
   const ends = name.split('-')
-  if (ends.length > 2) throw formatError('ostree', `not the name of a delta: ${JSON.stringify(name.slice(0, 200))}`)
-  const [first, second] = ends
-  return second === undefined ? { to: parseOstreeId(first) } : { from: parseOstreeId(first), to: parseOstreeId(second) }
+  if (ends.length > 2 || !ends.every(isOstreeId)) return undefined
+  const [first, second] = ends.map(parseOstreeId)
+  return second === undefined ? { to: first } : { from: first, to: second }
 }

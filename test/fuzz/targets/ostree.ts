@@ -105,6 +105,7 @@ function runName(input: Buffer): void {
     accepts(() => assert.ok(!encodeRefName(checkRefName(text)).includes('/'))),
     accepts(() => {
       const ends = parseDeltaName(text)
+      if (ends === undefined) throw new SluiceError('SLUICE_FORMAT', 'not the name of a delta')
       assert.match(superblockPath(ends), /^deltas\/[\w+]{2}\/[-\w+]+\/superblock$/)
       assert.match(deltaIndexPath(ends.to), /^delta-indexes\/[\w+]{2}\/[\w+]{41}\.index$/)
     }),
