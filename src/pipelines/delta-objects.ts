@@ -41,7 +41,7 @@ const ofDelta: ReadonlySet<string> = new Set([
 export async function pullDeltaObjects(pull: DeltaPull, commit: OstreeId): Promise<DeltaObjects | undefined> {
   const { repository, deltas, signal, onRefused } = pull
   try {
-    const chosen = await choose(pull, await deltas.list(commit, signal))
+    const chosen = await findDelta(pull, commit)
     const delta = chosen && (await deltas.open(chosen.listed, signal))
     if (delta === undefined) return undefined
     const { base } = chosen!
@@ -58,11 +58,12 @@ interface ChosenDelta {
   readonly base: StoredCommit | undefined
 }
 
-/** The first from a commit that is stored whole, else the first from nothing. */
-async function choose(
-  { repository, signal }: DeltaPull,
-  listed: readonly ListedDelta[],
+/** The first delta to `commit` from one that is stored whole, else the first from nothing. */
+export async function findDelta(
+  { repository, deltas, signal }: Omit<DeltaPull, 'onRefused'>,
+  commit: OstreeId,
 ): Promise<ChosenDelta | undefined> {
+  const listed = await deltas.list(commit, signal)
   for (const delta of listed) {
     const base = delta.from && (await findStoredCommit(repository, delta.from, signal))
     if (base !== undefined) return { listed: delta, base }

@@ -19,7 +19,7 @@ import { saysAbsent } from '../stages/ostree/remote-client.js'
 import type { OstreeSource } from '../stages/ostree/source.js'
 import { readStoredCommit, type StoredCommit } from '../stages/ostree/stored-commit.js'
 import { openEngine, type OpenEngine } from '../workers/open-engine.js'
-import { pullDeltaObjects, type DeltaObjects } from './delta-objects.js'
+import { findDelta, pullDeltaObjects, type DeltaObjects } from './delta-objects.js'
 import { onRepository } from './on-repository.js'
 import type { OstreePullEvent, OstreePullOptions, OstreePullResult } from './ostree-events.js'
 import { pullParents } from './pull-parents.js'
@@ -77,6 +77,7 @@ async function run(pull: OstreeRun): Promise<OstreePullResult> {
   emit({ type: 'resolved', commit })
   const base = async () => (options.base === undefined ? undefined : openBase(pull, options.base))
   const stored = await findStoredCommit(repository, commit, signal)
+  if (stored !== undefined && options.base !== undefined) await requireBase(pull, commit, options.base)
   const trusted = await trustedCommit(pull, commit, branch, stored)
   const registered = await ensureCommit(pull, commit, { stored, base, trusted })
   if (tag !== undefined) repository.streams.linkRef(streamRefName(tag), commitStreamName(commit))
@@ -117,6 +118,15 @@ async function trustedCommit(
   const { bytes, signatures } = await requireTrustedCommit(id, demands)
   emit({ type: 'verified', signatures })
   return bytes
+}
+
+/** Throws if a base is named that is not there, as for a commit that is not stored: with a delta nobody looks for it (§3.1). */
+async function requireBase(pull: OstreeRun, id: OstreeId, name: string): Promise<void> {
+  const { repository, source, options, signal } = pull
+  if (repository.streams.refEntry(streamRefName(checkKeptRefName(name))) !== undefined) return
+  const deltas = options.deltas === false ? undefined : source.deltas
+  if (deltas !== undefined && (await findDelta({ repository, deltas, signal }, id)) !== undefined) return
+  await openBase(pull, name)
 }
 
 /** The commit of the ref `name`; undefined if it lacks objects, and so cannot give them. */

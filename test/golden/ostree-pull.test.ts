@@ -106,6 +106,8 @@ test('a parent that is there is a base; so is a commit that is named', async (t)
   assert.equal(objectsLine(second), '8 metadata + 8 files fetched')
   assert.equal(second.image, expected.modes['bare-user-only'].image)
   await assert.rejects(pull(byName, archive, { ref: 'delta', base: 'nosuch' }), { code: 'SLUICE_NOT_FOUND' })
+  // Nor is it passed over where the commit is there.
+  await assert.rejects(pull(byName, archive, { ref: 'alpha/main', base: 'nosuch' }), { code: 'SLUICE_NOT_FOUND' })
 })
 
 test('a commit that is there is not fetched again, and its ref is set', async (t) => {

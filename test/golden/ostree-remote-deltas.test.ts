@@ -189,6 +189,9 @@ test('a base is not looked for if there is a delta', { skip }, async (t) => {
   await assert.rejects(pull(repository, url, D1, { base: 'nowhere', deltas: false }), { code: 'SLUICE_NOT_FOUND' })
   const { result } = await pull(repository, url, D1, { base: 'nowhere' })
   assert.ok(result.fetched.deltaParts > 0)
+  // The same where the commit is there.
+  await pull(repository, url, D1, { base: 'nowhere' })
+  await assert.rejects(pull(repository, url, D1, { base: 'nowhere', deltas: false }), { code: 'SLUICE_NOT_FOUND' })
 })
 
 test('a base that lacks an object is not used', { skip }, async (t) => {
