@@ -1,4 +1,7 @@
-/** A `.filez` object as it comes, in pieces of any size: header, then the deflate stream of the content (ostree.md §2.2). */
+/**
+ * A `.filez` object as it comes, in pieces of any size: header, then the deflate stream of the content (ostree.md §2.2). A
+ * file without content, such as a symlink, needs no stream; what follows its header must be one all the same.
+ */
 import { formatError } from '../../errors.js'
 import { PREFIX_LENGTH, readHeaderPrefix } from '../../formats/ostree/file-header.js'
 import type { FileContent } from './file-batch.js'
@@ -23,7 +26,7 @@ export class ArchiveFileReader {
 
   /** Whether nothing that may follow counts. */
   get complete(): boolean {
-    return this.#headers?.isSymlink === true || this.#isInflated || (this.#hasStream && this.#inflaters.stream.finished)
+    return this.#isInflated || (this.#hasStream && this.#inflaters.stream.finished)
   }
 
   /** Takes an object that is there as a whole; as `push`, but at once where it can be. */
@@ -64,7 +67,7 @@ export class ArchiveFileReader {
 
   #inflate(deflated: Uint8Array): Promise<void> | undefined {
     const content = this.#content
-    if (content === undefined || deflated.length === 0 || this.#headers!.isSymlink) return undefined
+    if (content === undefined || deflated.length === 0) return undefined
     if (!this.#hasStream) this.#inflaters.stream.begin()
     this.#hasStream = true
     return this.#inflaters.stream.push(deflated, (bytes) => content.write(bytes))

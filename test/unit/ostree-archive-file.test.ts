@@ -1,0 +1,49 @@
+/** `.filez` objects of files without content: nothing follows the header, or a deflate stream of nothing. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { deflateRawSync } from 'node:zlib'
+import { SluiceError, type ErrorCode } from '../../src/errors.js'
+import { writeSizedZlibHeader } from '../../src/formats/ostree/file-header.js'
+import { fileId } from '../../src/formats/ostree/file-id.js'
+import { ArchiveFileReader } from '../../src/stages/ostree/archive-file.js'
+import { storeInBatch } from '../../src/stages/ostree/store-in-batch.js'
+import { temporaryRepository } from '../helpers/temporary.js'
+
+const none = Buffer.alloc(0)
+const owner = { uid: 0, gid: 0, xattrs: [], size: 0 }
+const deflated = (text: string): Buffer => deflateRawSync(Buffer.from(text))
+
+for (const [what, header] of [
+  ['a symlink', { ...owner, mode: 0o120777, target: 'there' }],
+  ['an empty file', { ...owner, mode: 0o100644, target: '' }],
+] as const) {
+  test(`what follows the header of ${what}`, async (t) => {
+    const { objects } = await temporaryRepository(t)
+    const read = (data: Buffer, isWhole: boolean) =>
+      storeInBatch(objects, async (batch, inflaters) => {
+        const reader = new ArchiveFileReader(inflaters, (headers) => batch.open(fileId(header, none), headers))
+        const object = Buffer.concat([writeSizedZlibHeader(header), data])
+        if (isWhole) await reader.takeWhole(object)
+        else for (const byte of object) await reader.push(Buffer.of(byte))
+        await reader.end()
+      })
+    const cases: readonly [what: string, data: Buffer, code?: ErrorCode][] = [
+      ['nothing', none],
+      ['a stream of nothing', deflated('')],
+      ['a stream of nothing, and more', Buffer.concat([deflated(''), Buffer.from('more')])],
+      ['half a stream', deflated('').subarray(0, 1), 'SLUICE_FORMAT'],
+      ['a stream of three bytes', deflated('abc'), 'SLUICE_SIZE_MISMATCH'],
+      ['no stream', Buffer.from([0xff, 0xff]), 'SLUICE_COMPRESSION'],
+    ]
+    for (const isWhole of [true, false]) {
+      for (const [follows, data, code] of cases) {
+        if (code === undefined)
+          assert.deepEqual(Buffer.concat((await read(data, isWhole)).data), writeSizedZlibHeader(header), follows)
+        else {
+          const isRefused = (error: unknown) => error instanceof SluiceError && error.code === code
+          await assert.rejects(read(data, isWhole), isRefused, follows)
+        }
+      }
+    }
+  })
+}
