@@ -1,11 +1,11 @@
 /** The refs of an ostree repository, at a URL or in a directory (ostree.md §6, `list-refs`). */
 import { setMaxListeners } from 'node:events'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { errnoOf, ioError, SluiceError } from '../errors.js'
 import type { OstreeId } from '../formats/ostree/ostree-id.js'
 import type { Repository } from '../repository/repository.js'
-import { parseRefFile } from '../stages/ostree/local-refs.js'
+import { readRefFile } from '../stages/ostree/local-refs.js'
 import { openLocalRepository } from '../stages/ostree/local-repository.js'
 import { openRemoteOstree, type RemoteOptions } from '../stages/ostree/remote-source.js'
 
@@ -59,7 +59,7 @@ function listLocalRefs(path: string): OstreeRef[] {
 
 function readRef(file: string): OstreeId {
   try {
-    return parseRefFile(readFileSync(file, 'utf8'), file)
+    return readRefFile(file)
   } catch (error) {
     // An alias is a link, and what it names may be gone.
     throw ioError(error, `cannot read the ref ${file}`)

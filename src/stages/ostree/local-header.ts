@@ -1,6 +1,6 @@
 /** The header of a file in a repository that keeps files as files: from its inode, and where the mode puts the rest (ostree.md §2.3). */
-import { readFileSync, readlinkSync } from 'node:fs'
-import { formatError, SluiceError } from '../../errors.js'
+import { constants, readlinkSync } from 'node:fs'
+import { formatError, naming } from '../../errors.js'
 import { fromByteString } from '../../formats/bytes.js'
 import { readOwnership, type Ownership } from '../../formats/ostree/dirmeta.js'
 import { checkFileHeader, isSymlink, type ArchiveFileHeader } from '../../formats/ostree/file-header.js'
@@ -8,6 +8,7 @@ import type { OstreeId } from '../../formats/ostree/ostree-id.js'
 import type { RepositoryMode } from '../../formats/ostree/repository-config.js'
 import { readXattrs, sortXattrs, type OstreeXattrs } from '../../formats/ostree/xattrs.js'
 import { listXattrs, readXattr } from '../../native/xattr.js'
+import { readLocalFile } from './local-file.js'
 import { findLocalObject, type LocalObject, type LocalRepository } from './local-repository.js'
 
 /** Longest target of a symlink that bare-user keeps as content (PATH_MAX), and the zero byte behind it. */
@@ -59,7 +60,7 @@ function symlinkTarget({ path, stats }: LocalObject): string {
 
 function targetInFile(path: string, size: number): Buffer {
   if (size > MAX_TARGET) throw formatError('bare-user', `${path} is a symlink with a target of ${size} bytes`)
-  const bytes = readFileSync(path)
+  const bytes = readLocalFile(path, MAX_TARGET)
   return bytes.at(-1) === 0 ? bytes.subarray(0, -1) : bytes
 }
 
@@ -68,7 +69,10 @@ function inodeXattrs(path: string): OstreeXattrs {
 }
 
 function splitXattrs(repository: LocalRepository, id: OstreeId): OstreeXattrs {
-  const { path, stats } = findLocalObject(repository, id, 'file-xattrs-link')
-  if (stats.size > MAX_XATTRS_FILE) throw new SluiceError('SLUICE_FORMAT', `${path} has ${stats.size} bytes`)
-  return readXattrs(readFileSync(path))
+  const { path } = findLocalObject(repository, id, 'file-xattrs-link')
+  try {
+    return readXattrs(readLocalFile(path, MAX_XATTRS_FILE, constants.O_NOFOLLOW))
+  } catch (error) {
+    throw naming(error, path)
+  }
 }

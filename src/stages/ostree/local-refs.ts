@@ -1,11 +1,17 @@
 /** References of a repository in a directory (ostree.md §2.1, §3.2). */
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { errnoOf, ioError, SluiceError } from '../../errors.js'
+import { MAX_REF } from '../../formats/ostree/limits.js'
 import { isOstreeId, parseOstreeId, type OstreeId } from '../../formats/ostree/ostree-id.js'
 import { checkRefName } from '../../formats/ostree/ref-name.js'
+import { readLocalFile } from './local-file.js'
 import type { LocalRepository } from './local-repository.js'
 import type { ResolvedRef } from './source.js'
+
+/** The commit that a ref file names. */
+export function readRefFile(path: string): OstreeId {
+  return parseRefFile(readLocalFile(path, MAX_REF).toString('utf8'), path)
+}
 
 /** What a ref file holds. @param where names it in errors. */
 export function parseRefFile(text: string, where: string): OstreeId {
@@ -27,7 +33,7 @@ export function resolveLocalRef({ path }: LocalRepository, name: string): Resolv
   for (const folder of ['refs', 'refs/heads']) {
     const file = join(path, folder, name)
     try {
-      const commit = parseRefFile(readFileSync(file, 'utf8'), file)
+      const commit = readRefFile(file)
       return { commit, branch: folder === 'refs' ? name.replace(PLACE, '') : name }
     } catch (error) {
       const errno = errnoOf(error)

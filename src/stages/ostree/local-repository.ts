@@ -1,7 +1,8 @@
 /** An ostree repository in a directory, in any of the five modes (ostree.md §2). Plain data: threads send it each other. */
-import { lstatSync, readFileSync, statSync, type Stats } from 'node:fs'
+import { lstatSync, statSync, type Stats } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { errnoOf, ioError, SluiceError } from '../../errors.js'
+import { MAX_CONFIG } from '../../formats/ostree/limits.js'
 import { ostreeObjectPath, type ObjectSuffix } from '../../formats/ostree/object-type.js'
 import type { OstreeId } from '../../formats/ostree/ostree-id.js'
 import {
@@ -9,6 +10,7 @@ import {
   type RepositoryConfig,
   type RepositoryMode,
 } from '../../formats/ostree/repository-config.js'
+import { readLocalFile } from './local-file.js'
 
 export interface LocalRepository {
   readonly path: string
@@ -48,7 +50,7 @@ export function openLocalRepository(path: string, depth = 0): LocalRepository {
 
 function readConfig(path: string): RepositoryConfig {
   try {
-    return readRepositoryConfig(readFileSync(join(path, 'config'), 'utf8'), path)
+    return readRepositoryConfig(readLocalFile(join(path, 'config'), MAX_CONFIG).toString('utf8'), path)
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT' && errnoOf(error) !== 'ENOTDIR') throw ioError(error, `cannot read ${path}/config`)
     throw notARepository(path, 'it has no file config', error)

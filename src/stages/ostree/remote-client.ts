@@ -13,9 +13,6 @@ export interface RemoteClientOptions {
   readonly retry: RetryPolicy
 }
 
-/** Longest configuration of a repository, in bytes. */
-export const MAX_CONFIG = 1024 * 1024
-
 export class RemoteClient {
   readonly #base: RemoteBase
   readonly #http: HttpClient

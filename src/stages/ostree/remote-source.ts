@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { homedir } from 'node:os'
 import { ostreeObjectPath, type MetadataType } from '../../formats/ostree/object-type.js'
-import { MAX_METADATA } from '../../formats/ostree/limits.js'
+import { MAX_CONFIG, MAX_METADATA, MAX_REF } from '../../formats/ostree/limits.js'
 import type { OstreeId } from '../../formats/ostree/ostree-id.js'
 import { checkRefName } from '../../formats/ostree/ref-name.js'
 import { findInSummary, type Summary } from '../../formats/ostree/summary.js'
@@ -18,7 +18,7 @@ import { fetchFiles } from './fetch-files.js'
 import type { StoreFilesOptions } from './file-workers.js'
 import { parseRefFile } from './local-refs.js'
 import { openRemoteClient } from './mirrored-client.js'
-import { MAX_CONFIG, type RemoteClient } from './remote-client.js'
+import type { RemoteClient } from './remote-client.js'
 import { defaultSubset, loadRemoteSummary } from './remote-summary.js'
 import type { OstreeEngine, OstreeSource, ResolvedRef } from './source.js'
 
@@ -40,9 +40,6 @@ export interface RemoteOptions {
   /** Keys that the summary must be signed by; then only refs that it lists can be pulled. */
   readonly summaryKeys?: TrustedKeys
 }
-
-/** Longest ref file: an id and white space. */
-const MAX_REF = 4096
 
 export class RemoteSource implements OstreeSource {
   readonly isRemote = true
