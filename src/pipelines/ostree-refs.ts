@@ -2,8 +2,9 @@
 import { setMaxListeners } from 'node:events'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { errnoOf, ioError, SluiceError } from '../errors.js'
-import type { OstreeId } from '../formats/ostree/ostree-id.js'
+import { errnoOf, formatError, ioError, SluiceError } from '../errors.js'
+import { isOstreeId, parseOstreeId, type OstreeId } from '../formats/ostree/ostree-id.js'
+import type { SummaryRef } from '../formats/ostree/summary.js'
 import type { Repository } from '../repository/repository.js'
 import { readRefFile } from '../stages/ostree/local-refs.js'
 import { openLocalRepository } from '../stages/ostree/local-repository.js'
@@ -39,13 +40,19 @@ export async function listOstreeRefs(
   const source = openRemoteOstree(repository, location, options)
   try {
     const summary = await source.summary(signal)
-    if (summary !== undefined) return summary.refs.map(({ name, commit }) => ({ name, commit }))
+    if (summary !== undefined) return summary.refs.map(listedRef)
     throw new SluiceError('SLUICE_NOT_FOUND', 'no summary available from remote', {
       hint: 'only the summary lists refs; a ref that you know can be pulled without one',
     })
   } finally {
     await source.close()
   }
+}
+
+/** A list without it would not be the one of the summary. */
+function listedRef({ name, commit }: SummaryRef): OstreeRef {
+  if (isOstreeId(commit)) return { name, commit: parseOstreeId(commit) }
+  throw formatError('summary', `the ref ${JSON.stringify(name.slice(0, 200))} has no commit id`)
 }
 
 function listLocalRefs(path: string): OstreeRef[] {

@@ -6,7 +6,8 @@ import { basename, dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { ostreeContentType } from '../../src/formats/ostree/commit-stream-format.js'
 import { writeSummaryCache } from '../../src/formats/ostree/summary-cache.js'
-import { writeSummary } from '../../src/formats/ostree/summary.js'
+import { readSummary, writeSummary } from '../../src/formats/ostree/summary.js'
+import { listOstreeRefs } from '../../src/pipelines/ostree-refs.js'
 import { pullOstreeCommit } from '../../src/pipelines/pull-ostree.js'
 import type { OstreePullOptions, OstreePullResult } from '../../src/pipelines/ostree-events.js'
 import type { Repository } from '../../src/repository/repository.js'
@@ -187,6 +188,23 @@ test('a summary that is none is an error, and neither kept nor taken from what i
   server.log.length = 0
   await pull(repository, server.url, { ref: 'alpha/main' })
   assert.deepEqual(server.log, ['/summary.idx 404', '/summary 200'])
+})
+
+test('a ref of the summary without an id is looked for elsewhere, and does not keep others from being found', async (t) => {
+  const server = await serveOstree(t, unpackOstree(t, 'archive'))
+  server.fault = (request, response, body) => {
+    if (request.url !== '/summary') return false
+    const { refs, metadata } = readSummary(body!)
+    const changed = refs.map((ref) => (ref.name === 'delta' ? { ...ref, commit: '00' } : ref))
+    response.writeHead(200).end(writeSummary({ refs: changed, metadata }))
+    return true
+  }
+  const repository = await temporaryRepository(t)
+  assert.equal((await pull(repository, server.url, { ref: 'alpha/main' })).commit, ids['C2'])
+  server.log.length = 0
+  assert.equal((await pull(repository, server.url, { ref: 'delta' })).commit, ids['D2'])
+  assert.ok(server.log.includes('/refs/heads/delta 200'))
+  await assert.rejects(listOstreeRefs(repository, server.url), { code: 'SLUICE_FORMAT', message: /"delta"/ })
 })
 
 test('a summary of the index that is not what the index says is refused', async (t) => {

@@ -1,13 +1,15 @@
 /** The summary of a repository, `(a(s(taya{sv}))a{sv})` (ostree.md §1.5). */
+import { asBuffer } from '../bytes.js'
 import { readValue } from '../gvariant/read.js'
 import { parseType } from '../gvariant/type.js'
 import type { Dictionary } from '../gvariant/value.js'
 import { writeValue } from '../gvariant/write.js'
-import { ostreeIdFromBytes, ostreeIdToBytes, type OstreeId } from './ostree-id.js'
+import { isOstreeId, parseOstreeId, type OstreeId } from './ostree-id.js'
 
 export interface SummaryRef {
   readonly name: string
-  readonly commit: OstreeId
+  /** The id of the commit, in hex; what is none is of no use, but says nothing of other refs. */
+  readonly commit: string
   /** Bytes of the commit object. */
   readonly size: bigint
   readonly metadata: Dictionary
@@ -29,7 +31,7 @@ export function readSummary(bytes: Uint8Array): Summary {
   return {
     refs: refs.map(([name, [size, commit, about]]) => ({
       name,
-      commit: ostreeIdFromBytes(commit),
+      commit: asBuffer(commit).toString('hex'),
       size,
       metadata: about,
     })),
@@ -39,12 +41,13 @@ export function readSummary(bytes: Uint8Array): Summary {
 
 export function writeSummary({ refs, metadata }: Summary): Buffer {
   const entries = refs.map(
-    ({ name, commit, size, metadata: about }) => [name, [size, ostreeIdToBytes(commit), about]] as const,
+    ({ name, commit, size, metadata: about }) => [name, [size, Buffer.from(commit, 'hex'), about]] as const,
   )
   return writeValue(summaryType, [entries, metadata])
 }
 
-/** The commit of a ref: the first of that name. */
+/** The commit of a ref: the first of that name, if that has one. */
 export function findInSummary({ refs }: Summary, name: string): OstreeId | undefined {
-  return refs.find((ref) => ref.name === name)?.commit
+  const commit = refs.find((ref) => ref.name === name)?.commit
+  return commit !== undefined && isOstreeId(commit) ? parseOstreeId(commit) : undefined
 }
