@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { readMirrorList } from '../../src/stages/ostree/mirror-list.js'
-import { remoteUrl, tryRemoteFile } from '../../src/stages/ostree/remote-urls.js'
+import { parseRemoteBase, remoteUrl, summaryKey, tryRemoteFile } from '../../src/stages/ostree/remote-urls.js'
 
 const urls = (text: string) => readMirrorList(text).map(({ url }) => url.href)
 
@@ -47,6 +47,22 @@ test('any text is a list', () => {
       for (const { url } of readMirrorList(parts.join(''))) assert.match(url.protocol, /^https?:$/)
     }),
   )
+})
+
+test('of the slashes at the end of an address one is dropped, and none counts for what summaries are kept under', () => {
+  for (const [address, summary, key] of [
+    ['http://a.example/r', 'http://a.example/r/summary', 'a.example-r'],
+    ['http://a.example/r/', 'http://a.example/r/summary', 'a.example-r'],
+    ['http://a.example/r//', 'http://a.example/r//summary', 'a.example-r'],
+    ['http://a.example/r///?q', 'http://a.example/r///summary?q', 'a.example-r'],
+    ['http://a.example', 'http://a.example/summary', 'a.example'],
+    ['http://a.example//', 'http://a.example/summary', 'a.example'],
+    ['http://a.example///', 'http://a.example///summary', 'a.example'],
+  ] as const) {
+    const base = parseRemoteBase(address)
+    assert.equal(remoteUrl(base, ['summary']).href, summary)
+    assert.equal(summaryKey(base), key)
+  }
 })
 
 test('the address of the list itself stays as it is', () => {

@@ -3,7 +3,7 @@ import { SluiceError } from '../../errors.js'
 import { redactUrl } from '../../formats/redact.js'
 
 export interface RemoteBase {
-  /** Without user information, and of a repository without the slash at the end. */
+  /** Without user information, and of a repository without the slash at the end; of several the others are kept. */
   readonly url: URL
   /** What the user information of the URL becomes. */
   readonly authorization: string | undefined
@@ -57,7 +57,7 @@ function decodeUser(text: string): string {
 export function remoteUrl({ url }: RemoteBase, segments: readonly string[]): URL {
   if (segments.length === 0) return url
   const path = segments.map(escapeSegment).join('/')
-  return new URL(`${url.origin}${url.pathname.replace(/\/$/, '')}/${path}${url.search}`)
+  return new URL(`${url.origin}${url.pathname === '/' ? '' : url.pathname}/${path}${url.search}`)
 }
 
 /** Base64 in the paths of deltas has a plus, which servers need not unescape. */
@@ -68,5 +68,5 @@ function escapeSegment(segment: string): string {
 
 /** What summaries of the repository are kept under: host without port, and path, without slashes (§3.2). */
 export function summaryKey({ url }: RemoteBase): string {
-  return `${url.hostname}${url.pathname.replace(/\/$/, '')}`.replaceAll('/', '-')
+  return `${url.hostname}${url.pathname.replace(/\/+$/, '')}`.replaceAll('/', '-')
 }
