@@ -28,6 +28,22 @@ test('an empty target takes no block, however long the xattrs are', () => {
   }
 })
 
+test('the zero byte that ends the key of an xattr does not count against its limit, but takes its place in the image', () => {
+  const write = (key: string) => writeErofs(rootOf({ a: [{ type: 'fifo' }, stat([[key, 'v']])] }), { version: 1 })
+  for (const key of [`user.${'x'.repeat(250)}`, `user.${'x'.repeat(250)}\0`, 'x'.repeat(255)]) {
+    const [read] = loadErofsTree(openErofs(write(key))).entries.values()
+    assert.deepEqual([...read.stat.xattrs.keys()], [key])
+  }
+  for (const key of [
+    `user.${'x'.repeat(251)}`,
+    'user.x\0\0',
+    `${'x'.repeat(255)}\0`,
+    `trusted.overlay.${'x'.repeat(239)}\0`,
+  ]) {
+    assert.throws(() => write(key), { code: 'SLUICE_FORMAT', message: /xattr/ })
+  }
+})
+
 test('whiteouts with names of stubs are left out when an image is read, and nothing else', () => {
   const whiteout: LeafContent = { type: 'chr', rdev: 0 }
   const marked = stat([['trusted.overlay.whiteout', '']])

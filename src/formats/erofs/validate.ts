@@ -30,9 +30,10 @@ export function checkStat(name: ByteString, stat: Stat): void {
   if (stat.mtime < MIN_MTIME || stat.mtime > MAX_MTIME) refuse(name, `mtime ${stat.mtime} does not fit 64 bits`)
   if (!isU32(stat.mtimeNsec) || stat.mtimeNsec >= 1e9) refuse(name, `${stat.mtimeNsec} is no number of nanoseconds`)
   for (const [key, value] of stat.xattrs) {
-    if (key === '' || key.length > 255) refuse(name, `an xattr key of ${key.length} bytes (1 to 255 are possible)`)
-    // One at the end is what the reference makes of the names in ostree commits (ostree.md §5.2).
-    if (key.slice(0, -1).includes('\0')) refuse(name, 'an xattr key with NUL')
+    // One NUL at the end is what the reference makes of the names in ostree commits (ostree.md §5.2), and not part of them.
+    const bare = key.endsWith('\0') ? key.slice(0, -1) : key
+    if (key === '' || bare.length > 255) refuse(name, `an xattr key of ${bare.length} bytes (1 to 255 are possible)`)
+    if (bare.includes('\0')) refuse(name, 'an xattr key with NUL')
     if (value.length > 65535) refuse(name, `an xattr value of ${value.length} bytes (65535 are possible)`)
   }
 }

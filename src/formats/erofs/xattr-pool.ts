@@ -1,6 +1,8 @@
 /** Extended attributes as they are written: interned, so that equal pairs are counted and shared (erofs.md §5). */
+import { formatError } from '../../errors.js'
 import { fromByteString, type ByteString } from '../bytes.js'
 import { objectIdFromPath, objectPath, type ObjectId } from '../digest.js'
+import { shown } from '../tree/path.js'
 import { LUSTRE_PREFIX, METACOPY, REDIRECT, XATTR_FILTER_SEED, xattrPrefixes } from './format.js'
 import { metacopyValue, plainValue, redirectValue, Xattr, type XattrName } from './xattr.js'
 import { xxh32 } from './xxh32.js'
@@ -70,6 +72,8 @@ export class XattrPool {
     if (name === undefined) {
       const prefix = this.#prefixOf(key)
       const suffix = key.slice(xattrPrefixes[prefix].length)
+      // Its length is a byte.
+      if (suffix.length > 255) throw formatError('erofs', `cannot write the xattr ${shown(key)}: its key is too long`)
       name = {
         key,
         prefix,
