@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { createServer, request as httpRequest, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { connect, type AddressInfo, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { SluiceError, type ErrorCode } from '../../src/errors.js'
@@ -346,8 +346,8 @@ test('redirects never lead from https down to http', async (t) => {
   assert.equal(plain.requests.length, 0)
 })
 
-/** A proxy for plain http that sends everything to `registry`. */
-async function startProxy(t: TestContext, port: number): Promise<{ url: string; asked: string[] }> {
+/** A proxy that sends everything to `port` here. @param tunnel the status by which it answers CONNECT. */
+async function startProxy(t: TestContext, port: number, tunnel = 403): Promise<{ url: string; asked: string[] }> {
   const asked: string[] = []
   const server: Server = createServer((request, response) => {
     asked.push(`${request.method} ${request.url} ${request.headers['proxy-authorization'] ?? ''}`)
@@ -358,7 +358,15 @@ async function startProxy(t: TestContext, port: number): Promise<{ url: string; 
     })
     forward.end()
   })
-  server.on('connect', (_request, socket) => void socket.end('HTTP/1.1 403 Forbidden\r\n\r\n'))
+  server.on('connect', (request, socket: Socket) => {
+    socket.on('error', () => undefined)
+    if (tunnel !== 200) return void socket.end(`HTTP/1.1 ${tunnel} No\r\n\r\n`)
+    asked.push(`CONNECT ${request.url} ${request.headers['proxy-authorization'] ?? ''}`)
+    const onward = connect(port, '127.0.0.1', () => void socket.write('HTTP/1.1 200 OK\r\n\r\n'))
+    onward.on('error', () => socket.destroy())
+    socket.on('close', () => onward.destroy())
+    onward.pipe(socket).pipe(onward)
+  })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   t.after(() => new Promise((resolve) => void server.close(resolve)))
   t.after(() => server.closeAllConnections())
@@ -377,4 +385,66 @@ test('proxies from the environment', async (t) => {
   const credentials = `Basic ${Buffer.from('us@er:pw').toString('base64')}`
   assert.equal(proxy.asked[0], `GET http://registry.invalid/v2/ ${credentials}`)
   assert.equal(proxy.asked.length, 3)
+})
+
+test('https goes through a tunnel of the proxy', async (t) => {
+  const tls = makeCertificate()
+  if (tls === undefined) return t.skip('no openssl program')
+  const registry = await startRegistry(t, { tls })
+  putImage(registry, 'app', 't', [Buffer.from('tunnelled')])
+  const open = async (status: number) => {
+    const proxy = await startProxy(t, Number(registry.host.split(':')[1]), status)
+    const env = { HTTPS_PROXY: proxy.url }
+    return { proxy, source: await openForTest(t, 'docker://registry.invalid/app:t', { env, ...quick }) }
+  }
+  const { proxy, source } = await open(200)
+  assert.equal(await firstLayer(source), 'tunnelled')
+  const credentials = `Basic ${Buffer.from('us@er:pw').toString('base64')}`
+  assert.equal(proxy.asked[0], `CONNECT registry.invalid:443 ${credentials}`)
+  const refusing = await open(407)
+  await assert.rejects(refusing.source.manifest({ signal: never }), (error) => {
+    assert.ok(error instanceof SluiceError)
+    // Plain http, which is tried next without verification, is no way round.
+    assert.match(`${error.message} ${error.hint}`, /proxy|registry\.invalid/)
+    return error.code === 'SLUICE_NETWORK'
+  })
+})
+
+test('who wants a password where it is looked for, and none for images, is asked for images', async (t) => {
+  for (const challenge of ['Basic realm="r"', 'Negotiate', undefined]) {
+    const registry = await startRegistry(t)
+    putImage(registry, 'app', 't', [Buffer.from('open')])
+    const headers = challenge === undefined ? {} : { 'www-authenticate': challenge }
+    registry.fault({ path: /^\/v2\/$/, status: 401, headers, times: Infinity })
+    assert.equal(await firstLayer(await openForTest(t, `docker://${registry.host}/app:t`)), 'open')
+    registry.fault({ path: /manifests/, status: 401, headers, times: Infinity })
+    const source = await openForTest(t, `docker://${registry.host}/app:t`)
+    await assert.rejects(source.manifest({ signal: never }), fails('SLUICE_AUTH', /wants/))
+  }
+})
+
+test('a mirror that is no host is passed over', async (t) => {
+  const registry = await startRegistry(t)
+  putImage(registry, 'app', 't', [Buffer.from('from the registry')])
+  for (const mirror of ['mirror.1', '127.0.0.1:77777']) {
+    const home = homeWith(
+      t,
+      `[[registry]]\nlocation = "${registry.host}"\ninsecure = true\n[[registry.mirror]]\nlocation = "${mirror}"\n`,
+    )
+    assert.equal(
+      await firstLayer(await openForTest(t, `docker://${registry.host}/app:t`, { home })),
+      'from the registry',
+    )
+  }
+})
+
+test('a content encoding that is none is none', async (t) => {
+  const registry = await startRegistry(t)
+  putImage(registry, 'app', 't', [Buffer.from('x')])
+  for (const encoding of ['', 'identity, Identity']) {
+    const source = await openForTest(t, `docker://${registry.host}/app:t`, quick)
+    const { manifest } = await source.manifest({ signal: never, platform })
+    registry.fault({ path: /blobs/, status: 200, headers: { 'content-encoding': encoding }, body: 'x' })
+    assert.equal((await readAll(source.blob(manifest.layers[0], { signal: never }))).toString(), 'x')
+  }
 })

@@ -81,7 +81,13 @@ test('names that are refused', () => {
     `a:${'t'.repeat(129)}`,
   ]
   const more = ['a@sha256:12', 'a@b', 'a'.repeat(256), 'ho st/a', 'host:port/a', 'quay.io/', 'a/../b', 'a\n']
-  for (const text of [...table, ...more]) assert.throws(() => parseNameParts(text), fails('SLUICE_USAGE'), text)
+  // Hosts that a URL would not have, or have as another one, which no policy speaks of.
+  const hosts = ['127.0.0.1:99999', '[:::]', 'foo.1', '1.2.3.4.5', '256.1.1.1', 'xn--a.com', '127.1:5000', '0x7f.0.0.1']
+  const inHosts = hosts.map((host) => `${host}/a`)
+  for (const text of [...table, ...more, ...inHosts, 'host.example/a@foo:bar']) {
+    assert.throws(() => parseNameParts(text), fails('SLUICE_USAGE'), text)
+  }
+  for (const host of ['[::1]:5000', '10.0.0.1', 'under_score.example', 'dot.example.:443']) parseNameParts(`${host}/a`)
 })
 
 test('bare names: a known transport is one, anything else is a name', () => {

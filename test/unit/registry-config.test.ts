@@ -108,10 +108,42 @@ test('registries.conf files that cannot be used', () => {
     ],
     ['short-name-mode = "maybe"', /short-name-mode/],
     ['unqualified-search-registries = "x"', /not a list of strings/],
+    ['[[registry]]\nlocation = "https://a.example"', /without a scheme/],
+    ['[[registry]]\nlocation = "a"\n[[registry.mirror]]\nlocation = "http://b"', /without a scheme/],
   ]
   for (const [text, message] of table) {
     assert.throws(() => parseRegistriesConf(text, 'r.conf'), fails('SLUICE_CONFIG', message))
   }
+})
+
+test('registries.conf: hosts in any case, the first of equal prefixes, and all ports of a host that is blocked', () => {
+  const rules = parseRegistriesConf(
+    `
+[[registry]]
+prefix = "Upper.Example:5000/Ns"
+location = "Real.Example/Path"
+[[registry]]
+prefix = "*.Blocked.Example"
+blocked = true
+[[registry]]
+location = "10.0.0.1"
+blocked = true
+[[registry]]
+location = "twice.example"
+insecure = true
+[[registry]]
+location = "twice.example"
+`,
+    'r.conf',
+  )
+  assert.deepEqual(endpointsOf({ host: 'upper.example:5000', path: 'Ns/app' }, rules), [
+    { host: 'real.example', path: 'Path/app', insecure: false },
+  ])
+  for (const blocked of ['a.blocked.example/x', '10.0.0.1/x', '10.0.0.1:5000/x']) {
+    assert.throws(() => endpointsOf(name(blocked), rules), fails('SLUICE_POLICY', /blocks/), blocked)
+  }
+  assert.equal(endpointsOf(name('10.0.0.11/x'), rules).length, 1)
+  assert.deepEqual(endpointsOf(name('twice.example/x'), rules), [{ host: 'twice.example', path: 'x', insecure: true }])
 })
 
 test('registries.conf: places, drop-ins, recorded aliases', async (t) => {
@@ -162,7 +194,7 @@ test('policy: the most specific scope decides, unknown requirements are refused'
         docker: {
           'quay.io/open': accept,
           'quay.io/open/closed': reject,
-          'quay.io/open/closed:ok': accept,
+          'Quay.IO/open/closed:ok': accept,
           '*.example.com': accept,
           'signed.io': [{ type: 'signedBy', keyType: 'GPGKeys' }],
           'both.io': [...accept, { type: 'sigstoreSigned' }],
@@ -193,6 +225,10 @@ test('policy: the most specific scope decides, unknown requirements are refused'
     '{"default":[]}',
     '{"default":[{}]}',
     '{"default":[{"type":"reject"}],"transports":[]}',
+    // As they stand, these would enforce nothing.
+    '{"default":[{"type":"reject"}],"default":[{"type":"insecureAcceptAnything"}]}',
+    '{"default":[{"type":"insecureAcceptAnything"}],"trnsports":{"docker":{"":[{"type":"reject"}]}}}',
+    '{"default":[{"type":"insecureAcceptAnything","but":"not this"}]}',
   ]) {
     assert.throws(() => parsePolicy(text, 'p'), fails('SLUICE_CONFIG'), text)
   }
@@ -250,11 +286,16 @@ test('challenges: quoting, several at once, unknown schemes', () => {
 })
 
 test('a proxy that is no URL is told without what it is', () => {
-  const environment = { HTTPS_PROXY: 'http://alice:s3cr/et@proxy:3128' }
-  assert.throws(
-    () => proxyFor(new URL('https://x/'), environment),
-    (error: SluiceError) => error.code === 'SLUICE_CONFIG' && !/s3cr|alice/.test(`${error.message}${error.hint}`),
-  )
+  for (const proxy of [
+    'http://alice:s3cr/et@proxy:3128',
+    'http://alice:s3cr%ZZ@proxy:3128',
+    'ftp://alice:s3cr@proxy',
+  ]) {
+    assert.throws(
+      () => proxyFor(new URL('https://x/'), { HTTPS_PROXY: proxy }),
+      (error: SluiceError) => error.code === 'SLUICE_CONFIG' && !/s3cr|alice/.test(`${error.message}${error.hint}`),
+    )
+  }
 })
 
 test('what a server demands lengthens the pause before the next attempt, and never takes it away', async () => {

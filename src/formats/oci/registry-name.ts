@@ -2,7 +2,7 @@
  * Names of images in registries: `[host[:port]/]path[:tag][@digest]` (oci.md §11).
  */
 import { SluiceError } from '../../errors.js'
-import { parseDigest, type Digest } from '../digest.js'
+import { digestHashName, parseDigest, type Digest } from '../digest.js'
 import { redactText } from '../redact.js'
 
 /** The public registry that names without a host mean, and the host that serves it. */
@@ -51,7 +51,7 @@ export function parseNameParts(text: string): NameParts {
   if (tag !== undefined && !tagSyntax.test(tag)) refuse(`${JSON.stringify(tag)} is not a tag`)
   const components = (hasTag ? tagged.slice(0, colon) : tagged).split('/')
   const host = components.length > 1 && isHost(components[0]) ? components.shift()!.toLowerCase() : undefined
-  if (host !== undefined && !hostSyntax.test(host)) refuse(`${JSON.stringify(host)} is not a host`)
+  if (host !== undefined && !isHostName(host)) refuse(`${JSON.stringify(host)} is not a host`)
   const path = components.join('/')
   if (path === '') refuse('it is empty')
   const bad = components.find((component) => !componentSyntax.test(component))
@@ -71,7 +71,10 @@ export function parseNameParts(text: string): NameParts {
 
 function parseDigestPart(text: string, refuse: (problem: string) => never): Digest {
   try {
-    return parseDigest(text)
+    const digest = parseDigest(text)
+    // No registry has one that nobody can verify.
+    digestHashName(digest)
+    return digest
   } catch {
     return refuse(`what follows @ is not a digest`)
   }
@@ -95,9 +98,21 @@ export function completeName(parts: NameParts): RegistryName {
   }
 }
 
-/** The one name of a registry that has several. */
+/** The one name of a registry that has several; hosts are told apart without regard to case. */
 export function canonicalHost(host: string): string {
-  return host === 'index.docker.io' || host === DEFAULT_REGISTRY_SERVER ? DEFAULT_REGISTRY : host
+  const name = host.toLowerCase()
+  return name === 'index.docker.io' || name === DEFAULT_REGISTRY_SERVER ? DEFAULT_REGISTRY : name
+}
+
+/** `host[/path…]` with the host in lower case, as in names of images. */
+export function lowerHost(name: string): string {
+  return name.replace(/^[^/]*/, (host) => host.toLowerCase())
+}
+
+/** Whether this is `host[:port]` that is connected to by this name: `127.1` would be another one by then. */
+export function isHostName(host: string): boolean {
+  if (!hostSyntax.test(host) || !URL.canParse(`https://${host}`)) return false
+  return host.startsWith('[') || new URL(`https://${host}`).hostname === host.replace(/:\d+$/, '')
 }
 
 /** The host to connect to for a registry of this name. */

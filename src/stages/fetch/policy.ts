@@ -8,7 +8,8 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errnoOf, SluiceError } from '../../errors.js'
 import { repositoryOf } from '../../formats/cstor/match-image.js'
-import type { RegistryName } from '../../formats/oci/registry-name.js'
+import { repeatedKey } from '../../formats/json.js'
+import { lowerHost, type RegistryName } from '../../formats/oci/registry-name.js'
 import type { StorageImage } from '../containers-storage/storage-image.js'
 
 type Requirements = readonly { readonly type: string }[]
@@ -46,17 +47,32 @@ export function parsePolicy(text: string, path: string): Policy {
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
     return refuse(`${what} is not an object`)
   }
+  const only = (known: readonly string[], fields: Readonly<Record<string, unknown>>, what: string): void => {
+    const other = Object.keys(fields).find((name) => !known.includes(name))
+    if (other !== undefined) refuse(`${what} has an unknown field ${JSON.stringify(other)}`)
+  }
   const requirements = (value: unknown, what: string): Requirements => {
     if (!Array.isArray(value) || value.length === 0) return refuse(`${what} is not a list of requirements`)
     return value.map((entry) => {
-      const { type } = object(entry, `a requirement of ${what}`)
-      return typeof type === 'string' ? { type } : refuse(`a requirement of ${what} has no type`)
+      const fields = object(entry, `a requirement of ${what}`)
+      const { type } = fields
+      if (typeof type !== 'string') return refuse(`a requirement of ${what} has no type`)
+      if (type === 'insecureAcceptAnything' || type === 'reject') only(['type'], fields, `a requirement of ${what}`)
+      return { type }
     })
   }
+  // What is misspelt or overridden would be a policy that is not enforced.
+  const twice = repeatedKey(text)
+  if (twice !== undefined) refuse(`the field ${JSON.stringify(twice)} is there twice`)
   const policy = object(document, 'the document')
+  only(['default', 'transports'], policy, 'the document')
   const transports = Object.entries(object(policy['transports'] ?? {}, 'transports')).map(([transport, scopes]) => {
     const entries = Object.entries(object(scopes, transport))
-    return [transport, new Map(entries.map(([s, list]) => [s, requirements(list, `${transport} ${s}`)]))] as const
+    const named = (scope: string): string => (transport === 'docker' ? lowerHost(scope) : scope)
+    return [
+      transport,
+      new Map(entries.map(([s, list]) => [named(s), requirements(list, `${transport} ${s}`)])),
+    ] as const
   })
   return { path, default: requirements(policy['default'], 'default'), transports: new Map(transports) }
 }

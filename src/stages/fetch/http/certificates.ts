@@ -21,12 +21,14 @@ export interface HostCertificates {
 }
 
 /**
- * Reads the first of `directories` that has a folder for `host`: `*.crt` are authorities, `*.cert` with `*.key` of the
+ * Reads the first of `directories` that has a folder for one of `hosts`, which are names of one host: `*.crt` are authorities, `*.cert` with `*.key` of the
  * same name a client certificate.
  */
-export async function readHostCertificates(directories: readonly string[], host: string): Promise<HostCertificates> {
-  for (const directory of directories) {
-    const folder = join(directory, host)
+export async function readHostCertificates(
+  directories: readonly string[],
+  hosts: readonly string[],
+): Promise<HostCertificates> {
+  for (const folder of directories.flatMap((directory) => hosts.map((host) => join(directory, host)))) {
     const names = await readdir(folder).catch((error: unknown) => {
       const errno = errnoOf(error)
       if (errno === 'ENOENT' || errno === 'ENOTDIR' || errno === 'EACCES') return undefined

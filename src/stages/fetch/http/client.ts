@@ -107,7 +107,8 @@ function redirectTarget(response: HttpAnswer, where: string): URL | undefined {
 /** Nobody asked for an encoding. */
 function refuseEncoding(answer: HttpAnswer, where: string): void {
   const encoding = answer.header('content-encoding')
-  if (encoding === undefined || encoding.toLowerCase() === 'identity') return
+  const isNone = (name: string): boolean => ['', 'identity'].includes(name.trim().toLowerCase())
+  if (encoding === undefined || encoding.split(',').every(isNone)) return
   const what = `answered with content encoding ${encoding}, which was not asked for`
   throw new SluiceError('SLUICE_HTTP', `${where}: ${redactUrl(answer.url)} ${what}`)
 }

@@ -53,7 +53,11 @@ export class Connections {
         ? {
             secureContext: await makeSecureContext(
               environment,
-              await readHostCertificates(certificateDirectories, url.host),
+              // A URL drops the default port, the folder may have it.
+              await readHostCertificates(certificateDirectories, [
+                ...(url.port === '' ? [`${url.host}:443`] : []),
+                url.host,
+              ]),
               insecure,
             ),
             rejectUnauthorized: !insecure,

@@ -76,6 +76,16 @@ export function connectionError(cause: unknown, url: URL, where: string, signal:
       hint: `the certificate is not trusted: add its authority to certs.d/${url.host}/, or use --no-tls-verify`,
     })
   }
+  if (cause instanceof Error && cause.message.includes('Proxy response (407)')) {
+    return new SluiceError(
+      'SLUICE_NETWORK',
+      `${where}: ${redactUrl(url)}: the proxy wants a user name and a password`,
+      {
+        cause,
+        hint: 'write them into the URL of the proxy: http://USER:PASSWORD@HOST:PORT',
+      },
+    )
+  }
   if (code.startsWith('ERR_SSL_') || code === 'EPROTO') {
     return new SluiceError('SLUICE_NETWORK', message, {
       cause,

@@ -11,13 +11,24 @@ export function proxyFor(url: URL, environment: Environment): string | undefined
   if (proxy === undefined || isLoopback(url.hostname)) return undefined
   if (isExcluded(url, firstSet(environment, ['NO_PROXY', 'no_proxy']) ?? '')) return undefined
   const withScheme = proxy.includes('://') ? proxy : `http://${proxy}`
-  if (!URL.canParse(withScheme)) {
+  if (!isProxyUrl(withScheme)) {
     // Most often because of a character in its password: what it is would be no secret any more.
-    throw new SluiceError('SLUICE_CONFIG', `${names[0]} is not a URL`, {
-      hint: 'percent-encode what is special in its user name and password, such as / and @',
+    throw new SluiceError('SLUICE_CONFIG', `${names[0]} is not the URL of a proxy`, {
+      hint: 'it begins with http://, https:// or socks5://; percent-encode what is special in its user name and password, such as / and @',
     })
   }
   return withScheme
+}
+
+function isProxyUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false
+  const { protocol, username, password } = new URL(text)
+  try {
+    decodeURIComponent(username + password)
+  } catch {
+    return false
+  }
+  return ['http:', 'https:', 'socks5:', 'socks:'].includes(protocol)
 }
 
 function firstSet(environment: Environment, names: readonly string[]): string | undefined {

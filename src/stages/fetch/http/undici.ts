@@ -19,5 +19,11 @@ export const buildConnector = connect as typeof buildConnectorFunction
 export async function loadProxyAgent(): Promise<typeof ProxyAgentClass> {
   // @ts-expect-error: as above
   const { default: proxyAgent } = await import('undici/lib/dispatcher/proxy-agent.js')
+  // By it a tunnel is asked for. undici's index gives it to all dispatchers.
+  // @ts-expect-error: as above
+  const { default: connectMethod } = await import('undici/lib/api/api-connect.js')
+  // @ts-expect-error: as above
+  const { default: dispatcher } = await import('undici/lib/dispatcher/dispatcher.js')
+  Object.assign((dispatcher as { prototype: object }).prototype, { connect: connectMethod as unknown })
   return proxyAgent as typeof ProxyAgentClass
 }

@@ -40,9 +40,15 @@ const MIN_LIFETIME = 60
 /** A token is renewed this long before it expires. */
 const RENEWAL_MARGIN_MS = 10_000
 
+function usable(challenges: readonly Challenge[]): Challenge | undefined {
+  return ['bearer', 'basic'].map((scheme) => challenges.find((c) => c.scheme === scheme)).find(Boolean)
+}
+
 export class Authenticator {
   readonly #options: AuthOptions
   #challenge: Challenge | undefined
+  /** An image was refused without it: many registries ask for a password where they are looked for, and serve images to anyone. */
+  #isDemanded = false
   #credentials: Promise<Credentials | undefined> | undefined
   #token: Promise<Token> | undefined
   /** The header of a token that the registry did not take. */
@@ -54,11 +60,16 @@ export class Authenticator {
     this.#options = options
   }
 
-  /** The Authorization header to send; undefined as long as the registry asks for none. */
+  /** The Authorization header to send; undefined as long as the registry asks for none, or none is known and it may do without. */
   async header(signal: AbortSignal): Promise<string | undefined> {
     if (this.#challenge === undefined) return undefined
     if (this.#challenge.scheme === 'basic') return this.#basicHeader(signal)
     return (await this.#freshToken(signal)).header
+  }
+
+  /** Takes note of what a registry asks for before an image was asked for. */
+  learn(response: HttpAnswer): void {
+    this.#challenge = usable(parseChallenges(response.headerLines('www-authenticate')))
   }
 
   /**
@@ -68,12 +79,13 @@ export class Authenticator {
    */
   refused(response: HttpAnswer, sent: string | undefined): void {
     const challenges = parseChallenges(response.headerLines('www-authenticate'))
-    const challenge = ['bearer', 'basic'].map((scheme) => challenges.find((c) => c.scheme === scheme)).find(Boolean)
+    const challenge = usable(challenges)
     if (challenge === undefined) {
       const offered = challenges.map(({ scheme }) => scheme).join(', ') || 'none'
       throw this.#error(`the registry wants authorization, but by no known scheme (offered: ${offered})`)
     }
     this.#challenge = challenge
+    this.#isDemanded = true
     const scope = challenge.parameters.get('scope')
     if (scope !== undefined && scope !== this.#ownScope) this.#extraScope = scope
     this.#refusedHeader = sent
@@ -92,8 +104,9 @@ export class Authenticator {
     return this.#credentials
   }
 
-  async #basicHeader(signal: AbortSignal): Promise<string> {
+  async #basicHeader(signal: AbortSignal): Promise<string | undefined> {
     const credentials = await abortable(this.#lookUpCredentials(), signal)
+    if (credentials === undefined && !this.#isDemanded) return undefined
     if (credentials === undefined) throw this.#error('the registry wants a user name and a password')
     if ('identityToken' in credentials) throw this.#error('the registry takes no identity tokens')
     return basic(credentials)

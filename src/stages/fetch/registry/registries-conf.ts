@@ -4,7 +4,8 @@
 import { parse } from 'smol-toml'
 import { SluiceError } from '../../../errors.js'
 import { isRecord } from '../../../formats/json.js'
-import { canonicalHost } from '../../../formats/oci/registry-name.js'
+import { canonicalHost, lowerHost } from '../../../formats/oci/registry-name.js'
+import { redactText } from '../../../formats/redact.js'
 
 export interface RegistryRule {
   /** `host`, `host/namespace…`, or `*.domain`. */
@@ -58,11 +59,13 @@ export function parseRegistriesConf(text: string, path: string): RegistriesConf 
     throw document.error(`unknown short-name-mode ${JSON.stringify(mode)}`)
   }
   return {
+    // Of several with one prefix the first counts, as in other tools.
     rules: new Map(
       document
         .tables('registry')
         .map((table) => parseRule(table))
-        .map((rule) => [rule.prefix, rule]),
+        .map((rule) => [rule.prefix, rule] as const)
+        .reverse(),
     ),
     searchRegistries: document.strings('unqualified-search-registries'),
     shortNameMode: mode,
@@ -84,8 +87,8 @@ export function mergeRegistriesConf(earlier: RegistriesConf, later: RegistriesCo
 }
 
 function parseRule(table: Table): RegistryRule {
-  const location = table.string('location')?.replace(/\/+$/, '')
-  const prefix = (table.string('prefix') ?? '').replace(/\/+$/, '') || location
+  const location = locationOf(table)
+  const prefix = lowerHost(table.string('prefix') ?? '').replace(/\/+$/, '') || location
   if (prefix === undefined || prefix === '') throw table.error('a [[registry]] has neither prefix nor location')
   if (location === undefined && !prefix.startsWith('*.')) {
     if (prefix.includes('*')) throw table.error(`a * is allowed only at the beginning: ${prefix}`)
@@ -100,8 +103,16 @@ function parseRule(table: Table): RegistryRule {
   }
 }
 
+function locationOf(table: Table): string | undefined {
+  const location = table.string('location')
+  if (location?.includes('://') === true) {
+    throw table.error(`a location is host[:port][/path], without a scheme: ${redactText(location)}`)
+  }
+  return location === undefined ? undefined : lowerHost(location).replace(/\/+$/, '')
+}
+
 function parseMirror(table: Table, digestOnly: boolean): Mirror {
-  const location = table.string('location')?.replace(/\/+$/, '')
+  const location = locationOf(table)
   if (location === undefined || location === '') throw table.error('a mirror has no location')
   const pull = table.string('pull-from-mirror') ?? 'all'
   if (pull !== 'all' && pull !== 'digest-only' && pull !== 'tag-only') {
@@ -113,17 +124,18 @@ function parseMirror(table: Table, digestOnly: boolean): Mirror {
 /** The rule with the longest prefix that covers `host/path`. */
 export function findRule(conf: RegistriesConf, host: string, path: string): RegistryRule | undefined {
   return [...conf.rules.values()]
-    .filter(({ prefix }) => covers(prefix, host, path))
+    .filter((rule) => covers(rule, host, path))
     .reduce<RegistryRule | undefined>(
       (best, rule) => (rule.prefix.length > (best?.prefix.length ?? 0) ? rule : best),
       undefined,
     )
 }
 
-function covers(prefix: string, host: string, path: string): boolean {
+function covers({ prefix, blocked }: RegistryRule, host: string, path: string): boolean {
   if (prefix.startsWith('*.')) return host.replace(/:\d+$/, '').endsWith(prefix.slice(1))
   const name = `${host}/${path}`
-  return name === prefix || name.startsWith(`${prefix}/`)
+  // Other tools take a host for all of its ports, which they call a mistake: who blocks it may count on that.
+  return name === prefix || name.startsWith(`${prefix}/`) || (blocked && name.startsWith(`${prefix}:`))
 }
 
 /** `host/path` with `location` in place of the rule's prefix. */

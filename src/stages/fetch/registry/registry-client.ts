@@ -4,7 +4,7 @@ import { abortable } from '../../../flow/abortable.js'
 import { retrying, type RetryPolicy } from '../../../flow/retry.js'
 import { looksLikeHtml } from '../../../formats/oci/json-fields.js'
 import { redactUrl } from '../../../formats/redact.js'
-import { serverHost } from '../../../formats/oci/registry-name.js'
+import { isHostName, serverHost } from '../../../formats/oci/registry-name.js'
 import { Authenticator } from './auth.js'
 import type { Credentials } from './credential.js'
 import type { Endpoint } from './endpoints.js'
@@ -105,6 +105,9 @@ export class RegistryClient {
   async #ping(): Promise<string> {
     const { http, endpoint, lifetime, where } = this.#options
     const host = serverHost(endpoint.host)
+    if (!isHostName(host)) {
+      throw new SluiceError('SLUICE_CONFIG', `${where}: ${JSON.stringify(host)} is not a host, or its port is none`)
+    }
     let failure: unknown
     for (const scheme of endpoint.insecure ? ['https', 'http'] : ['https']) {
       const base = `${scheme}://${host}`
@@ -119,7 +122,7 @@ export class RegistryClient {
       }
       // Some registries do not answer here, but serve images all the same: then the request itself will tell.
       if (answer.status === 429 || answer.status >= 500) throw registryError(answer, where)
-      if (answer.status === 401) this.#authenticator.refused(answer, undefined)
+      if (answer.status === 401) this.#authenticator.learn(answer)
       return base
     }
     throw failure
