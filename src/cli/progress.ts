@@ -2,6 +2,7 @@
 import type { Observable } from 'rxjs'
 import type { PullEvent, PullResult } from '../index.js'
 import { formatSize } from './output.js'
+import { printable } from './printable.js'
 import { showEvents, type Renderer } from './show-events.js'
 
 export type ProgressStyle = 'bars' | 'lines' | 'json' | 'quiet'
@@ -34,7 +35,7 @@ const renderers: Record<ProgressStyle, () => Promise<PullRenderer> | PullRendere
   quiet: () => warnOnly,
 }
 
-const warning = (text: string) => `warning: ${text}\n`
+const warning = (text: string) => `warning: ${printable(text)}\n`
 
 /** Shows warnings and nothing else. */
 export const warnOnly: Renderer<{ readonly type: string; readonly text?: string }> = {

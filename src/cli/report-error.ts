@@ -1,5 +1,6 @@
 /** Errors on standard error: what failed, where, why, what to do. */
 import { errorCodes, ExitStatus, ioError, SluiceError, type ErrorCode } from '../errors.js'
+import { messageOf, printable } from './printable.js'
 
 /** Writes `error` and gives the exit status. @param verbosity 0: message and hint; 1: causes too; 2: stacks too. */
 export function reportError(thrown: unknown, verbosity: number): number {
@@ -9,9 +10,9 @@ export function reportError(thrown: unknown, verbosity: number): number {
     const causes = [...causesOf(error)]
     if (causes.length > 0) lines.push('', 'Caused by:', ...causes.map((cause, i) => `    ${i}: ${messageOf(cause)}`))
   }
-  if (error instanceof SluiceError && error.hint !== undefined) lines.push(`hint: ${error.hint}`)
+  if (error instanceof SluiceError && error.hint !== undefined) lines.push(`hint: ${printable(error.hint)}`)
   if (verbosity >= 2) {
-    for (const each of [error, ...causesOf(error)]) if (each instanceof Error) lines.push('', each.stack ?? '')
+    for (const each of [error, ...causesOf(error)]) if (each instanceof Error) lines.push('', stackOf(each))
   } else if (!(error instanceof SluiceError)) {
     lines.push('hint: this is a fault of Sluice itself; please report it with what -vv prints')
   }
@@ -33,8 +34,10 @@ export function exitStatusTable(): { code: ErrorCode; exit: number; meaning: str
   return Object.entries(errorCodes).map(([code, { exit, meaning }]) => ({ code: code as ErrorCode, exit, meaning }))
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+/** The lines of a stack; what it begins with, the message, is one. */
+function stackOf(error: Error): string {
+  const stack = (error.stack ?? '').replace(error.message, () => messageOf(error))
+  return stack.split('\n').map(printable).join('\n')
 }
 
 function* causesOf(error: unknown): Generator {

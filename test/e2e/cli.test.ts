@@ -157,6 +157,29 @@ test('errors of the network, of verification and of access have their own status
   assert.equal((await sluice(['--repo', '/proc/nothing', 'pull', image])).status, 7)
 })
 
+test('what a server says cannot steer the terminal, or make a line of its own', async (t) => {
+  const registry = await startRegistry(t)
+  const repo = join(temporaryDirectory(t), 'repo')
+  const message = '\u001b]0;pwned\u0007\u001b[31mred\r\nError: fake line\u0000\u202e'
+  const body = JSON.stringify({ errors: [{ code: 'MANIFEST_UNKNOWN', message }] })
+  const pull = (...more: string[]) =>
+    sluice(['--repo', repo, '--insecure', ...more, 'pull', '--no-tls-verify', `docker://${registry.host}/app:v1`])
+  const said = 'MANIFEST_UNKNOWN: \\u{1b}]0;pwned\\u{7}\\u{1b}[31mred Error: fake line\\u{0}\\u{202e}\n'
+  for (const more of [[], ['-vv']]) {
+    registry.fault({ path: /manifests/, status: 404, body })
+    const { status, stderr } = await pull(...more)
+    assert.equal(status, 4, stderr)
+    assert.ok(stderr.includes(said), stderr)
+    assert.doesNotMatch(stderr, /(?!\n)\p{Cc}|\u202e|^Error: fake/mu)
+  }
+  // Of what a manifest says it is, as much as tells it apart.
+  const mediaType = `\u009b${'x'.repeat(100_000)}`
+  registry.fault({ path: /manifests/, status: 200, body: JSON.stringify({ schemaVersion: 2, mediaType }) })
+  const { stderr } = await pull()
+  assert.match(stderr, /\\u\{9b\}xxx/)
+  assert.ok(stderr.length < 3000, stderr)
+})
+
 test('the repository is the same without native code', async (t) => {
   const registry = await startRegistry(t)
   serveImage(registry, 'v1', tars)

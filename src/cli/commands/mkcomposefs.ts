@@ -5,6 +5,7 @@ import { Command, Option } from 'commander'
 import { SluiceError, errnoOf, ioError } from '../../errors.js'
 import type { HashAlgorithm } from '../../formats/index.js'
 import type { Dumpfile } from '../../formats/index.js'
+import { messageOf } from '../printable.js'
 
 /** Where a command reads and writes; `process` in the real program. */
 export interface StandardStreams {
@@ -44,7 +45,7 @@ export function mkcomposefsCommand(streams: StandardStreams = process): Command 
       try {
         await mkcomposefs(source, image, options, streams)
       } catch (error) {
-        streams.stderr.write(`mkcomposefs: ${error instanceof Error ? error.message : String(error)}\n`)
+        streams.stderr.write(`mkcomposefs: ${messageOf(error)}\n`)
         process.exitCode = 1
       }
     })

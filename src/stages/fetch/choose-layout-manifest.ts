@@ -7,7 +7,13 @@ import { parseConfig } from '../../formats/oci/config.js'
 import type { Descriptor } from '../../formats/oci/descriptor.js'
 import { isImageConfig } from '../../formats/oci/diff-ids.js'
 import { parseIndex, parseManifest, schema1Refused, type ImageIndex } from '../../formats/oci/manifest.js'
-import { DELTA_ARTIFACT_TYPE, documentKind, MediaType, REF_NAME_ANNOTATION } from '../../formats/oci/media-types.js'
+import {
+  DELTA_ARTIFACT_TYPE,
+  documentKind,
+  MediaType,
+  quoteMediaType,
+  REF_NAME_ANNOTATION,
+} from '../../formats/oci/media-types.js'
 import {
   chooseByPlatform,
   hostPlatform,
@@ -90,7 +96,8 @@ async function* candidates(
     if (kind === 'docker-schema1') throw schema1Refused(`${where}: ${digest}`)
     const docker = kind === 'docker-manifest' || kind === 'docker-index'
     if (kind === 'other' || (docker && choice.parity)) {
-      throw new SluiceError('SLUICE_UNSUPPORTED', `${where}: ${digest} has the unsupported media type ${mediaType}`)
+      const unsupported = `the unsupported media type ${quoteMediaType(mediaType)}`
+      throw new SluiceError('SLUICE_UNSUPPORTED', `${where}: ${digest} has ${unsupported}`)
     }
     if (kind === 'index' || kind === 'docker-index') {
       if (nested) throw formatError(where, `${digest} is an image index inside an image index`)

@@ -2,7 +2,7 @@
 import type { Digest } from '../../formats/digest.js'
 import { convertDockerManifest } from '../../formats/oci/docker-schema2.js'
 import { parseManifest, schema1Refused } from '../../formats/oci/manifest.js'
-import { documentKind } from '../../formats/oci/media-types.js'
+import { documentKind, quoteMediaType } from '../../formats/oci/media-types.js'
 import { formatError } from '../../errors.js'
 import type { ResolvedManifest } from './image-source.js'
 
@@ -17,6 +17,6 @@ export function resolveManifest(bytes: Buffer, digest: Digest, mediaType: string
     case 'docker-schema1':
       throw schema1Refused(document)
     default:
-      throw formatError(document, `media type ${mediaType} is not that of an image manifest`)
+      throw formatError(document, `media type ${quoteMediaType(mediaType)} is not that of an image manifest`)
   }
 }

@@ -3,6 +3,7 @@ import { SluiceError } from '../../../errors.js'
 import type { Digest } from '../../../index.js'
 import { withRepository } from '../../globals.js'
 import { print, printBytes, printJson, printTable } from '../../output.js'
+import { messageOf, printable } from '../../printable.js'
 
 /** A digest given on the command line; a malformed one is a usage error. */
 export async function digestArgument(text: string): Promise<Digest> {
@@ -15,7 +16,7 @@ export async function digestArgument(text: string): Promise<Digest> {
 }
 
 const warnOfUnreadable = (name: string, error: unknown): void => {
-  process.stderr.write(`warning: ${name} is left out: ${error instanceof Error ? error.message : String(error)}\n`)
+  process.stderr.write(`warning: ${printable(name)} is left out: ${messageOf(error)}\n`)
 }
 
 export function ociImagesCommand(): Command {

@@ -20,7 +20,9 @@ function explain(body: Uint8Array): string {
     const { errors } = JSON.parse(Buffer.from(body).toString('utf8')) as { errors?: unknown }
     const [first] = Array.isArray(errors) ? (errors as { code?: unknown; message?: unknown }[]) : []
     const parts = [first?.code, first?.message].filter((part) => typeof part === 'string' && part !== '')
-    return parts.length === 0 ? '' : `: ${redactText(parts.join(': ').slice(0, MESSAGE_LIMIT))}`
+    if (parts.length === 0) return ''
+    // What is cut first, a secret for one, is not known again.
+    return `: ${redactText(parts.join(': ').replaceAll(/\s+/g, ' ')).slice(0, MESSAGE_LIMIT)}`
   } catch {
     return ''
   }
