@@ -40,6 +40,15 @@ function redactWord(word: string): string {
   return hasPassword(word.slice(start, at + 1)) ? `${word.slice(0, start)}***${word.slice(at)}` : word
 }
 
+/** Shorter ones are parts of common words: in place of each, the text would say more of them than it does now. */
+const MIN_SECRET = 4
+
+/** Text from somebody who was given `secrets`, and may repeat them. */
+export function redactSecrets(text: string, secrets: readonly string[]): string {
+  const worthHiding = secrets.filter(({ length }) => length >= MIN_SECRET)
+  return worthHiding.reduce((redacted, secret) => redacted.replaceAll(secret, () => '***'), text)
+}
+
 /** Free text, for instance from a server: URLs are redacted, authorization values and user information replaced. */
 export function redactText(text: string): string {
   return redactUserInfo(

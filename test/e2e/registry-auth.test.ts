@@ -243,6 +243,25 @@ test('a redirect on the same host keeps the authorization', async (t) => {
   )
 })
 
+test('what a server repeats of the secrets that it got is not told', async (t) => {
+  const said = (...words: (string | undefined)[]) =>
+    JSON.stringify({ errors: [{ code: 'DENIED', message: `no: ${words.join(', ')}` }] })
+  const basic = await registryWith(t, { type: 'basic', ...account })
+  const body = said(base64(`user:${password}`), password)
+  basic.fault({ path: /manifests/, status: 403, body, times: Infinity })
+  await assert.rejects(pullAll(t, basic, { credentials: account }), refused(/403: DENIED: no: \*\*\*, \*\*\*$/))
+
+  const bearer = await registryWith(t, { type: 'bearer', ...account, answer: () => ({ token: 'SECRETTOKEN' }) })
+  bearer.fault({ path: /manifests/, status: 403, body: said('SECRETTOKEN') })
+  await assert.rejects(pullAll(t, bearer, { credentials: account }), refused(/403: DENIED: no: \*\*\*$/))
+  bearer.fault({ path: /token/, status: 403, body: said(password) })
+  await assert.rejects(pullAll(t, bearer, { credentials: account }), refused(/403: DENIED: no: \*\*\*$/))
+  bearer.fault({ path: /token/, status: 403, body: said('refresh me') })
+  const authFile = join(temporaryDirectory(t), 'auth.json')
+  writeFileSync(authFile, JSON.stringify({ auths: { [bearer.host]: { identitytoken: 'refresh me' } } }))
+  await assert.rejects(pullAll(t, bearer, { authFile }), refused(/403: DENIED: no: \*\*\*$/))
+})
+
 test('token servers that misbehave', async (t) => {
   const registry = await registryWith(t, { type: 'bearer' })
   const quick = { retry: { tries: 2 } }

@@ -11,7 +11,7 @@ import { redactUrl } from '../../../formats/redact.js'
 import { parseChallenges, type Challenge } from './challenge.js'
 import type { Credentials } from './credential.js'
 import { WholeBody, type HttpAnswer, type HttpClient, type HttpRequest } from '../http/client.js'
-import { registryError } from './registry-error.js'
+import { registryError, secretsOf, type RegistryAnswer } from './registry-error.js'
 
 export interface AuthOptions {
   readonly http: HttpClient
@@ -142,20 +142,28 @@ export class Authenticator {
     const scopes = [this.#ownScope, ...(this.#extraScope === undefined ? [] : [this.#extraScope])]
     const token = `${where}: token`
     let request: Pick<HttpRequest, 'form' | 'headers'>
+    let secrets: string[]
     if (credentials !== undefined && 'identityToken' in credentials) {
       query.set('grant_type', 'refresh_token')
       query.set('refresh_token', credentials.identityToken)
       query.set('scope', scopes.join(' '))
       query.set('client_id', CLIENT_ID)
       request = { form: query }
+      secrets = [credentials.identityToken]
     } else {
       for (const scope of scopes) query.append('scope', scope)
       if (credentials !== undefined) query.set('account', credentials.username)
       for (const [name, value] of query) realm.searchParams.append(name, value)
-      request = { headers: credentials === undefined ? {} : { authorization: basic(credentials) } }
+      const authorization = credentials && basic(credentials)
+      request = authorization === undefined ? {} : { headers: { authorization } }
+      secrets = secretsOf(authorization)
     }
     const body = new WholeBody(MAX_TOKEN_BYTES, token)
-    const answer = await http.receive({ ...request, url: realm, signal: lifetime, where: token }, body.accept)
+    const answer: RegistryAnswer = await http.receive(
+      { ...request, url: realm, signal: lifetime, where: token },
+      body.accept,
+    )
+    answer.secrets = secrets
     if (answer.status !== 200) throw registryError(answer, token)
     return this.#readToken(body.bytes(), answer.url)
   }

@@ -9,7 +9,7 @@ import { Authenticator } from './auth.js'
 import type { Credentials } from './credential.js'
 import type { Endpoint } from './endpoints.js'
 import { WholeBody, type AcceptBody, type HttpAnswer, type HttpClient } from '../http/client.js'
-import { registryError } from './registry-error.js'
+import { registryError, secretsOf, type RegistryAnswer } from './registry-error.js'
 
 export interface RegistryClientOptions {
   readonly endpoint: Endpoint
@@ -56,7 +56,7 @@ export class RegistryClient {
    * The answer for a resource of the repository, such as `blobs/sha256:…`, whatever its status; its body goes where `accept`
    * says. Asks again with other credentials while it is refused, but otherwise once.
    */
-  async receive(resource: string, headers: Headers, signal: AbortSignal, accept: AcceptBody): Promise<HttpAnswer> {
+  async receive(resource: string, headers: Headers, signal: AbortSignal, accept: AcceptBody): Promise<RegistryAnswer> {
     const { http, endpoint, where } = this.#options
     const url = new URL(`/v2/${endpoint.path}/${resource}`, await this.#serverBase(signal))
     for (let attempt = 0; ; attempt++) {
@@ -64,9 +64,10 @@ export class RegistryClient {
         status === 401 && !elsewhere && attempt < MAX_AUTHORIZATIONS
       const authorization = await this.#authenticator.header(signal)
       const authorized = authorization === undefined ? headers : { ...headers, authorization }
-      const answer = await http.receive({ url, headers: authorized, signal, where }, (answer) =>
+      const answer: RegistryAnswer = await http.receive({ url, headers: authorized, signal, where }, (answer) =>
         isRefusal(answer) ? undefined : accept(answer),
       )
+      answer.secrets = secretsOf(authorization)
       if (!isRefusal(answer)) return answer
       this.#authenticator.refused(answer, authorization)
     }

@@ -8,7 +8,7 @@ import { sizeMismatch } from '../verify-blob.js'
 import type { OutputMemory } from '../../decompress/output-memory.js'
 import { Gatherer } from './gatherer.js'
 import type { AcceptBody, HttpAnswer } from '../http/client.js'
-import { registryError } from './registry-error.js'
+import { registryError, type RegistryAnswer } from './registry-error.js'
 import type { BodySink } from '../http/receive.js'
 
 export interface ResumeOptions {
@@ -17,7 +17,7 @@ export interface ResumeOptions {
     headers: Readonly<Record<string, string>>,
     signal: AbortSignal,
     accept: AcceptBody,
-  ) => Promise<HttpAnswer>
+  ) => Promise<RegistryAnswer>
   readonly retry: RetryPolicy
   readonly where: string
   readonly signal: AbortSignal
