@@ -97,7 +97,19 @@ test('a key that is there twice is refused, at any depth and in any spelling', (
 test('documents that are no JSON, too large, or HTML', () => {
   assert.throws(() => parseManifest(Buffer.from('{'), 'm'), fails('SLUICE_FORMAT', /not a JSON document/))
   assert.throws(() => parseManifest(Buffer.from([0x22, 0xff, 0x22]), 'm'), fails('SLUICE_FORMAT', /not a JSON/))
-  assert.throws(() => parseManifest(Buffer.from('\n<!DOCTYPE html>'), 'm'), fails('SLUICE_FORMAT', /HTML page/))
+  const pages = [
+    '\n<!DOCTYPE html>',
+    '\ufeff<html>',
+    '<!-- a --> <!-- b -->\n<HTML lang="x">',
+    '<?xml?><!doctype html>',
+  ]
+  for (const page of pages) {
+    assert.throws(() => parseManifest(Buffer.from(page), 'm'), fails('SLUICE_FORMAT', /HTML page/), page)
+  }
+  // What blob stores answer.
+  for (const other of ['<?xml version="1.0"?><Error>expired</Error>', '<!-- <html> -->', '<!---->'.repeat(200)]) {
+    assert.throws(() => parseManifest(Buffer.from(other), 'm'), fails('SLUICE_FORMAT', /not a JSON document$/), other)
+  }
   assert.throws(
     () => parseManifest(Buffer.alloc(4 * 1024 * 1024 + 1, ' '), 'm'),
     fails('SLUICE_FORMAT', /4194305 bytes/),

@@ -166,8 +166,10 @@ export function parseJsonObject(bytes: Uint8Array, document: string): JsonFields
   return fields
 }
 
+/** Space, which a byte order mark counts as, comments and declarations may come first; alone they make no page of it. */
+const htmlStart = /^(?:\s|<!--(?:(?!-->)[^])*-->|<\?(?:(?!\?>)[^])*\?>)*<(?:!doctype\s+html|html)\b/i
+
 /** Whether this is the page of a login portal, proxy or web server rather than a document. */
 export function looksLikeHtml(bytes: Uint8Array): boolean {
-  const start = Buffer.from(bytes.subarray(0, 256)).toString('latin1').trimStart().toLowerCase()
-  return start.startsWith('<!doctype') || start.startsWith('<html') || start.startsWith('<?xml')
+  return htmlStart.test(Buffer.from(bytes.subarray(0, 1024)).toString('utf8'))
 }
