@@ -280,6 +280,13 @@ test('challenges: quoting, several at once, unknown schemes', () => {
     ['basic', { realm: 'x' }],
     ['bearer', { realm: 'y' }],
   ])
+  // Not as the RFC has it, but as some servers do.
+  for (const between of [' ', ';', '; ', ' , ', ',,']) {
+    assert.deepEqual(parse(`Bearer realm="https://a/t"${between}service=s${between}scope="x",Basic realm="b"`), [
+      ['bearer', { realm: 'https://a/t', service: 's', scope: 'x' }],
+      ['basic', { realm: 'b' }],
+    ])
+  }
   assert.deepEqual(parse(''), [])
   assert.deepEqual(parse('Basic'), [['basic', {}]])
   assert.equal(parse(`Bearer ${'a="'.repeat(20_000)}`).length > 0, true)

@@ -11,7 +11,8 @@ export interface Challenge {
 const MAX_HEADER_LENGTH = 16 * 1024
 
 const token = String.raw`[!#$%&'*+.^_\x60|~0-9A-Za-z-]+`
-const parameter = new RegExp(String.raw`\s*(${token})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))\s*(?:,|$)`, 'y')
+/** Commas stand between them; some servers have blanks or semicolons there. */
+const parameter = new RegExp(String.raw`\s*(${token})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,;"]+))(?:[\s,;]+|$)`, 'y')
 const schemeStart = new RegExp(String.raw`[\s,]*(${token})(?=\s|,|$)`, 'y')
 /** `Negotiate dGVzdA==`: one opaque value in place of parameters. */
 const opaqueValue = /\s+[A-Za-z0-9._~+/-]+=*\s*(?:,|$)/y
