@@ -5,6 +5,7 @@ import { createServer, type RequestListener } from 'node:http'
 import { createServer as createTcpServer, type AddressInfo } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import { connectionError } from '../../src/stages/fetch/http/errors.js'
 import { receive, type BodySink } from '../../src/stages/fetch/http/receive.js'
 import { connectWithReusedReads, MAX_HEADERS } from '../../src/stages/fetch/http/reused-reads.js'
 import { Agent } from '../../src/stages/fetch/http/undici.js'
@@ -147,6 +148,16 @@ test('a body that nobody wants may be cut or never end: the answer counts', asyn
     })
     assert.equal(await get(t, url, never, undefined, 100), 401)
   }
+})
+
+test('a request that cannot be sent is not tried again', async (t) => {
+  const url = await serve(t, (_request, response) => void response.end())
+  const agent = openAgent()
+  t.after(() => agent.destroy())
+  const { signal } = new AbortController()
+  const options = { headers: { authorization: 'Bearer x\ny: z' }, signal, stallTimeoutMs: 5000 }
+  const sent = receive(agent, url, options, () => undefined)
+  await assert.rejects(sent, (cause) => !connectionError(cause, url, 'x', signal).retryable)
 })
 
 test('who refuses an answer ends it', async (t) => {

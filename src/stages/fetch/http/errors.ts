@@ -61,8 +61,8 @@ const timeouts: Readonly<Record<string, string>> = {
   UND_ERR_BODY_TIMEOUT: 'the transfer stalled',
 }
 
-/** No such host; and the source was closed. */
-const permanent = new Set(['ENOTFOUND', 'UND_ERR_DESTROYED', 'UND_ERR_CLOSED'])
+/** No such host; a request that cannot be sent, such as one with a line break in a header; and the source was closed. */
+const permanent = new Set(['ENOTFOUND', 'UND_ERR_INVALID_ARG', 'UND_ERR_DESTROYED', 'UND_ERR_CLOSED'])
 
 /** The error for a request that got no answer or lost its connection. */
 export function connectionError(cause: unknown, url: URL, where: string, signal: AbortSignal): SluiceError {
