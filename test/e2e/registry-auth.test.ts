@@ -164,15 +164,16 @@ test('a token is renewed before it expires, and once when it is refused', async 
 })
 
 test('tokens as some servers give them', async (t) => {
-  for (const expires_in of [0, -1, 1, null, undefined, 300]) {
+  for (const expires_in of [0, -1, 1, null, undefined, 300, '300', 'soon', {}]) {
     const answer = (token: string) => ({ token: '', access_token: token, expires_in })
     const registry = await registryWith(t, { type: 'bearer', answer })
     await pullAll(t, registry)
     // Not one for every request: no token lives less than a minute.
-    assert.equal(registry.guard!.tokenRequests.length, 1, `expires_in ${expires_in}`)
+    assert.equal(registry.guard!.tokenRequests.length, 1, `expires_in ${JSON.stringify(expires_in)}`)
   }
-  const registry = await registryWith(t, { type: 'bearer', answer: () => ({ expires_in: '300' }) })
-  await assert.rejects(pullAll(t, registry), (error) => error instanceof SluiceError && error.code === 'SLUICE_FORMAT')
+  const registry = await registryWith(t, { type: 'bearer' })
+  registry.fault({ path: /token/, status: 200, body: '{"token":"x","expires_in":60,"expires_in":300}' })
+  await pullAll(t, registry)
 })
 
 test('a token that expires in the middle of a blob', async (t) => {
@@ -272,6 +273,17 @@ test('token servers that misbehave', async (t) => {
   )
   registry.fault({ path: /token/, status: 200, body: '{}' })
   await assert.rejects(pullAll(t, registry, quick), refused(/without a token/))
+  for (const token of ['SECRET\nX-Evil: 1', '\u20ac', ' ', 5]) {
+    const before = registry.requests.length
+    registry.fault({ path: /token/, status: 200, body: JSON.stringify({ token }) })
+    await assert.rejects(pullAll(t, registry, quick), refused(/\/token\?.* without a token that can be sent$/))
+    assert.equal(registry.requests.length, before + 2)
+  }
+  registry.fault({ path: /token/, status: 404 })
+  await assert.rejects(
+    pullAll(t, registry, quick),
+    (error) => error instanceof SluiceError && error.code === 'SLUICE_HTTP' && /\/token\?.* 404/.test(error.message),
+  )
   registry.fault({ path: /token/, status: 503 })
   await pullAll(t, registry, quick)
   const down = await registryWith(t, { type: 'bearer' })

@@ -149,6 +149,19 @@ export class JsonFields {
  *   has a key twice.
  */
 export function parseJsonObject(bytes: Uint8Array, document: string): JsonFields {
+  const { text, value } = decodeObject(bytes, document)
+  const fields = new JsonFields(value, document)
+  const twice = repeatedKey(text)
+  if (twice !== undefined) throw fields.error(`the field ${JSON.stringify(twice)} is there twice`)
+  return fields
+}
+
+/** As `parseJsonObject`, for an answer that no digest names: of a key that is there twice, the last value counts. */
+export function parseJsonAnswer(bytes: Uint8Array, document: string): Readonly<Record<string, unknown>> {
+  return decodeObject(bytes, document).value
+}
+
+function decodeObject(bytes: Uint8Array, document: string): { text: string; value: Record<string, unknown> } {
   if (bytes.length > MAX_DOCUMENT_BYTES) {
     throw formatError(document, `${bytes.length} bytes; no such document is larger than ${MAX_DOCUMENT_BYTES}`)
   }
@@ -160,10 +173,8 @@ export function parseJsonObject(bytes: Uint8Array, document: string): JsonFields
   } catch (cause) {
     throw formatError(document, `not a JSON document${looksLikeHtml(bytes) ? ' but an HTML page' : ''}`, { cause })
   }
-  const fields = new JsonFields(value, document)
-  const twice = repeatedKey(text)
-  if (twice !== undefined) throw fields.error(`the field ${JSON.stringify(twice)} is there twice`)
-  return fields
+  if (!isRecord(value)) throw formatError(document, 'the document is not an object')
+  return { text, value }
 }
 
 /** Space, which a byte order mark counts as, comments and declarations may come first; alone they make no page of it. */

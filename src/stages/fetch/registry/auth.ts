@@ -5,8 +5,7 @@
 import { SluiceError } from '../../../errors.js'
 import { abortable } from '../../../flow/abortable.js'
 import { retrying, type RetryPolicy } from '../../../flow/retry.js'
-import type { JsonFields } from '../../../formats/oci/json-fields.js'
-import { parseJsonObject } from '../../../formats/oci/json-fields.js'
+import { parseJsonAnswer } from '../../../formats/oci/json-fields.js'
 import { redactUrl } from '../../../formats/redact.js'
 import { parseChallenges, type Challenge } from './challenge.js'
 import type { Credentials } from './credential.js'
@@ -33,6 +32,8 @@ interface Token {
   readonly renewAt: number
 }
 
+/** What a token is made of: anything else would not pass as a header, or end it. */
+const inHeader = /^[\x21-\x7e]+$/
 const CLIENT_ID = 'sluice'
 const MAX_TOKEN_BYTES = 1024 * 1024
 /** What a token lives when its server does not say, or says less: servers promise as much (seconds). */
@@ -164,23 +165,26 @@ export class Authenticator {
       body.accept,
     )
     answer.secrets = secrets
-    if (answer.status !== 200) throw registryError(answer, token)
+    if (answer.status !== 200) throw noToken(registryError(answer, token))
     return this.#readToken(body.bytes(), answer.url)
   }
 
   #readToken(bytes: Buffer, url: URL): Token {
     const document = `${this.#options.where}: token of ${redactUrl(url)}`
-    let fields: JsonFields
+    let answer: Readonly<Record<string, unknown>>
     try {
-      fields = parseJsonObject(bytes, document)
+      answer = parseJsonAnswer(bytes, document)
     } catch (cause) {
       // The cause would quote the document, and the token with it.
       const message = cause instanceof SluiceError ? cause.message : 'unreadable'
       throw new SluiceError('SLUICE_HTTP', message)
     }
-    const token = fields.optionalString('token') || fields.optionalString('access_token')
-    if (!token) throw this.#error(`${redactUrl(url)} answered without a token`)
-    const lifetime = Math.max(MIN_LIFETIME, fields.optionalNumber('expires_in') ?? MIN_LIFETIME)
+    const token = answer['token'] || answer['access_token']
+    if (typeof token !== 'string' || !inHeader.test(token)) {
+      throw this.#error(`${redactUrl(url)} answered without a token that can be sent`)
+    }
+    // Some servers give a string of digits.
+    const lifetime = Math.max(MIN_LIFETIME, Number(answer['expires_in']) || MIN_LIFETIME)
     // From now and not from `issued_at`: the clock of the server may be another.
     return { header: `Bearer ${token}`, renewAt: performance.now() + lifetime * 1000 - RENEWAL_MARGIN_MS }
   }
@@ -202,6 +206,12 @@ export class Authenticator {
 
 function basic({ username, password }: { username: string; password: string }): string {
   return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`
+}
+
+/** The image may well be there: what is not found is the token server. */
+function noToken(error: SluiceError): SluiceError {
+  if (error.code !== 'SLUICE_NOT_FOUND') return error
+  return new SluiceError('SLUICE_HTTP', error.message, { cause: error, details: error.details })
 }
 
 /** The token server was asked as often as it may be: those who wait for the token do not begin again. */
