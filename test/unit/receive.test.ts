@@ -150,6 +150,16 @@ test('a body that nobody wants may be cut or never end: the answer counts', asyn
   }
 })
 
+test('a body that nobody wants and that trickles in is not waited for', async (t) => {
+  const url = await serve(t, (_request, response) => {
+    response.writeHead(404)
+    const trickle = setInterval(() => response.write('x'), 20)
+    response.on('close', () => clearInterval(trickle))
+  })
+  const signal = AbortSignal.timeout(2_000)
+  assert.equal(await get(t, url, () => assert.fail('a piece of what is not wanted'), signal, 200), 404)
+})
+
 test('a request that cannot be sent is not tried again', async (t) => {
   const url = await serve(t, (_request, response) => void response.end())
   const agent = openAgent()

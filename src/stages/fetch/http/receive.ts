@@ -27,6 +27,8 @@ export type OnAnswer = (status: number, headers: AnswerHeaders) => BodySink | un
 
 /** What is read of a body that nobody wants, so that its connection can be used again. */
 const MAX_UNWANTED = 64 * 1024
+/** And how long that may take, in milliseconds: bytes that trickle in are no silence. */
+const MAX_UNWANTED_MS = 3_000
 const nothing = Buffer.alloc(0)
 
 /**
@@ -41,7 +43,7 @@ export function receive(
 ): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(cancelled(signal))
-    const receiver = new Receiver(signal, onAnswer, resolve, reject)
+    const receiver = new Receiver(signal, Math.min(stallTimeoutMs, MAX_UNWANTED_MS), onAnswer, resolve, reject)
     dispatcher.dispatch(
       {
         origin: url.origin,
@@ -59,6 +61,8 @@ export function receive(
 
 class Receiver implements Dispatcher.DispatchHandler {
   readonly #signal: AbortSignal
+  /** Milliseconds for a body that nobody wants. */
+  readonly #unwantedTimeoutMs: number
   readonly #onAnswer: OnAnswer
   readonly #resolve: () => void
   readonly #reject: (error: unknown) => void
@@ -68,14 +72,17 @@ class Receiver implements Dispatcher.DispatchHandler {
   #taking: Promise<unknown> = Promise.resolve()
   /** What came of a body that nobody wants: whatever becomes of the rest, the answer is there. */
   #unwanted: Buffer | undefined
+  #unwantedTimer: NodeJS.Timeout | undefined
 
   constructor(
     signal: AbortSignal,
+    unwantedTimeoutMs: number,
     onAnswer: OnAnswer,
     resolve: (unwanted: Buffer) => void,
     reject: (error: unknown) => void,
   ) {
     this.#signal = signal
+    this.#unwantedTimeoutMs = unwantedTimeoutMs
     this.#onAnswer = onAnswer
     this.#resolve = () => resolve(this.#unwanted ?? nothing)
     this.#reject = reject
@@ -89,19 +96,19 @@ class Receiver implements Dispatcher.DispatchHandler {
     if (this.#signal.aborted) this.#onAbort()
   }
 
-  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: AnswerHeaders): void {
+  onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: AnswerHeaders): void {
     if (status < 200) return
     this.#sink = this.#onAnswer(status, headers)
-    if (this.#sink === undefined) this.#unwanted = nothing
+    if (this.#sink !== undefined) return
+    this.#unwanted = nothing
+    this.#unwantedTimer = setTimeout(() => this.#leaveUnwanted(controller), this.#unwantedTimeoutMs)
   }
 
   onResponseData(controller: Dispatcher.DispatchController, piece: Buffer): void {
     if (this.#unwanted !== undefined) {
       this.#unwanted = Buffer.concat([this.#unwanted, piece])
       if (this.#unwanted.length <= MAX_UNWANTED) return
-      this.#end(this.#resolve)
-      controller.abort(new Error('not wanted'))
-      return
+      return this.#leaveUnwanted(controller)
     }
     const taking = this.#sink!(piece)
     if (taking === undefined) return
@@ -122,6 +129,12 @@ class Receiver implements Dispatcher.DispatchHandler {
     this.#end(this.#unwanted === undefined ? () => this.#reject(error) : this.#resolve)
   }
 
+  /** The status has come, and is what counts. */
+  #leaveUnwanted(controller: Dispatcher.DispatchController): void {
+    this.#end(this.#resolve)
+    controller.abort(new Error('not wanted'))
+  }
+
   #fail(error: unknown): void {
     this.#end(() => this.#reject(error))
     this.#controller?.abort(error instanceof Error ? error : new Error(String(error)))
@@ -130,6 +143,7 @@ class Receiver implements Dispatcher.DispatchHandler {
   /** Whatever comes after it is of no interest. */
   #end(settle: () => void): void {
     this.#signal.removeEventListener('abort', this.#onAbort)
+    clearTimeout(this.#unwantedTimer)
     void this.#taking.then(settle)
   }
 }
