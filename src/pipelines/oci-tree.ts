@@ -7,6 +7,7 @@ import { writeDumpfile } from '../formats/dumpfile/write.js'
 import { parseConfig } from '../formats/oci/config.js'
 import type { XattrMode } from '../formats/tree/transform.js'
 import type { Directory } from '../formats/tree/tree.js'
+import { imageRefName } from '../repository/names.js'
 import type { Repository } from '../repository/repository.js'
 import { readStoredDocument } from '../repository/stored-image.js'
 import { computeImageId } from '../stages/erofs/commit-images.js'
@@ -79,8 +80,7 @@ export async function imageId(repository: Repository, name: string, options: Ima
 export function storedImageId(repository: Repository, name: string): ObjectId {
   const digest = (/^sha(256|384|512):/.test(name) ? name : resolveImageName(repository, name)) as Digest
   const { configDocument } = openStoredImage(repository, digest)
-  const key = repository.erofsFormats.default === 2 ? 'composefs.image' : 'composefs.image.v1'
-  const id = configDocument.namedRefs.get(key)
+  const id = configDocument.namedRefs.get(imageRefName(repository.erofsFormats.default))
   if (id !== undefined) return id
   throw new SluiceError('SLUICE_NOT_FOUND', 'No composefs EROFS image linked — try re-pulling the image')
 }

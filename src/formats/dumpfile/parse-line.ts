@@ -31,6 +31,13 @@ export type ParsedLine =
       readonly nlink: number
     }
 
+/** Fields 9 to 11, without their escapes; undefined for one that is not set. */
+interface Details {
+  readonly payload: ByteString | undefined
+  readonly content: ByteString | undefined
+  readonly digest: ByteString | undefined
+}
+
 const FIXED_FIELDS = 11
 /** Limits of the C tool; the xattr sum is that of a 15-bit size with its overhead per entry. */
 const MAX_CONTENT = 5000
@@ -56,14 +63,19 @@ export function parseLine(text: ByteString, algorithm: HashAlgorithm): ParsedLin
   const type = mode & S_IFMT
   if (!knownTypes.has(type)) throw formatError('dumpfile', `unknown file type 0${type.toString(8)}`)
   if (hardlink) return { kind: 'hardlink', path, target: parseLinkTarget(fields[8], type) }
-  // Also of types that have no use for them.
-  for (const field of fields.slice(8, FIXED_FIELDS)) optionalField(field)
+  // Also of types that have no use for them, as a bad escape is an error anywhere.
+  const details: Details = {
+    payload: optionalField(fields[8]),
+    content: optionalField(fields[9]),
+    // Of a line that ends in CR LF; digests are the one last field where the CR has no meaning in either reference.
+    digest: optionalField(fields[10].replace(/\r$/, '')),
+  }
   const nlink = parseU32(fields[3], 'NLINK')
   const stat = parseStat(fields, mode)
-  parseU64(fields[1], 'SIZE')
+  const size = parseU64(fields[1], 'SIZE')
   const rdev = parseU32(fields[6], 'RDEV')
   if (type === S_IFDIR) return { kind: 'directory', path, stat }
-  return { kind: 'leaf', path, stat, content: parseContent(fields, type, rdev, algorithm), nlink }
+  return { kind: 'leaf', path, stat, content: parseContent(details, type, size, rdev, algorithm), nlink }
 }
 
 function withoutNul(value: ByteString, name: string): ByteString {
@@ -115,16 +127,17 @@ function parseXattrs(fields: readonly ByteString[]): ReadonlyMap<ByteString, Byt
 }
 
 function parseContent(
-  fields: readonly ByteString[],
+  details: Details,
   type: number,
+  size: bigint,
   rdev: number,
   algorithm: HashAlgorithm,
 ): LeafContent {
   switch (type) {
     case S_IFREG:
-      return parseRegular(fields, algorithm)
+      return parseRegular(details, size, algorithm)
     case S_IFLNK: {
-      const target = withoutNul(optionalField(fields[8]) ?? '', 'PAYLOAD')
+      const target = withoutNul(details.payload ?? '', 'PAYLOAD')
       if (target === '' || target.length > MAX_TARGET) {
         throw formatError('dumpfile', `symlink target of ${target.length} bytes (1 to ${MAX_TARGET} are possible)`)
       }
@@ -142,12 +155,10 @@ function parseContent(
 }
 
 /** CONTENT wins over PAYLOAD and DIGEST; neither counts for a file of size 0. */
-function parseRegular(fields: readonly ByteString[], algorithm: HashAlgorithm): LeafContent {
-  const declared = parseU64(fields[1], 'SIZE')
-  const payload = withoutNul(optionalField(fields[8]) ?? '', 'PAYLOAD')
-  const data = fromByteString(optionalField(fields[9]) ?? '')
-  // Of a line that ends in CR LF; digests are the one last field where the CR has no meaning in either reference.
-  const digest = optionalField(fields[10].replace(/\r$/, ''))
+function parseRegular(details: Details, declared: bigint, algorithm: HashAlgorithm): LeafContent {
+  const { digest } = details
+  const payload = withoutNul(details.payload ?? '', 'PAYLOAD')
+  const data = fromByteString(details.content ?? '')
   const id = digest === undefined ? undefined : parseObjectId(algorithm, digest)
   if (data.length > MAX_CONTENT) throw formatError('dumpfile', `CONTENT of ${data.length} bytes (limit ${MAX_CONTENT})`)
   if (data.length > 0 && BigInt(data.length) !== declared) {

@@ -8,7 +8,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errnoOf, SluiceError } from '../../errors.js'
 import { repositoryOf } from '../../formats/cstor/match-image.js'
-import { repeatedKey } from '../../formats/json.js'
+import { isRecord, repeatedKey } from '../../formats/json.js'
 import { lowerHost, type RegistryName } from '../../formats/oci/registry-name.js'
 import type { StorageImage } from '../containers-storage/storage-image.js'
 
@@ -44,7 +44,7 @@ export function parsePolicy(text: string, path: string): Policy {
     throw new SluiceError('SLUICE_CONFIG', `${path} is not JSON`, { cause })
   }
   const object = (value: unknown, what: string): Readonly<Record<string, unknown>> => {
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
+    if (isRecord(value)) return value
     return refuse(`${what} is not an object`)
   }
   const only = (known: readonly string[], fields: Readonly<Record<string, unknown>>, what: string): void => {

@@ -21,8 +21,8 @@ export interface HostCertificates {
 }
 
 /**
- * Reads the first of `directories` that has a folder for one of `hosts`, which are names of one host: `*.crt` are authorities, `*.cert` with `*.key` of the
- * same name a client certificate.
+ * Reads the first of `directories` that has a folder for one of `hosts`, which are names of one host: `*.crt` are
+ * authorities, `*.cert` with `*.key` of the same name a client certificate.
  */
 export async function readHostCertificates(
   directories: readonly string[],

@@ -41,10 +41,6 @@ const MIN_LIFETIME = 60
 /** A token is renewed this long before it expires. */
 const RENEWAL_MARGIN_MS = 10_000
 
-function usable(challenges: readonly Challenge[]): Challenge | undefined {
-  return ['bearer', 'basic'].map((scheme) => challenges.find((c) => c.scheme === scheme)).find(Boolean)
-}
-
 export class Authenticator {
   readonly #options: AuthOptions
   #challenge: Challenge | undefined
@@ -68,27 +64,27 @@ export class Authenticator {
     return (await this.#freshToken(signal)).header
   }
 
-  /** Takes note of what a registry asks for before an image was asked for. */
-  learn(response: HttpAnswer): void {
-    this.#challenge = usable(parseChallenges(response.headerLines('www-authenticate')))
+  /** Takes note of what an answer with status 401 asks for, if it is known; gives the schemes that are offered. */
+  learn(response: HttpAnswer): string[] {
+    const challenges = parseChallenges(response.headerLines('www-authenticate'))
+    const challenge = ['bearer', 'basic'].map((scheme) => challenges.find((c) => c.scheme === scheme)).find(Boolean)
+    this.#challenge = challenge
+    const scope = challenge?.parameters.get('scope')
+    if (scope !== undefined && scope !== this.#ownScope) this.#extraScope = scope
+    return challenges.map(({ scheme }) => scheme)
   }
 
   /**
-   * Takes note of what an answer with status 401 asks for. What was sent with it is not used again.
+   * As `learn`, where an image was asked for. What was sent with it is not used again.
    *
    * @throws SluiceError `SLUICE_AUTH` if no scheme it offers is known.
    */
   refused(response: HttpAnswer, sent: string | undefined): void {
-    const challenges = parseChallenges(response.headerLines('www-authenticate'))
-    const challenge = usable(challenges)
-    if (challenge === undefined) {
-      const offered = challenges.map(({ scheme }) => scheme).join(', ') || 'none'
+    const offered = this.learn(response).join(', ') || 'none'
+    if (this.#challenge === undefined) {
       throw this.#error(`the registry wants authorization, but by no known scheme (offered: ${offered})`)
     }
-    this.#challenge = challenge
     this.#isDemanded = true
-    const scope = challenge.parameters.get('scope')
-    if (scope !== undefined && scope !== this.#ownScope) this.#extraScope = scope
     this.#refusedHeader = sent
   }
 
