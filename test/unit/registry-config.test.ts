@@ -229,6 +229,7 @@ test('policy: the most specific scope decides, unknown requirements are refused'
     '{"default":[{"type":"reject"}],"default":[{"type":"insecureAcceptAnything"}]}',
     '{"default":[{"type":"insecureAcceptAnything"}],"trnsports":{"docker":{"":[{"type":"reject"}]}}}',
     '{"default":[{"type":"insecureAcceptAnything","but":"not this"}]}',
+    '{"default":[{"type":"reject"}],"transports":{"docker":{"A.io":[{"type":"reject"}],"a.io":[{"type":"reject"}]}}}',
   ]) {
     assert.throws(() => parsePolicy(text, 'p'), fails('SLUICE_CONFIG'), text)
   }

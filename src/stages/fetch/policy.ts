@@ -69,10 +69,9 @@ export function parsePolicy(text: string, path: string): Policy {
   const transports = Object.entries(object(policy['transports'] ?? {}, 'transports')).map(([transport, scopes]) => {
     const entries = Object.entries(object(scopes, transport))
     const named = (scope: string): string => (transport === 'docker' ? lowerHost(scope) : scope)
-    return [
-      transport,
-      new Map(entries.map(([s, list]) => [named(s), requirements(list, `${transport} ${s}`)])),
-    ] as const
+    const rules = new Map(entries.map(([s, list]) => [named(s), requirements(list, `${transport} ${s}`)]))
+    if (rules.size < entries.length) refuse(`a scope of ${transport} is there twice, with its host in different case`)
+    return [transport, rules] as const
   })
   return { path, default: requirements(policy['default'], 'default'), transports: new Map(transports) }
 }
