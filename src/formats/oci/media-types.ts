@@ -54,8 +54,3 @@ const treatments = new Map<string, LayerTreatment>(
 export function layerTreatment(mediaType: string): LayerTreatment {
   return treatments.get(mediaType) ?? { type: 'blob' }
 }
-
-/** For an error: a media type may be as long as the document that states it. */
-export function quoteMediaType(mediaType: string): string {
-  return JSON.stringify(mediaType.slice(0, 160))
-}

@@ -7,13 +7,7 @@ import { parseConfig } from '../../formats/oci/config.js'
 import type { Descriptor } from '../../formats/oci/descriptor.js'
 import { isImageConfig } from '../../formats/oci/diff-ids.js'
 import { parseIndex, parseManifest, schema1Refused, type ImageIndex } from '../../formats/oci/manifest.js'
-import {
-  DELTA_ARTIFACT_TYPE,
-  documentKind,
-  MediaType,
-  quoteMediaType,
-  REF_NAME_ANNOTATION,
-} from '../../formats/oci/media-types.js'
+import { DELTA_ARTIFACT_TYPE, documentKind, MediaType, REF_NAME_ANNOTATION } from '../../formats/oci/media-types.js'
 import {
   chooseByPlatform,
   hostPlatform,
@@ -21,6 +15,7 @@ import {
   noInstance,
   type Platform,
 } from '../../formats/oci/platform.js'
+import { quote } from '../../formats/quote.js'
 
 export interface LayoutChoice {
   /** The name after the path; undefined means any entry. */
@@ -96,7 +91,7 @@ async function* candidates(
     if (kind === 'docker-schema1') throw schema1Refused(`${where}: ${digest}`)
     const docker = kind === 'docker-manifest' || kind === 'docker-index'
     if (kind === 'other' || (docker && choice.parity)) {
-      const unsupported = `the unsupported media type ${quoteMediaType(mediaType)}`
+      const unsupported = `the unsupported media type ${quote(mediaType)}`
       throw new SluiceError('SLUICE_UNSUPPORTED', `${where}: ${digest} has ${unsupported}`)
     }
     if (kind === 'index' || kind === 'docker-index') {

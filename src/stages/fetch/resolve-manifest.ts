@@ -2,8 +2,9 @@
 import type { Digest } from '../../formats/digest.js'
 import { convertDockerManifest } from '../../formats/oci/docker-schema2.js'
 import { parseManifest, schema1Refused } from '../../formats/oci/manifest.js'
-import { documentKind, quoteMediaType } from '../../formats/oci/media-types.js'
+import { documentKind } from '../../formats/oci/media-types.js'
 import { formatError } from '../../errors.js'
+import { quote } from '../../formats/quote.js'
 import type { ResolvedManifest } from './image-source.js'
 
 /** `digest` has been verified; Docker schema 2 is converted (oci.md §1.8), anything but a manifest refused. */
@@ -17,6 +18,6 @@ export function resolveManifest(bytes: Buffer, digest: Digest, mediaType: string
     case 'docker-schema1':
       throw schema1Refused(document)
     default:
-      throw formatError(document, `media type ${quoteMediaType(mediaType)} is not that of an image manifest`)
+      throw formatError(document, `media type ${quote(mediaType)} is not that of an image manifest`)
   }
 }
