@@ -1,9 +1,11 @@
 /** What goes to standard output: text, bytes, JSON, tables. */
 import { once } from 'node:events'
 import { SluiceError } from '../errors.js'
+import { printableLines } from './printable.js'
 
+/** A terminal must not be steered by names and texts that come with images; what reads a pipe or file wants them as they are. */
 export function print(text: string): void {
-  process.stdout.write(`${text}\n`)
+  process.stdout.write(`${process.stdout.isTTY ? printableLines(text) : text}\n`)
 }
 
 export function printJson(value: unknown): void {

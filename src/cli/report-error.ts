@@ -1,6 +1,6 @@
 /** Errors on standard error: what failed, where, why, what to do. */
 import { errorCodes, ExitStatus, ioError, SluiceError, type ErrorCode } from '../errors.js'
-import { messageOf, printable } from './printable.js'
+import { messageOf, printable, printableLines } from './printable.js'
 
 /** Writes `error` and gives the exit status. @param verbosity 0: message and hint; 1: causes too; 2: stacks too. */
 export function reportError(thrown: unknown, verbosity: number): number {
@@ -37,7 +37,7 @@ export function exitStatusTable(): { code: ErrorCode; exit: number; meaning: str
 /** The lines of a stack; what it begins with, the message, is one. */
 function stackOf(error: Error): string {
   const stack = (error.stack ?? '').replace(error.message, () => messageOf(error))
-  return stack.split('\n').map(printable).join('\n')
+  return printableLines(stack)
 }
 
 function* causesOf(error: unknown): Generator {

@@ -176,8 +176,23 @@ test('what a server says cannot steer the terminal, or make a line of its own', 
   const mediaType = `\u009b${'x'.repeat(100_000)}`
   registry.fault({ path: /manifests/, status: 200, body: JSON.stringify({ schemaVersion: 2, mediaType }) })
   const { stderr } = await pull()
-  assert.match(stderr, /\\u\{9b\}xxx/)
+  assert.match(stderr, /\\u009bxxx/)
   assert.ok(stderr.length < 3000, stderr)
+})
+
+test('names of images cannot steer the terminal; a file or pipe gets them as they are', async (t) => {
+  const repo = join(temporaryDirectory(t), 'repo')
+  const registry = await startRegistry(t)
+  serveImage(registry, 'v1', tars)
+  const reference = `docker://${registry.host}/app:v1`
+  const tag = 'a\u001b[31mb\u202e\tc'
+  const pulled = await sluice(['--repo', repo, '--insecure', 'pull', '--no-tls-verify', reference, tag])
+  assert.equal(pulled.status, 0, pulled.stderr)
+  assert.ok((await sluice(['--repo', repo, 'oci', 'images'])).stdout.includes(tag))
+  const command = `'${process.execPath}' bin/sluice.js --repo '${repo}' oci images`
+  // Gives its command a terminal.
+  const { stdout } = await promisify(exec)(`script -qec "${command}" /dev/null`, { cwd: projectRoot })
+  assert.match(stdout, /│ a\\u\{1b\}\[31mb\\u\{202e\}\tc/)
 })
 
 test('the repository is the same without native code', async (t) => {
