@@ -77,7 +77,7 @@ test('what an earlier run received is not fetched again', async (t) => {
   await assert.rejects(fetch(long), fails('SLUICE_SIZE_MISMATCH', /at least 400001/))
 })
 
-test('ranges answered with 200, without or with a wrong Content-Range, or with 416: start again, pass over what is known', async (t) => {
+test('ranges answered with 200, without or with a wrong Content-Range, or with an error for the range: start again, pass over what is known', async (t) => {
   const misbehaviours: Omit<Fault, 'path'>[] = [
     { ignoreRange: true },
     { contentRange: null },
@@ -86,6 +86,9 @@ test('ranges answered with 200, without or with a wrong Content-Range, or with 4
     { contentRange: 'nonsense' },
     { status: 416 },
     { status: 416, headers: { 'content-range': 'bytes */400000' } },
+    { status: 400, body: '<Error><Code>ExpiredToken</Code></Error>' },
+    { status: 412 },
+    { status: 501 },
   ]
   for (const misbehaviour of misbehaviours) {
     const { registry, fetch, fault } = await setUp(t)

@@ -146,6 +146,9 @@ function strongValidator(etag: string | undefined): string | undefined {
 /** The position in the blob of the first byte of a body; that the server cannot be trusted with ranges; or an error. */
 type BodyStart = number | 'no-ranges' | 'refused'
 
+/** What servers and those before them also say where they cannot do with a range or its condition: 416 would be the word. */
+const refusedRanges: readonly number[] = [400, 412, 416, 501]
+
 function bodyStart(
   answer: HttpAnswer,
   received: number,
@@ -161,7 +164,7 @@ function bodyStart(
     checkTotal(answer.header('content-length'))
     return 0
   }
-  if (!ranged || (status !== 206 && status !== 416)) return 'refused'
+  if (!ranged || (status !== 206 && !refusedRanges.includes(status))) return 'refused'
   const pattern = status === 206 ? /^bytes (\d+)-\d+\/(?:(\d+)|\*)$/ : /^bytes \*()\/(\d+)$/
   const [, start, total] = pattern.exec(answer.header('content-range') ?? '') ?? []
   checkTotal(total)
