@@ -1,12 +1,15 @@
 /** Pulls that go on where an earlier run, of this process or another one, was interrupted (practice.md rank 1, trap 1). */
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, rmSync, unlinkSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync, unlinkSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { lastValueFrom, tap } from 'rxjs'
 import { parseDigest } from '../../src/formats/digest.js'
 import { checkRepository } from '../../src/pipelines/fsck.js'
+import { collectGarbage } from '../../src/pipelines/gc.js'
 import type { PullEvent, PullResult } from '../../src/pipelines/pull-events.js'
 import { pullOci } from '../../src/pipelines/pull-oci.js'
 import { streamName } from '../../src/repository/names.js'
@@ -128,6 +131,7 @@ const answers: { readonly name: string; readonly fault: Partial<Fault>; readonly
   { name: 'another ETag', fault: { etag: '"new"' }, requests: [`200 bytes=${arrived}-`] },
   { name: 'no ranges', fault: { ignoreRange: true }, requests: [`200 bytes=${arrived}-`] },
   { name: '416', fault: { status: 416 }, requests: [`416 bytes=${arrived}-`, '200 whole'] },
+  { name: '400', fault: { status: 400 }, requests: [`400 bytes=${arrived}-`, '200 whole'] },
   { name: 'no Content-Range', fault: { contentRange: null }, requests: [`206 bytes=${arrived}-`, '200 whole'] },
   {
     name: 'another range',
@@ -207,14 +211,29 @@ test('parts of odd lengths, and journals that make no sense', async (t) => {
   }
 })
 
-test('a directory where a part should be: the pull does without parts', async (t) => {
-  const setting = await setUp(t)
-  const { repository, registry, big } = setting
-  mkdirSync(partPaths(repository.path, parseDigest(big.digest)).data, { recursive: true })
-  const result = await pull(repository, registry, 'v1')
-  rmSync(`${repository.path}/.sluice`, { recursive: true })
-  await assertWhole(t, setting, result)
-})
+const inPlaceOfFiles: Readonly<Record<string, (path: string) => void>> = {
+  directories: (path) => void mkdirSync(path, { recursive: true }),
+  pipes: (path) => {
+    mkdirSync(dirname(path), { recursive: true })
+    execFileSync('mkfifo', [path])
+  },
+}
+
+for (const [name, make] of Object.entries(inPlaceOfFiles)) {
+  for (const kind of ['data', 'journal', 'lock'] as const) {
+    test(`${name} in place of the ${kind} of a part keep nobody from pulling or collecting`, async (t) => {
+      const setting = await setUp(t)
+      const { repository, registry, big } = setting
+      const path = partPaths(repository.path, parseDigest(big.digest))[kind]
+      make(path)
+      await collectGarbage(repository, { parts: true })
+      assert.ok(existsSync(path))
+      const result = await pull(repository, registry, 'v1')
+      rmSync(`${repository.path}/.sluice`, { recursive: true, force: true })
+      await assertWhole(t, setting, result)
+    })
+  }
+}
 
 test('blobs below 1 MiB, and blobs that turn out wrong, leave nothing', async (t) => {
   const registry = await startRegistry(t)

@@ -65,9 +65,11 @@ export interface PartEntry {
   readonly held: boolean
 }
 
-/** What is pending in the repository at `root`. */
+/** What is pending in the repository at `root`. Only files are: something else there is not ours, to open a pipe would block. */
 export function listParts(root: string): PartEntry[] {
-  const names = new Set(namesIn(join(root, PARTS_DIRECTORY)))
+  const directory = join(root, PARTS_DIRECTORY)
+  const isFile = (name: string) => lstatSync(join(directory, name), { throwIfNoEntry: false })?.isFile() === true
+  const names = new Set(namesIn(directory).filter(isFile))
   const stem = (name: string) =>
     [JOURNAL_SUFFIX, LOCK_SUFFIX].reduce(
       (rest, suffix) => (rest.endsWith(suffix) ? rest.slice(0, -suffix.length) : rest),
@@ -87,7 +89,7 @@ export function listParts(root: string): PartEntry[] {
 
 function describeData(root: string, path: string | undefined): PartEntry['data'] {
   const stats = path === undefined ? undefined : lstatSync(join(root, path), { throwIfNoEntry: false })
-  return stats?.isFile() === true ? { path: path!, size: stats.size, modifiedMs: stats.mtimeMs } : undefined
+  return stats && { path: path!, size: stats.size, modifiedMs: stats.mtimeMs }
 }
 
 /** Who cannot ask the kernel leaves the file alone. */

@@ -1,5 +1,5 @@
 /** What is known of a part beside its bytes. Nothing in it is needed: a journal that cannot be read counts as none. */
-import { closeSync, ftruncateSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, constants, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
 import type { Digest, HashAlgorithm, ObjectId } from '../../formats/digest.js'
 import { parseObjectId } from '../../formats/digest.js'
 import { createPartFile } from './part-files.js'
@@ -51,7 +51,7 @@ export function writeJournal(path: string, { digest, size, validator, sealed }: 
 /** What the journal says that still holds. */
 export function readJournal(path: string, algorithm: HashAlgorithm): Pick<PartJournal, 'validator' | 'sealed'> {
   try {
-    const fields = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>
+    const fields = JSON.parse(readWithoutWaiting(path)) as Record<string, unknown>
     const { version, origin, etag, stream, object, boot } = fields
     if (version !== VERSION) return { validator: undefined, sealed: undefined }
     const isSealed = typeof stream === 'string' && typeof object === 'string' && boot === bootId()
@@ -61,6 +61,16 @@ export function readJournal(path: string, algorithm: HashAlgorithm): Pick<PartJo
     }
   } catch {
     return { validator: undefined, sealed: undefined }
+  }
+}
+
+/** Of a pipe, there is nothing to read. */
+function readWithoutWaiting(path: string): string {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  try {
+    return readFileSync(fd, 'utf8')
+  } finally {
+    closeSync(fd)
   }
 }
 
