@@ -1,6 +1,7 @@
 /** Shows how far a check is: a bar for each of its steps on a terminal, and nothing without one. */
 import type { Observable } from 'rxjs'
 import type { FsckEvent, FsckPhase } from '../index.js'
+import { onTerminal } from './on-terminal.js'
 import { progressStyle } from './progress.js'
 import { showEvents, silent, type Renderer } from './show-events.js'
 
@@ -18,7 +19,7 @@ async function barRenderer(): Promise<Renderer<FsckEvent<unknown>>> {
   const bars = new MultiBar({ format, clearOnComplete: true, hideCursor: true, stream: process.stderr }, Presets.rect)
   const open = new Map<FsckPhase, ReturnType<typeof bars.create>>()
   const started = performance.now()
-  return {
+  return onTerminal({
     show: (event) => {
       if (event.type !== 'progress' || performance.now() - started < LONG_MS) return
       const { phase, done, total } = event
@@ -28,5 +29,5 @@ async function barRenderer(): Promise<Renderer<FsckEvent<unknown>>> {
       bar.update(done)
     },
     end: () => bars.stop(),
-  }
+  })
 }

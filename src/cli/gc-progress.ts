@@ -1,6 +1,7 @@
 /** Shows a collection on standard error: a bar on a terminal, nothing without one. */
 import type { Observable } from 'rxjs'
 import type { GcEvent, GcResult } from '../index.js'
+import { onTerminal } from './on-terminal.js'
 import { showEvents, silent, type Renderer } from './show-events.js'
 
 /** Objects removed between two changes of the bar. */
@@ -22,11 +23,11 @@ async function barRenderer(): Promise<Renderer<GcEvent>> {
     },
     Presets.rect,
   )
-  return {
+  return onTerminal({
     show: (event) => {
       if (event.type === 'planned' && event.plan.objects.length > 0) bar.start(event.plan.objects.length, 0)
       else if (event.type === 'progress' && event.removed % STEP === 0) bar.update(event.removed)
     },
     end: () => bar.stop(),
-  }
+  })
 }

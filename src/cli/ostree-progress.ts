@@ -1,6 +1,7 @@
 /** Shows a pull of an ostree commit on standard error: a bar on a terminal, a line now and then without one, NDJSON with `--json`. */
 import type { Observable } from 'rxjs'
 import type { OstreePullEvent, OstreePullResult } from '../index.js'
+import { onTerminal } from './on-terminal.js'
 import { formatSize } from './output.js'
 import { jsonRenderer, LINE_INTERVAL_MS, warnOnly, type ProgressStyle } from './progress.js'
 import { showEvents, type Renderer } from './show-events.js'
@@ -36,7 +37,7 @@ async function barRenderer(): Promise<OstreeRenderer> {
   /** A single bar leaves no room above it. */
   const warnings: OstreePullEvent[] = []
   bar.start(1, 0, { what: 'directories', size: '' })
-  return {
+  return onTerminal({
     show: (event) => {
       if (event.type === 'metadata') {
         bar.setTotal(event.fetched)
@@ -50,7 +51,7 @@ async function barRenderer(): Promise<OstreeRenderer> {
       bar.stop()
       for (const warning of warnings) warnOnly.show(warning)
     },
-  }
+  })
 }
 
 /** One line an interval with what has come so far; nothing for a pull shorter than that. */

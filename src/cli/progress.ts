@@ -1,6 +1,7 @@
 /** Shows a pull on standard error: bars on a terminal, a line now and then without one, events as NDJSON with `--json`. */
 import type { Observable } from 'rxjs'
 import type { PullEvent, PullResult } from '../index.js'
+import { onTerminal } from './on-terminal.js'
 import { formatSize } from './output.js'
 import { printable } from './printable.js'
 import { showEvents, type Renderer } from './show-events.js'
@@ -59,7 +60,7 @@ async function barRenderer(): Promise<PullRenderer> {
     Presets.rect,
   )
   const open = new Map<string, ReturnType<typeof bars.create>>()
-  return {
+  return onTerminal({
     show: (event) => {
       if (event.type === 'started') {
         const size = formatSize(event.total)
@@ -76,7 +77,7 @@ async function barRenderer(): Promise<PullRenderer> {
       } else if (event.type === 'warning') bars.log(warning(event.text))
     },
     end: () => bars.stop(),
-  }
+  })
 }
 
 /** One line an interval with what is done, the rate and the time left; nothing for a pull shorter than that. */

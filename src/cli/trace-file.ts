@@ -6,16 +6,39 @@ import type { OnSpan } from '../index.js'
 /** Text that is kept before it is written. */
 const BUFFER_LENGTH = 256 * 1024
 
-export interface TraceFile {
-  readonly onSpan: OnSpan
-  /** Ends the file; it is valid even if the run failed. */
-  close(): void
+/**
+ * Does `work`, and has what it tells of its spans in the file, if one is wanted. The file is whole also where the work fails, or
+ * the process exits meanwhile.
+ *
+ * @throws SluiceError if the file cannot be written; what the work failed of goes before that.
+ */
+export async function withTrace<Result>(
+  path: string | undefined,
+  work: (onSpan: OnSpan | undefined) => Promise<Result>,
+): Promise<Result> {
+  if (path === undefined) return work(undefined)
+  const trace = await openTraceFile(path)
+  const end = (): void => trace.close(true)
+  process.once('exit', end)
+  try {
+    const result = await work(trace.onSpan)
+    trace.close(false)
+    return result
+  } finally {
+    end()
+    process.off('exit', end)
+  }
 }
 
-/** @throws SluiceError if the file cannot be made. */
-export async function openTraceFile(path: string): Promise<TraceFile> {
+interface TraceFile {
+  readonly onSpan: OnSpan
+  /** Ends the file; a second time nothing happens. @param quietly what goes wrong is not told. */
+  close(quietly: boolean): void
+}
+
+async function openTraceFile(path: string): Promise<TraceFile> {
   const { ChromeTrace } = await import('../index/trace.js')
-  const fd = attempt(path, () => openSync(path, 'w'))
+  let fd = attempt(path, () => openSync(path, 'w'))
   const trace = new ChromeTrace()
   let text = '['
   const flush = (): void => {
@@ -28,12 +51,16 @@ export async function openTraceFile(path: string): Promise<TraceFile> {
       text += trace.encode(span)
       if (text.length > BUFFER_LENGTH) flush()
     },
-    close: () => {
+    close: (quietly) => {
+      if (fd < 0) return
       text += ']\n'
       try {
         flush()
+      } catch (error) {
+        if (!quietly) throw error
       } finally {
         closeSync(fd)
+        fd = -1
       }
     },
   }

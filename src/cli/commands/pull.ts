@@ -9,7 +9,7 @@ import { globalsOf, openOptions, repositoryPath, withRepository, type Globals } 
 import { formatSize, print } from '../output.js'
 import { progressStyle, showPull } from '../progress.js'
 import { storageImportOf, storagePlacesOf, withStorageOptions, type StorageFlags } from '../storage-options.js'
-import { openTraceFile } from '../trace-file.js'
+import { withTrace } from '../trace-file.js'
 import { withSummaryOptions, type SummaryFlags } from './ostree/pull-source.js'
 
 interface PullFlags extends EngineFlags, StorageFlags, SummaryFlags {
@@ -123,29 +123,26 @@ async function pull(
   const sourceOptions = await imageSourceOptions(flags, globals)
   const controller = cancelOnSignals()
   const json = flags.json ?? false
-  const trace = flags.trace === undefined ? undefined : await openTraceFile(flags.trace)
-  const events = pullOci(
-    repository,
-    () => openImageSource(image, { ...sourceOptions, bareNames, signal: controller.signal }),
-    {
-      tag,
-      concurrency: flags.jobs ?? defaults.pullConcurrency,
-      maxMemory: flags.maxMemory ?? defaults.maxMemory,
-      ...(flags.threads !== undefined && { threads: flags.threads }),
-      ...(trace !== undefined && { onSpan: trace.onSpan }),
-      parity: globals.parity ?? false,
-      storage: storageImportOf(flags),
-      signal: controller.signal,
-      ...(flags.platform !== undefined && { platform: parsePlatform(flags.platform) }),
-    },
-  )
-  try {
+  await withTrace(flags.trace, async (onSpan) => {
+    const events = pullOci(
+      repository,
+      () => openImageSource(image, { ...sourceOptions, bareNames, signal: controller.signal }),
+      {
+        tag,
+        concurrency: flags.jobs ?? defaults.pullConcurrency,
+        maxMemory: flags.maxMemory ?? defaults.maxMemory,
+        ...(flags.threads !== undefined && { threads: flags.threads }),
+        ...(onSpan !== undefined && { onSpan }),
+        parity: globals.parity ?? false,
+        storage: storageImportOf(flags),
+        signal: controller.signal,
+        ...(flags.platform !== undefined && { platform: parsePlatform(flags.platform) }),
+      },
+    )
     const result = await showPull(events, progressStyle({ quiet: globals.quiet ?? false, json }))
     if (!json) printResult(result)
     if (globals.verbose !== undefined && !json) reportStages(result)
-  } finally {
-    trace?.close()
-  }
+  })
 }
 
 /** `ostree:URL/REF`; of an URL with several components the ref begins where the repository ends. */

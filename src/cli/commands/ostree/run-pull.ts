@@ -6,7 +6,7 @@ import type { Globals } from '../../globals.js'
 import { showOstreePull } from '../../ostree-progress.js'
 import { print } from '../../output.js'
 import { progressStyle } from '../../progress.js'
-import { openTraceFile } from '../../trace-file.js'
+import { withTrace } from '../../trace-file.js'
 
 export interface OstreePullFlags extends EngineFlags {
   readonly trace?: string
@@ -23,21 +23,18 @@ export async function runOstreePull(
 ): Promise<void> {
   const { pullOstree } = await import('../../../index/ostree-pull.js')
   const json = flags.json ?? false
-  const trace = flags.trace === undefined ? undefined : await openTraceFile(flags.trace)
-  const events = pullOstree(repository, openSource, {
-    ...options,
-    ...(flags.maxMemory !== undefined && { maxMemory: flags.maxMemory }),
-    ...(flags.threads !== undefined && { threads: flags.threads }),
-    ...(trace !== undefined && { onSpan: trace.onSpan }),
-    parity: globals.parity ?? false,
-    signal,
-  })
-  try {
+  await withTrace(flags.trace, async (onSpan) => {
+    const events = pullOstree(repository, openSource, {
+      ...options,
+      ...(flags.maxMemory !== undefined && { maxMemory: flags.maxMemory }),
+      ...(flags.threads !== undefined && { threads: flags.threads }),
+      ...(onSpan !== undefined && { onSpan }),
+      parity: globals.parity ?? false,
+      signal,
+    })
     const result = await showOstreePull(events, progressStyle({ quiet: globals.quiet ?? false, json }))
     if (!json) printResult(result)
-  } finally {
-    trace?.close()
-  }
+  })
 }
 
 function printResult({ commit, verity, image, tag, parents, fetched }: OstreePullResult): void {
