@@ -1,5 +1,5 @@
 /** Checks all objects, with all cores. */
-import { cancelled, SluiceError } from '../errors.js'
+import { cancelled } from '../errors.js'
 import { Breather } from '../flow/breather.js'
 import { availableCores } from '../native/cores.js'
 import { objectDirectories } from '../repository/object-listing.js'
@@ -7,7 +7,7 @@ import type { Repository } from '../repository/repository.js'
 import { ObjectChecker, type CheckedObjects } from '../stages/check/object-checker.js'
 import { endThread } from './end-thread.js'
 import { unpackError, type PackedError } from './messages.js'
-import { startThread } from './start-thread.js'
+import { startThread, threadError } from './start-thread.js'
 import { threadObjects, type ThreadObjects } from './thread-objects.js'
 
 /** What a thread begins with. */
@@ -106,9 +106,7 @@ function runThread(
       if (message !== 'done') fail(signal.aborted ? cancelled(signal) : unpackError(message.error))
       void endThread(worker)
     })
-    worker.on('error', (cause) =>
-      fail(new SluiceError('SLUICE_FAILED', `a thread of the check ended early: ${cause.message}`, { cause })),
-    )
+    worker.on('error', (cause) => fail(threadError(cause, 'a thread of the check ended early')))
     worker.on('exit', () => {
       signal.removeEventListener('abort', stop)
       resolve()

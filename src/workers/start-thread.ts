@@ -34,3 +34,13 @@ function requireWorkingDirectory(): void {
     })
   }
 }
+
+/** The error for a thread that has ended by itself. @param what ended. */
+export function threadError(cause: unknown, what: string): SluiceError {
+  if (!(cause instanceof Error)) return new SluiceError('SLUICE_FAILED', what, { cause })
+  if ((cause as NodeJS.ErrnoException).syscall !== undefined) return ioError(cause, what)
+  // Of one that could not start, Node says why in words alone.
+  const [, errno] = /^Worker initialization failure: (E[A-Z]+)$/.exec(cause.message) ?? []
+  if (errno !== undefined) return ioError(Object.assign(new Error(errno, { cause }), { code: errno }), what)
+  return new SluiceError('SLUICE_FAILED', `${what}: ${cause.message}`, { cause })
+}

@@ -1,6 +1,6 @@
 /** The work on slabs in other threads. */
 import type { Worker } from 'node:worker_threads'
-import { SluiceError } from '../errors.js'
+import { type SluiceError } from '../errors.js'
 import type { SlabDigest, SlabWorkers, WorkKind } from '../stages/slab/slab-workers.js'
 import type { Decoder, DecoderKind } from '../stages/decompress/decoder.js'
 import type { OstreeId } from '../formats/ostree/ostree-id.js'
@@ -21,7 +21,7 @@ import {
   type Task,
   type ThreadSetup,
 } from './messages.js'
-import { startThread } from './start-thread.js'
+import { startThread, threadError } from './start-thread.js'
 
 /** Tasks a thread has at a time: the one it does, and the next, so that it never waits for a message. */
 const TASKS_AHEAD = 2
@@ -262,10 +262,7 @@ class Thread {
 
   /** The thread is gone, and with it what it had to do. */
   #fail(cause: unknown): void {
-    const why = cause instanceof Error ? `: ${cause.message}` : ''
-    this.#failure ??= new SluiceError('SLUICE_FAILED', `a worker thread ended before its work was done${why}`, {
-      cause,
-    })
+    this.#failure ??= threadError(cause, 'a worker thread ended before its work was done')
     for (const { reject } of this.#pending.values()) reject(this.#failure)
     this.#pending.clear()
     this.#onRoom()

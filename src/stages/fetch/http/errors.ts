@@ -1,5 +1,5 @@
 /** HTTP answers and connection failures as errors of Sluice. */
-import { cancelled, errnoOf, SluiceError, type SluiceErrorOptions } from '../../../errors.js'
+import { cancelled, errnoOf, ioError, SluiceError, type SluiceErrorOptions } from '../../../errors.js'
 import { redactText, redactUrl } from '../../../formats/redact.js'
 import { RETRY_AFTER_DETAIL } from '../../../flow/retry.js'
 
@@ -69,6 +69,7 @@ export function connectionError(cause: unknown, url: URL, where: string, signal:
   if (signal.aborted) return cancelled(signal)
   if (cause instanceof SluiceError) return cause
   const code = errnoOf(cause) ?? ''
+  if (code === 'EMFILE' || code === 'ENFILE') return ioError(cause, `${where}: cannot connect to ${redactUrl(url)}`)
   const message = `${where}: ${redactUrl(url)}: ${timeouts[code] ?? reasonOf(cause, code)}`
   if (certificateProblems.test(code)) {
     return new SluiceError('SLUICE_NETWORK', message, {
