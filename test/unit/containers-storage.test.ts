@@ -497,6 +497,34 @@ describe('which image', () => {
     await assert.rejects(open(t, store, 'example/a:b'), because('IMAGE_NOT_FOUND', store.root))
   })
 
+  test('the public registry has other names, and short ones', async (t) => {
+    const store = makeStore(t)
+    const digest = `sha256:${'d'.repeat(64)}`
+    const record = { digest, 'big-data-digests': {} }
+    store.write(
+      [],
+      [
+        { ...image('x', 'docker.io/library/app:latest'), record },
+        image('y', 'docker.io/team/app:v1'),
+        image('z', 'docker.io/odd:1', 'example/docker.io/library/other:latest'),
+      ],
+    )
+    const found: readonly (readonly [string, string])[] = [
+      ['docker.io/app', 'x'],
+      ['docker.io/app:latest', 'x'],
+      ['index.docker.io/app', 'x'],
+      ['index.docker.io/library/app', 'x'],
+      [`docker.io/app@${digest}`, 'x'],
+      [`docker.io/app@${storageId('x')}`, 'x'],
+      ['index.docker.io/team/app:v1', 'y'],
+      ['docker.io/odd:1', 'z'],
+    ]
+    for (const [name, named] of found) assert.equal((await open(t, store, name)).id, storageId(named), name)
+    for (const name of ['docker.io/app:v1', 'localhost/app', 'quay.io/app', 'docker.io', 'docker.io/']) {
+      await assert.rejects(open(t, store, name), because('IMAGE_NOT_FOUND'), name)
+    }
+  })
+
   test('nothing that a store says of an image acts on the terminal', async (t) => {
     const escape = '\u001b]0;title\u0007'
     const shown = (reason: StorageReason) => (error: unknown) =>

@@ -1,4 +1,5 @@
 /** Which image a name, id or digest means (containers-storage.md §3.1). */
+import { canonicalHost, DEFAULT_REGISTRY } from '../oci/registry-name.js'
 import { quote } from '../quote.js'
 import type { ImageRecord } from './records.js'
 import { storageError } from './storage-error.js'
@@ -26,7 +27,8 @@ interface Rule {
  */
 export function matchImage(reference: string, stores: readonly (readonly ImageRecord[])[]): ImageMatch | undefined {
   if (reference === '' || reference.startsWith('/') || reference.split('/').includes('..')) return undefined
-  const rules = rulesOf(reference)
+  const stored = asStored(reference)
+  const rules = stored === reference ? rulesOf(reference) : [...rulesOf(reference), ...rulesOf(stored)]
   for (const [store, images] of stores.entries()) {
     for (const rule of rules) {
       const image = onlyOne(
@@ -59,6 +61,14 @@ function rulesOf(reference: string): Rule[] {
   rules.push({ name: (name) => name === reference }, { name: (name) => endsInParts(name, reference) })
   if (at < 0 && !hasTag(reference)) rules.push({ name: (name) => endsInParts(name, `${reference}:latest`) })
   return rules
+}
+
+/** The name under which the Go tools store what the public registry has by a shorter one. */
+function asStored(reference: string): string {
+  const slash = reference.indexOf('/')
+  if (slash < 0 || canonicalHost(reference.slice(0, slash)) !== DEFAULT_REGISTRY) return reference
+  const path = reference.slice(slash + 1)
+  return `${DEFAULT_REGISTRY}/${path.includes('/') ? '' : 'library/'}${path}`
 }
 
 /** `@ID`, `NAME@ID`, `NAME@sha256:DIGEST`: an image of that identity which has such a name, too. */
