@@ -131,6 +131,22 @@ test('a list of stores replaces the earlier one, or joins it', async (t) => {
   await assert.rejects(load('3'), { code: 'SLUICE_CONFIG' })
 })
 
+test('keys in any case, several stores in one member, and numbers of any size', async (t) => {
+  const text = `[Storage]
+    GraphRoot = "/graph"
+    [Storage.Options]
+    additionalImageStores = ["/a,/b", "/c", {Append = false}]
+    number = 9223372036854775807
+  `
+  assert.deepEqual(await loadStorageConf(host(t, { 'etc/storage.conf': text })), {
+    ...emptyStorageConf,
+    graphroot: '/graph',
+    additionalImageStores: ['/a', '/b', '/c'],
+  })
+  const both = host(t, { 'etc/storage.conf': '[storage]\nGRAPHROOT = "/upper"\ngraphroot = "/lower"\n' })
+  assert.equal((await loadStorageConf(both)).graphroot, '/lower')
+})
+
 test('files that say something unusable are named', async (t) => {
   for (const text of ['[storage', '[storage]\ngraphroot = 3', 'storage = 3', '[storage]\noptions = "x"']) {
     const places = host(t, { 'etc/storage.conf': text })
@@ -198,6 +214,13 @@ test('STORAGE_OPTS takes the place of the options of files', () => {
   }
   const conf = { additionalImageStores: ['/no/conf'], imageStore: '/no/conf2' }
   assert.deepEqual(candidates({ env }, conf).slice(2), ['/no/a', '/no/b', '/no/i', '/no/conf2'])
+  assert.deepEqual(
+    parseStoreOptions('.imagestore=/a, Overlay.ImageStore = /b ,overlay2.imagestore=/c,x.imagestore=/d'),
+    {
+      imageStores: ['/a', '/b', '/c'],
+      additionalImageStores: [],
+    },
+  )
   assert.deepEqual(parseStoreOptions(''), { imageStores: [], additionalImageStores: [] })
 })
 

@@ -34,19 +34,19 @@ export function mergeStorageConf(earlier: StorageConf, document: unknown, path: 
     graphroot: text(storage, 'graphroot', path) ?? earlier.graphroot,
     rootlessStoragePath: text(storage, 'rootless_storage_path', path) ?? earlier.rootlessStoragePath,
     imageStore: text(storage, 'imagestore', path) ?? earlier.imageStore,
-    additionalImageStores: mergeList(earlier.additionalImageStores, options['additionalimagestores'], path),
+    additionalImageStores: mergeList(earlier.additionalImageStores, valueOf(options, 'additionalimagestores'), path),
   }
 }
 
-/** A list replaces the earlier one, unless a member of it is `{append=true}`. */
+/** A list replaces the earlier one, unless a member of it is `{append=true}`. A member may be several, parted by commas. */
 function mergeList(earlier: readonly string[], value: unknown, path: string): readonly string[] {
   if (value === undefined) return earlier
   if (!Array.isArray(value)) throw wrong(path, 'additionalimagestores is not a list')
   const stores: string[] = []
   let append = false
   for (const item of value as unknown[]) {
-    if (typeof item === 'string') stores.push(item)
-    else if (isTable(item) && typeof item['append'] === 'boolean') append = item['append']
+    if (typeof item === 'string') stores.push(...item.split(','))
+    else if (isTable(item) && typeof valueOf(item, 'append') === 'boolean') append = valueOf(item, 'append') === true
     else throw wrong(path, 'additionalimagestores has a member that is neither a path nor {append=true}')
   }
   return (append ? [...earlier, ...stores] : stores).filter((store) => store !== '')
@@ -58,8 +58,15 @@ function isTable(value: unknown): value is Table {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
+/** What `key` is set to; like the Go tools, in whatever case it is written if it is not there as it stands. */
+function valueOf(parent: Table, key: string): unknown {
+  if (Object.hasOwn(parent, key)) return parent[key]
+  const name = Object.keys(parent).find((name) => name.toLowerCase() === key)
+  return name === undefined ? undefined : parent[name]
+}
+
 function table(parent: unknown, key: string, path: string): Table {
-  const value = isTable(parent) ? parent[key] : undefined
+  const value = isTable(parent) ? valueOf(parent, key) : undefined
   if (value === undefined) return {}
   if (isTable(value)) return value
   throw wrong(path, `${key} is not a table`)
@@ -67,7 +74,7 @@ function table(parent: unknown, key: string, path: string): Table {
 
 /** An empty text sets nothing. */
 function text(parent: Table, key: string, path: string): string | undefined {
-  const value = parent[key]
+  const value = valueOf(parent, key)
   if (value === undefined || value === '') return undefined
   if (typeof value === 'string') return value
   throw wrong(path, `${key} is not a text`)

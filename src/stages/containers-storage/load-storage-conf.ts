@@ -101,7 +101,8 @@ async function readConf(path: string): Promise<string> {
 async function parseToml(text: string, path: string): Promise<unknown> {
   const { parse } = await import('smol-toml')
   try {
-    return parse(text)
+    // Numbers are of no interest here, and no reason to refuse a file.
+    return parse(text, { integersAsBigInt: 'asNeeded' })
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message.split('\n')[0] : ''
     throw new SluiceError('SLUICE_CONFIG', `${path} is not TOML: ${reason}`, { cause })
