@@ -154,6 +154,7 @@ describe('a damaged store', { skip }, () => {
         const error = await failureOf(work)
         assert.match(error.message, verdict.says)
         if (verdict.reason !== undefined) assert.equal(error.details['reason'], verdict.reason)
+        assert.ok(error.hint !== undefined, `${error.message} says not what to do`)
         ensureNothingRegistered(repository)
       }
       await importsAfterwards(t, repository)

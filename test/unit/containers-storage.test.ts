@@ -81,6 +81,8 @@ const because =
     assert.ok(error instanceof SluiceError, String(error))
     assert.equal(error.details['reason'], reason, error.message)
     for (const word of words) assert.ok(error.message.includes(word), `${error.message} says nothing of ${word}`)
+    // What is no image at all has no remedy.
+    assert.ok(error.hint !== undefined || reason === 'MANIFEST_UNSUPPORTED', `${error.message} says not what to do`)
     return true
   }
 
@@ -460,7 +462,10 @@ describe('manifest and config', () => {
         [{ id, parts }],
         [{ id: imageId, names: ['a:b'], layer: id, diffIds: [diffIdOf(parts)], manifest: fields }],
       )
-      await assert.rejects(open(t, store), because(reason as StorageReason))
+      await assert.rejects(open(t, store), (error: SluiceError) => {
+        if (fields['mediaType'] === MediaType.ociIndex) assert.match(error.hint ?? '', /name one of these images/)
+        return because(reason as StorageReason)(error)
+      })
     }
     const schema1 = makeStore(t)
     const old = { schemaVersion: 1, mediaType: undefined, config: undefined }

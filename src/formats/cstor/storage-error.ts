@@ -28,9 +28,32 @@ const families = {
 
 export type StorageReason = keyof typeof families
 
+/** A pull alone would not do: it leaves layers that the storage has as they are. */
+const PULL_ANEW = 'remove the image from the storage and pull it again; or pull it from its registry'
+
+/** What to do, where the error does not say it better. */
+const hints: Partial<Record<StorageReason, string>> = {
+  STORE_CORRUPT: '`podman system check` (podman 5.2) tells what is damaged in the storage',
+  MANIFEST_CORRUPT: PULL_ANEW,
+  CONFIG_CORRUPT: PULL_ANEW,
+  LAYER_NOT_FOUND: PULL_ANEW,
+  LAYER_CHAIN_MISMATCH: PULL_ANEW,
+  TARSPLIT_CORRUPT: PULL_ANEW,
+  LAYER_DATA_MISSING: PULL_ANEW,
+  LAYER_DATA_SIZE: PULL_ANEW,
+  LAYER_DATA_CRC: PULL_ANEW,
+  LAYER_DATA_TYPE: PULL_ANEW,
+  LAYER_DIGEST: PULL_ANEW,
+}
+
 /** The reason is in `details.reason`, beside facts such as `layer` and `path`. */
 export function storageError(reason: StorageReason, message: string, options: SluiceErrorOptions = {}): SluiceError {
-  return new SluiceError(families[reason], message, { ...options, details: { reason, ...options.details } })
+  const hint = options.hint ?? hints[reason]
+  return new SluiceError(families[reason], message, {
+    ...options,
+    ...(hint !== undefined && { hint }),
+    details: { reason, ...options.details },
+  })
 }
 
 /** The reason of an error, or undefined if it has none. */

@@ -62,11 +62,14 @@ function readManifest(store: StorageStore, image: ImageRecord, wanted: string | 
     readManifestItem(store, image, 'manifest') ??
     (image.digest === undefined ? undefined : readManifestItem(store, image, BY_DIGEST + image.digest))
   if (found === undefined) {
-    throw storageError('MANIFEST_CORRUPT', `image ${image.id} in ${store.path} has no manifest`, {
-      hint: 'pull the image into the storage again',
-    })
+    throw storageError('MANIFEST_CORRUPT', `image ${image.id} in ${store.path} has no manifest`)
   }
-  if (isIndex(found.mediaType)) throw unsupported(`image ${image.id} in ${store.path} has an index for a manifest`)
+  if (isIndex(found.mediaType)) {
+    throw unsupported(
+      `image ${image.id} in ${store.path} has an index for a manifest`,
+      'it is a list of images, as `podman manifest create` makes; name one of these images',
+    )
+  }
   return found
 }
 
@@ -90,9 +93,7 @@ function readConfig(store: StorageStore, image: ImageRecord, digest: Digest): Bu
     store.readImageItem(image.id, digest, MAX_DOCUMENT_BYTES) ??
     store.readImageItem(image.id, `sha256:${image.id}`, MAX_DOCUMENT_BYTES)
   if (bytes === undefined) {
-    throw storageError('CONFIG_CORRUPT', `image ${image.id} in ${store.path} has no config ${digest}`, {
-      hint: 'pull the image into the storage again',
-    })
+    throw storageError('CONFIG_CORRUPT', `image ${image.id} in ${store.path} has no config ${digest}`)
   }
   checkDigest('CONFIG_CORRUPT', `the config of image ${image.id}`, digest, sha256Digest(bytes))
   return bytes
@@ -105,6 +106,6 @@ function checkDigest(reason: StorageReason, what: string, expected: string, actu
   })
 }
 
-function unsupported(message: string): Error {
-  return storageError('MANIFEST_UNSUPPORTED', message)
+function unsupported(message: string, hint?: string): Error {
+  return storageError('MANIFEST_UNSUPPORTED', message, hint === undefined ? {} : { hint })
 }

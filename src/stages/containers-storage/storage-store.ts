@@ -114,7 +114,7 @@ export class StorageStore {
     if (errno === 'ELOOP' || errno === 'ENOTDIR') {
       throw storageError(
         'LAYER_ADDITIONAL_STORE',
-        `${this.#where('data', name)} is a link: layers of additional layer stores cannot be read`,
+        `${this.#where('data', name)} is a link, or no directory: layers of additional layer stores cannot be read`,
         { details: { layer: id }, hint: 'pull the image from its registry' },
       )
     }
