@@ -115,6 +115,7 @@ test('a stated file is the only one, but for the override', async (t) => {
   })
   await assert.rejects(loadStorageConf({ ...places, env: { CONTAINERS_STORAGE_CONF: '/no/such/file' } }), {
     code: 'SLUICE_CONFIG',
+    hint: /variable CONTAINERS_STORAGE_CONF names/,
   })
 })
 
@@ -195,6 +196,11 @@ test('stores are looked for in order', () => {
   assert.deepEqual(candidates({ env: { CONTAINERS_GRAPHROOT: '/no/unshare' } }), [home, system])
   const named = { storageRoot: '/no/root', additionalStores: ['/no/root', '/no/other'] }
   assert.deepEqual(candidates({}, { graphroot: '/no/conf' }, named), ['/no/root', '/no/other'])
+})
+
+test('a store that is named has a name', () => {
+  assert.throws(() => candidates({}, {}, { storageRoot: '' }), { code: 'SLUICE_USAGE' })
+  assert.throws(() => candidates({}, {}, { additionalStores: ['/no/other', ''] }), { code: 'SLUICE_USAGE' })
 })
 
 test('paths of the configuration may have variables; graphroot comes before rootless_storage_path', () => {

@@ -27,13 +27,26 @@ export function storagePlaces(env: StoragePlaces['env']): StoragePlaces {
 
 /** Nothing at all is an empty configuration. */
 export async function loadStorageConf(places: StoragePlaces): Promise<StorageConf> {
-  const { CONTAINERS_STORAGE_CONF: stated, CONTAINERS_STORAGE_CONF_OVERRIDE: override } = places.env
-  const files = stated ? [stated] : [...(await mainFile(places)), ...(await dropIns(places))]
+  const stated = statedFile(places, 'CONTAINERS_STORAGE_CONF')
+  const override = statedFile(places, 'CONTAINERS_STORAGE_CONF_OVERRIDE')
+  const found =
+    stated.length > 0 ? [] : [...(await mainFile(places)), ...(await dropIns(places))].map((path) => ({ path }))
   let conf = emptyStorageConf
-  for (const path of override ? [...files, override] : files) {
-    conf = mergeStorageConf(conf, await parseToml(await readConf(path), path), path)
+  for (const file of [...stated, ...found, ...override]) {
+    conf = mergeStorageConf(conf, await parseToml(await readConf(file), file.path), file.path)
   }
   return conf
+}
+
+interface ConfFile {
+  readonly path: string
+  /** The variable of the environment that names it, if one does. */
+  readonly variable?: string
+}
+
+function statedFile({ env }: StoragePlaces, variable: string): ConfFile[] {
+  const path = env[variable]
+  return path ? [{ path, variable }] : []
 }
 
 function userFolder({ env, home }: StoragePlaces): string {
@@ -91,9 +104,13 @@ async function filesIn(folder: string): Promise<string[]> {
   }
 }
 
-async function readConf(path: string): Promise<string> {
+async function readConf({ path, variable }: ConfFile): Promise<string> {
   return readFile(path, 'utf8').catch((error: unknown) => {
-    throw unreadable(path, error)
+    throw unreadable(
+      path,
+      error,
+      variable && `the variable ${variable} names this file: set it to another one, or unset it`,
+    )
   })
 }
 
@@ -109,6 +126,9 @@ async function parseToml(text: string, path: string): Promise<unknown> {
   }
 }
 
-function unreadable(path: string, cause: unknown): SluiceError {
-  return new SluiceError('SLUICE_CONFIG', `cannot read ${path}: ${errnoOf(cause) ?? String(cause)}`, { cause })
+function unreadable(path: string, cause: unknown, hint?: string): SluiceError {
+  return new SluiceError('SLUICE_CONFIG', `cannot read ${path}: ${errnoOf(cause) ?? String(cause)}`, {
+    cause,
+    ...(hint !== undefined && { hint }),
+  })
 }

@@ -1,6 +1,7 @@
 /** Where stores may be, in the order in which they are asked (containers-storage.md §1.2). */
 import { realpathSync } from 'node:fs'
 import { join } from 'node:path'
+import { SluiceError } from '../../errors.js'
 import type { StorageConf } from '../../formats/cstor/storage-conf.js'
 import { parseStoreOptions } from '../../formats/cstor/store-options.js'
 import { normalDriver, type StorePart } from '../../formats/cstor/store-reference.js'
@@ -21,11 +22,17 @@ export interface NamedStores {
   readonly part?: StorePart | undefined
 }
 
+/** @throws SluiceError `SLUICE_USAGE` */
 export function storeCandidates(
   { storageRoot, additionalStores = [], part }: NamedStores,
   conf: StorageConf,
   places: StoragePlaces,
 ): StoreCandidate[] {
+  if (storageRoot === '' || additionalStores.includes('')) {
+    throw new SluiceError('SLUICE_USAGE', 'the name of a containers-storage is empty', {
+      hint: 'give its graphroot, or leave the option out',
+    })
+  }
   const { env } = places
   const root = storageRoot ?? part?.graphroot
   const drivers = driversToTry(part?.driver ?? (env['STORAGE_DRIVER'] || conf.driver))
