@@ -30,12 +30,17 @@ const MAX_RACES = 10
 
 let refused = false
 
+/** Whether `followLinks` is heeded. */
+export function canFollowLinks(): boolean {
+  return libcAvailable() && !refused
+}
+
 /**
  * Opens `path`, which is relative and has no `..` parts, below the open directory `at`, for reading. The value is the
  * descriptor; `errno` says why there is none.
  */
 export function openBeneath(at: number, path: Buffer, options: OpenBeneathOptions = {}): CallResult {
-  if (refused || !libcAvailable()) return walkBeneath(at, path, options)
+  if (!canFollowLinks()) return walkBeneath(at, path, options)
   const flags = options.directory === true ? directoryFlags : fileFlags
   const name = Buffer.concat([path, nul])
   const strict = resolve.beneath | resolve.noSymlinks | resolve.noMagicLinks

@@ -6,6 +6,7 @@ import { layerPath, showLayerPath } from '../../formats/cstor/layer-path.js'
 import { storageError } from '../../formats/cstor/storage-error.js'
 import type { TarSplitFile } from '../../formats/cstor/tar-split.js'
 import { libcAvailable } from '../../native/libc.js'
+import { canFollowLinks } from '../../native/open-beneath.js'
 import { hasXattr } from '../../native/xattr.js'
 import { LayerDirectory } from './layer-directory.js'
 import type { StorageStore } from './storage-store.js'
@@ -61,6 +62,9 @@ export class LayerFiles {
     }
     throw storageError('LAYER_DATA_MISSING', `the data of ${showLayerPath(path)} is missing`, {
       details: { path: showLayerPath(path) },
+      ...(!canFollowLinks() && {
+        hint: 'it may lie behind a link to a directory, which takes native code to follow: see `sluice doctor`',
+      }),
     })
   }
 

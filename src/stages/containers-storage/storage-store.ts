@@ -215,5 +215,11 @@ function openDirectories(root: number, path: string, driver: Driver): Directorie
 
 function noStore(path: string, errno: string): NoStore {
   if (errno === 'EACCES' || errno === 'EPERM') return { reason: `${path}: permission denied`, denied: true }
-  return { reason: `${path}: ${errno === 'ENOENT' ? 'no such directory' : errno}`, denied: false }
+  return { reason: `${path}: ${absences[errno] ?? errno}`, denied: false }
+}
+
+const absences: Readonly<Record<string, string>> = {
+  ENOENT: 'no such directory',
+  ENOTDIR: 'not a directory, or a link to one',
+  ELOOP: 'a link',
 }
