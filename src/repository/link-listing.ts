@@ -3,7 +3,7 @@
  *
  * A name that is no UTF-8 reads as another name that does not exist; a root lost that way would lose its objects too.
  */
-import { readdirSync, readlinkSync, realpathSync, statSync, type Dirent, type Stats } from 'node:fs'
+import { lstatSync, readdirSync, readlinkSync, realpathSync, statSync, type Dirent, type Stats } from 'node:fs'
 import { errnoOf, ioError, SluiceError } from '../errors.js'
 import { displayByteString, fromByteString, toByteString, utf8ByteString, type ByteString } from '../formats/bytes.js'
 import { objectPath, type ObjectId } from '../formats/digest.js'
@@ -47,15 +47,11 @@ function list(root: string, directory: ByteString): LinkEntry[] {
     throw ioError(error, `cannot list ${displayByteString(directory)}`)
   }
   return entries
-    .map((entry) => {
+    .flatMap((entry) => {
       const name = toByteString(entry.name)
       const path = `${directory}/${name}`
-      return {
-        name,
-        path,
-        target: entry.isSymbolicLink() ? readLink(root, path) : undefined,
-        fileType: fileTypeName(entry),
-      }
+      const target = entry.isSymbolicLink() ? readLink(root, path) : undefined
+      return target === 'gone' ? [] : [{ name, path, target: target?.text, fileType: fileTypeName(entry) }]
     })
     .sort((a, b) => (a.name < b.name ? -1 : 1))
 }
@@ -70,12 +66,19 @@ function fileTypeName(entry: Dirent<Buffer>): string {
   return entry.isSymbolicLink() ? 'Symlink' : 'Unknown'
 }
 
-function readLink(root: string, path: ByteString): ByteString {
+/** `gone`: somebody has removed it since it was listed, as tags are under the shared lock. */
+function readLink(root: string, path: ByteString): { readonly text: ByteString } | 'gone' {
   try {
-    return toByteString(readlinkSync(rawPath(root, path), { encoding: 'buffer' }))
+    return { text: toByteString(readlinkSync(rawPath(root, path), { encoding: 'buffer' })) }
   } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return 'gone'
     throw ioError(error, `cannot read ${displayByteString(path)}`)
   }
+}
+
+/** Whether a link is there, broken or not. */
+export function isLinkThere(root: string, path: ByteString): boolean {
+  return lstatSync(rawPath(root, path), { throwIfNoEntry: false }) !== undefined
 }
 
 /** What a link leads to; undefined if it is broken. @throws the system error of any other failure. */
@@ -98,6 +101,9 @@ export function requireObjectLink(root: string, path: ByteString, id: ObjectId):
   }
   const [end, object] = [fileOf(path), fileOf(`objects/${objectPath(id)}`)]
   if (end !== undefined && end.ino === object?.ino && end.dev === object.dev) return
+  // Under the shared lock somebody may have stored the stream anew since it was listed.
+  const link = readLink(root, path)
+  if (link !== 'gone' && !link.text.endsWith(objectPath(id))) return
   const where = end === undefined ? 'nowhere' : 'to another file'
   throw new SluiceError('SLUICE_CORRUPT', `${displayByteString(path)} names object ${id}, but leads ${where}`, {
     hint: `move it back, or make it a link to ../objects/${objectPath(id)}; "fsck" tells of all such links`,

@@ -3,7 +3,7 @@ import type { Stats } from 'node:fs'
 import { displayByteString } from '../../formats/bytes.js'
 import { objectIdFromPath, type ObjectId } from '../../formats/digest.js'
 import type { Breather } from '../../flow/breather.js'
-import { followLink, listLinks, listRefs, type LinkEntry } from '../../repository/link-listing.js'
+import { followLink, isLinkThere, listLinks, listRefs, type LinkEntry } from '../../repository/link-listing.js'
 import type { Category } from '../../repository/names.js'
 import type { Repository } from '../../repository/repository.js'
 import { reasonOf, type Findings } from './findings.js'
@@ -75,6 +75,8 @@ function follow(repository: Repository, { path }: LinkEntry, findings: Findings)
   try {
     const stats = followLink(repository.path, path)
     if (stats !== undefined) return stats
+    // A tag may be removed while this goes on.
+    if (!isLinkThere(repository.path, path)) return 'unknown'
     findings.brokenLinks++
     findings.error('broken-symlink', displayByteString(path))
     return 'broken'

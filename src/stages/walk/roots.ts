@@ -23,6 +23,8 @@ export interface CategoryRoots {
  *   they were meant to keep is unknown.
  */
 export function collectRoots(repository: Repository, category: Category, extraRoots: readonly string[]): CategoryRoots {
+  // Refs first: of one that somebody makes meanwhile the entry is older.
+  const listedRefs = listRefs(repository.path, category)
   const entries = new Map<ByteString, ObjectId>()
   for (const entry of listLinks(repository.path, category)) {
     const id = objectIdFromPath(repository.algorithm, targetOf(entry))
@@ -31,7 +33,7 @@ export function collectRoots(repository: Repository, category: Category, extraRo
   }
   const roots = new Map<ByteString, ObjectId>()
   const refs = new Map<ByteString, ByteString>()
-  for (const ref of listRefs(repository.path, category)) {
+  for (const ref of listedRefs) {
     const name = targetOf(ref).slice(targetOf(ref).lastIndexOf('/') + 1)
     const id = entries.get(name)
     if (id === undefined) throw danglingRef(ref, category, name)
