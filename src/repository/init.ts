@@ -1,8 +1,10 @@
 /** Making, recognising, upgrading and resetting a repository (repository.md §2.8). */
 import {
   closeSync,
+  constants,
   existsSync,
   fchmodSync,
+  fstatSync,
   fsyncSync,
   linkSync,
   openSync,
@@ -47,17 +49,28 @@ export type InitResult = 'created' | 'exists' | 'upgraded'
 export function loadMetadata(path: string): Metadata | undefined {
   let bytes: Buffer
   try {
-    bytes = readFileSync(join(path, METADATA_FILE))
+    bytes = readMetadataFile(join(path, METADATA_FILE))
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined
     throw ioError(error, `cannot read the metadata of repository ${path}`)
   }
-  if (bytes.length > MAX_METADATA)
-    throw new SluiceError('SLUICE_REPOSITORY', `${path}/${METADATA_FILE} is far too large`)
   try {
     return parseMetadata(bytes)
   } catch (error) {
     throw withContext(error, `repository ${path}`)
+  }
+}
+
+function readMetadataFile(file: string): Buffer {
+  // Whatever lies there must not be waited for, as a pipe would be.
+  const fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK)
+  try {
+    const stats = fstatSync(fd)
+    if (!stats.isFile()) throw new SluiceError('SLUICE_REPOSITORY', `${file} is not a regular file`)
+    if (stats.size > MAX_METADATA) throw new SluiceError('SLUICE_REPOSITORY', `${file} is far too large`)
+    return readFileSync(fd)
+  } finally {
+    closeSync(fd)
   }
 }
 

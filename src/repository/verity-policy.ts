@@ -1,5 +1,5 @@
 /** What a repository asks of fs-verity (repository.md §1.5, §2.2). */
-import { copyFileSync, openSync, renameSync, statSync } from 'node:fs'
+import { constants, copyFileSync, openSync, renameSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { errnoOf, ioError, SluiceError } from '../errors.js'
 import type { HashAlgorithm, ObjectId } from '../formats/digest.js'
@@ -120,7 +120,8 @@ export function hasVerity(path: string): boolean {
 
 function openToMeasure(path: string): number {
   try {
-    return openSync(path, 'r')
+    // Not waiting for whatever else may lie there.
+    return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
   } catch (error) {
     throw ioError(error, `cannot open ${path}`)
   }

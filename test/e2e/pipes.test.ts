@@ -1,4 +1,4 @@
-/** Pipes in place of files of a local ostree repository: nobody writes to them, so nobody must wait for them. */
+/** Pipes in place of files of a repository, ours or a local one of ostree: nobody writes to them, so nobody must wait for them. */
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
 import { readdirSync, renameSync, rmSync, symlinkSync } from 'node:fs'
@@ -24,6 +24,20 @@ function becomePipe(path: string): void {
   rmSync(path)
   execFileSync('mkfifo', [path])
 }
+
+test('meta.json, and the object that tells what a repository without one is', async (t) => {
+  const { path, objects } = await temporaryRepository(t)
+  const { id } = objects.store(Buffer.from('object'))
+  const metadata = join(path, 'meta.json')
+  becomePipe(metadata)
+  for (const command of [['fsck'], ['gc'], ['init', '--ensure'], ['init']]) {
+    assert.match(failure('--repo', path, ...command), new RegExp(`${metadata} is not a regular file`))
+  }
+  rmSync(metadata)
+  becomePipe(objects.path(id))
+  // It is upgraded, by the name of the object alone; the check finds the pipe.
+  assert.match(failure('--repo', path, 'fsck'), /integrity check failed/)
+})
 
 test('a ref and the configuration', async (t) => {
   const { path } = await temporaryRepository(t)
