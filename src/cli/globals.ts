@@ -85,6 +85,7 @@ export function repositoryPath({ repo, user, system }: Globals): string {
   if ([repo !== undefined, user === true, system === true].filter(Boolean).length > 1) {
     throw new SluiceError('SLUICE_USAGE', 'only one of --repo, --user and --system can be given')
   }
+  if (repo === '') throw new SluiceError('SLUICE_USAGE', 'the path of the repository is empty')
   if (repo !== undefined) return repo
   const isRoot = process.getuid?.() === 0 && process.env[IN_USER_NAMESPACE] === undefined
   if (system === true || (user !== true && isRoot)) return '/sysroot/composefs'

@@ -3,7 +3,6 @@ import {
   closeSync,
   constants,
   existsSync,
-  fchmodSync,
   fstatSync,
   fsyncSync,
   linkSync,
@@ -127,14 +126,15 @@ export function requireAlgorithm(path: string, present: HashAlgorithm, wanted: H
 
 /** Removes everything but the objects, while nobody else has the repository open. */
 async function resetMetadata(path: string, options: LockOptions): Promise<void> {
-  const directory = openSync(path, 'r')
+  let directory: number | undefined
   try {
+    directory = openSync(path, 'r')
     await lock(directory, 'exclusive', options)
     for (const name of ['streams', 'images', METADATA_FILE]) rmSync(join(path, name), { recursive: true, force: true })
   } catch (error) {
     throw ioError(error, `cannot reset repository ${path}`)
   } finally {
-    closeSync(directory)
+    if (directory !== undefined) closeSync(directory)
   }
 }
 
@@ -144,7 +144,6 @@ function writeMetadata(path: string, metadata: Metadata, secure: boolean): boole
   try {
     const fd = openSync(temporary, 'wx', 0o644)
     try {
-      fchmodSync(fd, 0o644)
       writeSync(fd, formatMetadata(metadata))
       fsyncSync(fd)
     } finally {

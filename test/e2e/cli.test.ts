@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict'
 import { exec } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, symlinkSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
+import { initRepository } from '../../src/repository/init.js'
 import { sluice } from '../helpers/cli.js'
 import { layerTar, serveImage } from '../helpers/pull.js'
 import { startRegistry } from '../helpers/registry-client.js'
@@ -281,6 +282,48 @@ test('SLUICE_REPO counts where no repository is named, and not if it is empty', 
     assert.match(stderr, new RegExp(`cannot open repository ${mine}: ENOENT`))
   }
   assert.equal((await sluice(['--repo', repo, '--user', 'images'], { env })).status, 2)
+})
+
+test('an empty path names no repository', async () => {
+  for (const args of [
+    ['--repo', '', 'fsck'],
+    ['--repo=', 'init'],
+    ['init', ''],
+    ['pull', '--repo', '', 'oci:layout'],
+  ]) {
+    const { status, stderr } = await sluice(args)
+    assert.deepEqual([status, stderr], [2, 'Error: the path of the repository is empty\n'])
+  }
+})
+
+test('init heeds the umask', async (t) => {
+  const repo = join(temporaryDirectory(t), 'repo')
+  const program = `"${process.execPath}" "${join(projectRoot, 'bin/sluice.js')}"`
+  await promisify(exec)(`umask 027; ${program} init --insecure "${repo}"`)
+  assert.equal(statSync(repo).mode & 0o777, 0o700)
+  assert.equal(statSync(join(repo, 'meta.json')).mode & 0o777, 0o640)
+})
+
+test('init names the directory that it may not reset', async (t) => {
+  const folder = temporaryDirectory(t)
+  const repo = join(folder, 'repo')
+  mkdirSync(repo, 0o700)
+  chmodSync(folder, 0o755)
+  const isRoot = process.getuid!() === 0
+  if (isRoot) process.seteuid!(65_534)
+  else chmodSync(repo, 0o300)
+  try {
+    await assert.rejects(
+      initRepository(repo, { algorithm: 'sha256', erofsVersion: 1, insecure: true, resetMetadata: true }),
+      {
+        code: 'SLUICE_READ_ONLY',
+        message: `cannot reset repository ${repo}: EACCES: permission denied, open '${repo}'`,
+      },
+    )
+  } finally {
+    if (isRoot) process.seteuid!(0)
+    else chmodSync(repo, 0o700)
+  }
 })
 
 test('--hash and --algorithm may not contradict each other', async (t) => {

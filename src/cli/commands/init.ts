@@ -27,7 +27,7 @@ export function initCommand(): Command {
       const { initRepository, parseAlgorithmName } = await import('../../index/repository.js')
       const { verityAlgorithmName } = await import('../../index/values.js')
       const globals = globalsOf(command)
-      const target = path ?? repositoryPath(globals)
+      const target = repositoryPath(path === undefined ? globals : { repo: path })
       const stated = algorithmOf(flags.algorithm, parseAlgorithmName)
       const isExplicit = command.getOptionValueSource('algorithm') === 'cli'
       if (isExplicit && globals.hash !== undefined && globals.hash !== stated) {
