@@ -103,8 +103,9 @@ export async function importSlabs(
       inOrder.check()
       if (signal?.aborted === true) throw cancelled(signal)
     }
-    cutter.end()
     await inOrder.end()
+    // Behind a header that is wrong, where the archive ends means nothing.
+    cutter.end()
     if (digest !== undefined) ensureDigest(layerId, diffId, await digest.digest())
     const stream = await writer.finish()
     return { stream, size, inlineBytes: writer.inlineBytes, objects: writer.stats, entries: collector?.entries() }
