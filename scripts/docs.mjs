@@ -20,6 +20,10 @@ function optionTable(command) {
   return rows.length === 0 ? [] : ['| option | meaning | default | environment |', '|---|---|---|---|', ...rows, '']
 }
 
+function aliasText(command) {
+  return command.aliases().length === 0 ? '' : ` Also called \`${command.aliases().join('`, `')}\`.`
+}
+
 function commandSection(command, path) {
   const name = [...path, command.name()].join(' ')
   if (command.commands.length > 0)
@@ -33,7 +37,7 @@ function commandSection(command, path) {
   return [
     `## ${name}`,
     '',
-    `\`sluice ${[name, ...usage].join(' ')}\`: ${command.description()}.`,
+    `\`sluice ${[name, ...usage].join(' ')}\`: ${command.description()}.${aliasText(command)}`,
     '',
     ...(described.length > 0 ? [...described, ''] : []),
     ...optionTable(command),

@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander'
 import { defaults } from '../options.js'
-import { byteSize, positive } from './arguments.js'
+import { byteSize, count } from './arguments.js'
 import { formatSize } from './output.js'
 import { tuneV8 } from './tune-v8.js'
 
@@ -20,8 +20,8 @@ export function withEngineOptions(command: Command): Command {
     .addOption(
       new Option(
         '--threads <n>',
-        "threads that hash and write; default: this host's cores, none for a small image",
-      ).argParser(positive),
+        'threads beside the main one that hash and write; default: one for each core, none for a small image',
+      ).argParser(count),
     )
     .hook('preAction', tuneV8)
 }

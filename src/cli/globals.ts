@@ -1,5 +1,5 @@
 /** Options that every command takes, before or after its name, and the repository they lead to. */
-import { Option, type Command } from 'commander'
+import { InvalidArgumentError, Option, type Command } from 'commander'
 import { SluiceError } from '../errors.js'
 import type { ErofsVersion, HashAlgorithm, OpenOptions, Repository } from '../index.js'
 
@@ -19,8 +19,7 @@ export interface Globals {
 }
 
 const erofsVersion = (text: string): ErofsVersion => {
-  if (text !== '0' && text !== '1' && text !== '2')
-    throw new SluiceError('SLUICE_USAGE', `EROFS version must be 0, 1 or 2, not ${text}`)
+  if (text !== '0' && text !== '1' && text !== '2') throw new InvalidArgumentError('Allowed choices are 0, 1, 2.')
   return Number(text) as ErofsVersion
 }
 
@@ -38,7 +37,7 @@ function options(environment: boolean): Option[] {
     ),
     new Option('--require-verity', 'fail if the repository does not have fs-verity'),
     new Option('--no-upgrade', 'do not give a repository of an old version its meta.json'),
-    new Option('--insecure', 'treat the repository as one without fs-verity').hideHelp(),
+    new Option('--insecure', 'treat the repository as one without fs-verity; a new one gets none'),
     withVariable(new Option('--parity', "give cfsctl 0.9.4's result where Sluice gives a better one"), 'SLUICE_PARITY'),
     new Option('-v, --verbose', 'tell causes of errors; twice: also where they happened').argParser(
       (_, count: number | undefined) => (count ?? 0) + 1,

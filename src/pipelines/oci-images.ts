@@ -190,6 +190,11 @@ export async function tagImage(repository: Repository, digest: Digest, tag: stri
   checkTag(tag)
   repository.ensureWritable()
   await repository.during(() => {
+    if (repository.streams.objectOf(streamName.manifest(digest)) === undefined) {
+      throw new SluiceError('SLUICE_NOT_FOUND', `manifest ${digest} is not stored in ${repository.path}`, {
+        hint: '"sluice oci images --json" has the digests of those that are tagged',
+      })
+    }
     readStoredDocument(repository, 'manifest', digest)
     repository.streams.linkRef(`oci/${encodeRefName(tag)}`, streamName.manifest(digest))
   })

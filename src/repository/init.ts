@@ -158,6 +158,12 @@ function writeMetadata(path: string, metadata: Metadata, secure: boolean): boole
   }
 }
 
+/** What to do where there is no repository; to be copied to a shell. */
+export function hintToInit(path: string): string {
+  const word = /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`
+  return `make one with "sluice --repo ${word} init"`
+}
+
 /**
  * Gives a repository from before meta.json its metadata: the algorithm by the length of an object's name, secure if
  * that object has fs-verity, EROFS V1 (the observed bytes, §2.8). Where that is not the algorithm that is wanted, it stays as it is.
@@ -166,7 +172,7 @@ export function upgradeOldRepository(
   path: string,
   { upgrade = true, algorithm }: { readonly upgrade?: boolean; readonly algorithm?: HashAlgorithm },
 ): Metadata {
-  const hint = `make a repository with "sluice --repo ${path} init"`
+  const hint = hintToInit(path)
   if (!existsSync(join(path, 'objects'))) {
     throw new SluiceError('SLUICE_REPOSITORY', `${path} is not a composefs repository: it must be initialized`, {
       hint,

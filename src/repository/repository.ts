@@ -8,7 +8,7 @@ import { syncFileSystem } from '../native/durability.js'
 import { lock, lockingAvailable, unlock, type LockMode, type OnWait } from '../native/lock.js'
 import { closeQuietly } from './close-quietly.js'
 import { LinkCategory } from './category.js'
-import { loadMetadata, METADATA_FILE, requireAlgorithm, upgradeOldRepository } from './init.js'
+import { hintToInit, loadMetadata, METADATA_FILE, requireAlgorithm, upgradeOldRepository } from './init.js'
 import type { ErofsVersion } from '../formats/erofs/format.js'
 import { effectiveErofsFormats, unknownReadOnlyFlags, type ErofsFormats, type Metadata } from './metadata.js'
 import { checkName } from './names.js'
@@ -300,7 +300,7 @@ function openDirectory(path: string): number {
     if (!noDirectory.has(errnoOf(error) ?? '')) throw ioError(error, `cannot open repository ${path}`)
     throw new SluiceError('SLUICE_REPOSITORY', `cannot open repository ${path}: ${(error as Error).message}`, {
       cause: error,
-      ...(errnoOf(error) === 'ENOENT' && { hint: `make one with "sluice --repo ${path} init"` }),
+      ...(errnoOf(error) === 'ENOENT' && { hint: hintToInit(path) }),
     })
   }
 }

@@ -26,6 +26,8 @@ test('a pull from a registry, and what the other commands say of it', async (t) 
     '--no-tls-verify',
     '--platform',
     'linux/amd64',
+    '--threads',
+    '0',
     `docker://${registry.host}/app:v1`,
     'mine',
   )
@@ -51,6 +53,9 @@ test('a pull from a registry, and what the other commands say of it', async (t) 
   assert.equal((await run('oci', 'inspect', 'nothing')).status, 4)
   assert.equal((await run('oci', 'tag', `sha256:${'0'.repeat(64)}`, 'x')).status, 4)
   assert.equal((await run('oci', 'tag', 'sha256:00', 'x')).status, 2)
+
+  const image = (await run('oci', 'compute-id', 'mine')).stdout.trim()
+  assert.deepEqual(await run('dump-files', image), { status: 0, stdout: '', stderr: '' })
 
   const collected = await run('gc', '-n', '-r', 'nothing', '-r', 'else')
   assert.equal(collected.stdout, 'Dry run (no files deleted):\nObjects: 0 removed (0 bytes)\n')
@@ -84,6 +89,53 @@ test('usage errors end with 2, help and version with 0', async () => {
     assert.deepEqual([status, stderr], [0, ''])
     assert.notEqual(stdout, '')
   }
+})
+
+test('a value that is refused is told with its option or what to write instead, and makes no repository', async (t) => {
+  const repo = join(temporaryDirectory(t), 'a b')
+  const cases: [args: string[], told: RegExp][] = [
+    [['pull', '-j', '0', 'x'], /option '-j, --jobs <n>' argument '0' is invalid. Give a number from 1 to 9999/],
+    [['pull', '--threads', '-1', 'x'], /option '--threads <n>' argument '-1' is invalid. Give a number from 0/],
+    [
+      ['pull', '--max-memory', '1X', 'x'],
+      /option '--max-memory <size>' argument '1X' is invalid. Give a size like 64M/,
+    ],
+    [['stats', '--largest', 'all'], /option '--largest <n>' argument 'all' is invalid/],
+    [['ostree', 'pull', '--depth', 'x', 'a', 'b'], /option '--depth <n>' argument 'x' is invalid/],
+    [['ostree', 'commit', '--timestamp', 'now', 'a'], /option '--timestamp <seconds>' argument 'now' is invalid/],
+    [['--erofs-version', '3', 'images'], /option '--erofs-version <version>' argument '3' is invalid/],
+    [['pull', './layout'], /not an image name, but a path: ".\/layout"\nhint: .*oci:DIRECTORY/],
+    [['pull', ''], /not an image name: "": it is empty/],
+    [['pull', '--platform', 'x', 'debian:12'], /not a platform/],
+    [['pull', '--username', 'x', 'debian:12'], /go together/],
+    [['pull', 'ostree:a/b', 'tag'], /takes no tag/],
+    [['oci', 'tag', 'h.io/debian:12', 'x'], /invalid digest "h.io\/debian:12"\nhint: .*"sluice oci images --json"/],
+    [['oci', 'layer', 'f678'], /invalid digest "f678"\nhint: write it as sha256:HEX/],
+  ]
+  for (const [args, told] of cases) {
+    const { status, stderr } = await sluice(args, { env: { SLUICE_REPO: repo } })
+    assert.equal(status, 2, `${args.join(' ')}: ${stderr}`)
+    assert.match(stderr, told)
+  }
+  assert.ok(!existsSync(repo))
+  const missing = await sluice(['--repo', repo, 'images'])
+  assert.ok(missing.stderr.includes(`hint: make one with "sluice --repo '${repo}' init"\n`), missing.stderr)
+
+  const made = await sluice(['--repo', repo, 'pull', '--no-tls-verify', 'oci:nothing'])
+  assert.equal(made.status, 4)
+  for (const args of [
+    ['linked-erofs-images', '00'],
+    ['compute-id', 'x', '00'],
+    ['dump', 'x', '00'],
+  ]) {
+    const { status, stderr } = await sluice(['--repo', repo, 'oci', ...args])
+    assert.equal(status, 2)
+    assert.match(stderr, /invalid object id "00"\nhint: .* 128 hex digits/)
+  }
+  const absent = await sluice(['--repo', repo, 'oci', 'tag', 'debian:12', 'x'])
+  assert.match(absent.stderr, /^Error: .*debian:12 .*\nhint: "sluice oci images --json"/)
+  const bare = await sluice(['--repo', repo, 'oci', 'pull', 'debian:12'])
+  assert.match(bare.stderr, /^Error: Invalid transport: "debian" in "debian:12"\nhint: .*docker:\/\/NAME/)
 })
 
 test('the help of a command tells where --repo is, and no default that says nothing', async () => {

@@ -50,7 +50,7 @@ export function pullCommand(): Command {
     .option('--no-init', 'do not make a repository')
   return withSummaryOptions(withStorageOptions(withSourceOptions(command), 'auto')).action(
     async (image: string, tag: string | undefined, flags: PullFlags, self: Command) => {
-      if (!image.startsWith(OSTREE)) refuseTrustFlags(flags)
+      await checkPull(image, tag, flags)
       const { openOrInit } = await import('../../index/pull.js')
       const globals = globalsOf(self)
       await reaching(image, async () => {
@@ -62,7 +62,7 @@ export function pullCommand(): Command {
           },
         })
         try {
-          if (image.startsWith(OSTREE)) return await pullOstreeReference(repository, image, tag, flags, globals)
+          if (image.startsWith(OSTREE)) return await pullOstreeReference(repository, image, flags, globals)
           await pull(repository, image, tag ?? image, flags, globals, true)
         } finally {
           repository.close()
@@ -70,6 +70,24 @@ export function pullCommand(): Command {
       })
     },
   )
+}
+
+/** Before a repository is made for a command line that is wrong. */
+async function checkPull(image: string, tag: string | undefined, flags: PullFlags): Promise<void> {
+  if (image.startsWith(OSTREE)) {
+    if (tag !== undefined) throw new SluiceError('SLUICE_USAGE', 'an ostree commit takes no tag: its ref is its name')
+    return
+  }
+  refuseTrustFlags(flags)
+  checkCredentialFlags(flags)
+  const { parsePlatform, parseReferenceOrName } = await import('../../index/values.js')
+  parseReferenceOrName(image)
+  if (flags.platform !== undefined) parsePlatform(flags.platform)
+}
+
+function checkCredentialFlags({ username, passwordStdin }: PullFlags): void {
+  if ((username === undefined) === (passwordStdin !== true)) return
+  throw new SluiceError('SLUICE_USAGE', '--username and --password-stdin go together')
 }
 
 /** To take keys for what they do not check would be to promise it. */
@@ -152,19 +170,15 @@ const STORAGE = 'containers-storage:'
 async function pullOstreeReference(
   repository: Repository,
   text: string,
-  tag: string | undefined,
   flags: PullFlags,
   globals: Globals,
 ): Promise<void> {
-  if (tag !== undefined) throw new SluiceError('SLUICE_USAGE', 'an ostree commit takes no tag: its ref is its name')
   const { pullOstreeUrl } = await import('./ostree/pull-url.js')
   await pullOstreeUrl(repository, text.slice(OSTREE.length), flags, globals)
 }
 
 async function imageSourceOptions(flags: PullFlags, globals: Globals): Promise<Omit<ImageSourceOptions, 'signal'>> {
-  if ((flags.username === undefined) !== (flags.passwordStdin !== true)) {
-    throw new SluiceError('SLUICE_USAGE', '--username and --password-stdin go together')
-  }
+  checkCredentialFlags(flags)
   return {
     env: process.env,
     storage: storagePlacesOf(flags),

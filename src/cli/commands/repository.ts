@@ -65,7 +65,7 @@ export function importImageCommand(): Command {
 export function dumpFilesCommand(): Command {
   return new Command('dump-files')
     .argument('<image>', 'name or id of an image')
-    .argument('<file...>', 'paths in the image')
+    .argument('[file...]', 'paths in the image')
     .addOption(new Option('--backing-path-only', 'only where the content is'))
     .action(async (image: string, files: string[], flags: { backingPathOnly?: boolean }, command: Command) => {
       await withRepository(command, async (repository) => {

@@ -57,7 +57,13 @@ export function parseReference(text: string): ImageReference {
           hint: unsupported[transport],
         })
       }
-      throw new SluiceError('SLUICE_USAGE', `Invalid transport: ${JSON.stringify(transport.slice(0, 60))} in ${shown}`)
+      throw new SluiceError(
+        'SLUICE_USAGE',
+        `Invalid transport: ${JSON.stringify(transport.slice(0, 60))} in ${shown}`,
+        {
+          hint: 'an image of a registry is docker://NAME; "sluice pull" also takes just a name, and ostree:',
+        },
+      )
   }
 }
 
@@ -75,6 +81,11 @@ const transports = new Set([
 export function parseReferenceOrName(text: string): ImageReference | BareName {
   const colon = text.indexOf(':')
   if (colon >= 0 && transports.has(text.slice(0, colon))) return parseReference(text)
+  if (/^\.{0,2}\//.test(text)) {
+    throw new SluiceError('SLUICE_USAGE', `not an image name, but a path: ${JSON.stringify(text.slice(0, 400))}`, {
+      hint: 'say what it is: oci:DIRECTORY, oci-archive:FILE or dir:DIRECTORY',
+    })
+  }
   return { transport: 'bare', text, parts: parseNameParts(text) }
 }
 

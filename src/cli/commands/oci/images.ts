@@ -1,19 +1,9 @@
 import { Command } from 'commander'
 import { SluiceError } from '../../../errors.js'
-import type { Digest } from '../../../index.js'
+import { digestArgument, objectIdArgument } from '../../arguments.js'
 import { withRepository } from '../../globals.js'
 import { print, printBytes, printJson, printTable } from '../../output.js'
 import { messageOf, printable } from '../../printable.js'
-
-/** A digest given on the command line; a malformed one is a usage error. */
-export async function digestArgument(text: string): Promise<Digest> {
-  const { parseDigest } = await import('../../../index/values.js')
-  try {
-    return parseDigest(text)
-  } catch (error) {
-    throw new SluiceError('SLUICE_USAGE', `invalid digest ${JSON.stringify(text)}`, { cause: error })
-  }
-}
 
 const warnOfUnreadable = (name: string, error: unknown): void => {
   process.stderr.write(`warning: ${printable(name)} is left out: ${messageOf(error)}\n`)
@@ -66,9 +56,9 @@ export function ociLinkedErofsImagesCommand(): Command {
     .argument('<id>', 'of an EROFS image, hex')
     .action(async (text: string, _flags: unknown, command: Command) => {
       await withRepository(command, async (repository) => {
-        const { parseObjectId } = await import('../../../index/values.js')
         const { linkedErofsImages } = await import('../../../index/images.js')
-        printJson(linkedErofsImages(repository, parseObjectId(repository.algorithm, text), warnOfUnreadable))
+        const id = await objectIdArgument(repository.algorithm, text)
+        printJson(linkedErofsImages(repository, id, warnOfUnreadable))
       })
     })
 }
@@ -78,7 +68,7 @@ export function ociTagCommand(): Command {
     .argument('<digest>', 'digest of its manifest, as "oci images --json" has it')
     .argument('<name>', 'the tag')
     .action(async (text: string, name: string, _flags: unknown, command: Command) => {
-      const digest = await digestArgument(text)
+      const digest = await digestArgument(text, 'give the digest of a manifest, as "sluice oci images --json" has it')
       await withRepository(command, async (repository) => {
         const { tagImage } = await import('../../../index/images.js')
         await tagImage(repository, digest, name)

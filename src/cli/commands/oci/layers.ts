@@ -1,8 +1,8 @@
 import { Command } from 'commander'
 import { SluiceError } from '../../../errors.js'
+import { digestArgument } from '../../arguments.js'
 import { withRepository } from '../../globals.js'
 import { print, printBytes, printJson, printLines, refuseTerminal } from '../../output.js'
-import { digestArgument } from './images.js'
 
 export function ociLayerCommand(): Command {
   return new Command('layer')
@@ -26,7 +26,7 @@ export function ociLayerCommand(): Command {
 
 export function ociImportLayerCommand(): Command {
   return new Command('import-layer')
-    .argument('<diff_id>', 'digest of the tar, which is checked')
+    .argument('<diff_id>', 'digest of the tar, which is checked; what is stored already is not read again')
     .argument('[name]', 'a name for the layer, below streams/refs')
     .action(async (text: string, name: string | undefined, _flags: unknown, command: Command) => {
       const diffId = await digestArgument(text)

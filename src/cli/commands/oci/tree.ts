@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander'
 import { SluiceError } from '../../../errors.js'
 import type { HashAlgorithm, ImageTreeOptions, XattrMode } from '../../../index.js'
+import { objectIdArgument } from '../../arguments.js'
 import { withRepository, type Globals } from '../../globals.js'
 import { print, printLines } from '../../output.js'
 
@@ -28,11 +29,10 @@ async function treeOptions(
   algorithm: HashAlgorithm,
 ): Promise<ImageTreeOptions> {
   if (flags.bootable === true) throw new SluiceError('SLUICE_UNSUPPORTED', 'boot images are not supported yet')
-  const { parseObjectId } = await import('../../../index/values.js')
   return {
     xattrs: flags.xattrs,
     parity: globals.parity ?? false,
-    ...(verity !== undefined && { verity: parseObjectId(algorithm, verity) }),
+    ...(verity !== undefined && { verity: await objectIdArgument(algorithm, verity) }),
   }
 }
 

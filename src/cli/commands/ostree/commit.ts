@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { SluiceError } from '../../../errors.js'
+import { seconds } from '../../arguments.js'
 import { cancelOnSignals } from '../../cancel-on-signals.js'
 import { withRepository } from '../../globals.js'
 import { print } from '../../output.js'
@@ -8,11 +8,6 @@ interface CommitFlags {
   readonly reference?: string
   readonly subject?: string
   readonly timestamp?: bigint
-}
-
-function seconds(text: string): bigint {
-  if (/^[0-9]{1,12}$/.test(text)) return BigInt(text)
-  throw new SluiceError('SLUICE_USAGE', `not a number of seconds since 1970: ${text}`)
 }
 
 export function ostreeCommitCommand(): Command {
