@@ -220,6 +220,22 @@ test('a summary of the index that is not what the index says is refused', async 
   assert.deepEqual(summaryStreams(repository), [])
 })
 
+test('a server may say of a summary of the index that it is encoded as gzip, which it is', async (t) => {
+  const server = await serveOstree(t, unpackScenario(t, 'indexed-summary', http['indexed-summary']))
+  for (const [encoding, refused] of [['x-gzip'], ['GZIP'], ['br', /content encoding br/]] as const) {
+    server.fault = (request, response, body) => {
+      if (!request.url!.endsWith('.gz')) return false
+      response.writeHead(200, { 'content-encoding': encoding }).end(body)
+      return true
+    }
+    const repository = await temporaryRepository(t)
+    const pulled = pull(repository, server.url, { ref: 'delta' })
+    if (refused !== undefined) await assert.rejects(pulled, refused)
+    else assert.equal((await pulled).commit, ids['D2'])
+    assert.equal(summaryStreams(repository).length, refused === undefined ? 1 : 0)
+  }
+})
+
 test('a store of objects, which says 403 of what it does not have, is found in URL/REF', async (t) => {
   const archive = unpackOstree(t, 'archive')
   const server = await serveOstree(t, dirname(archive))

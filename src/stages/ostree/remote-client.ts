@@ -102,6 +102,7 @@ export class RemoteClient {
     const request = {
       url: remoteUrl(base, segments),
       headers: { accept: '*/*', ...headers, ...(authorization !== undefined && { authorization }) },
+      ...(segments.at(-1)?.endsWith('.gz') === true && { encodings: ['gzip', 'x-gzip'] }),
       signal,
       where: 'ostree',
     }

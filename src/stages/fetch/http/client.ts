@@ -22,6 +22,8 @@ export interface HttpRequest {
   readonly headers?: Readonly<Record<string, string>>
   /** A form to POST; without one the request is a GET. */
   readonly form?: URLSearchParams
+  /** Content encodings that the file has as it is stored: some servers name that of a `.gz` file. */
+  readonly encodings?: readonly string[]
   readonly signal: AbortSignal
   /** The reference, for errors. */
   readonly where: string
@@ -66,7 +68,7 @@ export class HttpClient {
   async #once(
     at: URL,
     headers: Record<string, string>,
-    { url, form, signal, where }: HttpRequest,
+    { url, form, encodings, signal, where }: HttpRequest,
     accept: AcceptBody,
   ): Promise<HttpAnswer> {
     const { connections, insecure, stallTimeoutMs } = this.#options
@@ -77,7 +79,7 @@ export class HttpClient {
       const unwanted = await receive(dispatcher, at, request, (status, answered) => {
         answer = new HttpAnswer(status, answered, at, at.host !== url.host)
         const sink = redirects.includes(status) ? undefined : accept(answer)
-        if (sink !== undefined) refuseEncoding(answer, where)
+        if (sink !== undefined) refuseEncoding(answer, where, encodings)
         return sink
       })
       answer!.unwanted = unwanted
@@ -105,10 +107,10 @@ function redirectTarget(response: HttpAnswer, where: string): URL | undefined {
 }
 
 /** Nobody asked for an encoding. */
-function refuseEncoding(answer: HttpAnswer, where: string): void {
+function refuseEncoding(answer: HttpAnswer, where: string, stored: readonly string[] = []): void {
   const encoding = answer.header('content-encoding')
-  const isNone = (name: string): boolean => ['', 'identity'].includes(name.trim().toLowerCase())
-  if (encoding === undefined || encoding.split(',').every(isNone)) return
+  const isFine = (name: string): boolean => ['', 'identity', ...stored].includes(name.trim().toLowerCase())
+  if (encoding === undefined || encoding.split(',').every(isFine)) return
   const what = `answered with content encoding ${encoding}, which was not asked for`
   throw new SluiceError('SLUICE_HTTP', `${where}: ${redactUrl(answer.url)} ${what}`)
 }
