@@ -57,6 +57,14 @@ describe('OpenPGP', () => {
     )
   })
 
+  test('a signature of the future is valid, of a key of the future it is not', async () => {
+    const { good, other } = gpgSignatures
+    const valid = async (date: string) =>
+      (await verdicts([Buffer.concat([good, good]), other], new Date(date))).map((verdict) => verdict.valid)
+    assert.deepEqual(await valid('2024-01-01T23:59:59Z'), [true, true, false])
+    assert.deepEqual(await valid('2023-12-31'), [false, false, false])
+  })
+
   test('concatenated packets are several signatures', async () => {
     const both = await verdicts([Buffer.concat([gpgSignatures.expired, gpgSignatures.good])])
     assert.deepEqual(

@@ -2,7 +2,7 @@
  * OpenPGP signatures (ostree.md §2.5, §3.8), judged as GnuPG does for libostree: the key must be in the keyring, able to
  * sign, and neither expired nor revoked *now*, whatever it was when it signed.
  */
-import type { KeyID, PublicKey } from 'openpgp'
+import type { KeyID, PublicKey, SignaturePacket } from 'openpgp'
 import { SluiceError } from '../../errors.js'
 import { checkSignatureCount, type SignatureVerdict } from './verdict.js'
 
@@ -94,7 +94,7 @@ export async function verifyOpenPgp(
   date: Date,
 ): Promise<SignatureVerdict[]> {
   const keys = publicKeys(keyring)
-  const { createMessage, readSignature, verify } = await openpgp()
+  const { createMessage, PacketList, readSignature, Signature, verify } = await openpgp()
   const verdicts: SignatureVerdict[] = []
   let packets = 0
   for (const bytes of signatures) {
@@ -103,16 +103,21 @@ export async function verifyOpenPgp(
       const signature = await readSignature({ binarySignature: bytes })
       packets += signature.packets.length
       checkSignatureCount(packets)
-      const { signatures: results } = await verify({
-        message: await createMessage({ binary: data }),
-        signature,
-        verificationKeys: [...keys],
-        format: 'binary',
-        date,
-        // A key whose expiry was put off has a newer self-signature than what it signed before; GnuPG accepts that.
-        config: { allowInsecureVerificationWithReformattedKeys: true },
-      })
-      for (const { keyID, verified } of results) verdicts.push(await judge(keyID, verified, keys, date))
+      for (const packet of signature.packets) {
+        const list = new PacketList<SignaturePacket>()
+        list.push(packet)
+        const { signatures: results } = await verify({
+          message: await createMessage({ binary: data }),
+          signature: new Signature(list),
+          verificationKeys: [...keys],
+          format: 'binary',
+          // The clock of who signed may be ahead; GnuPG accepts that. The key must be valid now all the same.
+          date: packet.created !== null && packet.created > date ? packet.created : date,
+          // A key whose expiry was put off has a newer self-signature than what it signed before; GnuPG accepts that.
+          config: { allowInsecureVerificationWithReformattedKeys: true },
+        })
+        for (const { keyID, verified } of results) verdicts.push(await judge(keyID, verified, keys, date))
+      }
     } catch (error) {
       if (error instanceof SluiceError) throw error
       verdicts.push(refused(undefined, error))
