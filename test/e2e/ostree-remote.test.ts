@@ -143,6 +143,7 @@ describe('ostree list-refs', () => {
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
     assert.deepEqual(names(await ok('list-refs', url)), refs)
     await fails(4, /no summary available from remote/, 'list-refs', `${url}/elsewhere`)
+    await fails(4, /there is no ref alpha\/none: .*\/refs\/heads\/alpha%2Fnone answered 404/, 'pull', url, 'alpha/none')
   })
 
   test('of a repository without any', async (t) => {

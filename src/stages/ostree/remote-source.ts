@@ -6,7 +6,7 @@ import { MAX_CONFIG, MAX_METADATA, MAX_REF } from '../../formats/ostree/limits.j
 import type { OstreeId } from '../../formats/ostree/ostree-id.js'
 import { checkRefName } from '../../formats/ostree/ref-name.js'
 import { findInSummary, type Summary } from '../../formats/ostree/summary.js'
-import { SluiceError } from '../../errors.js'
+import { SluiceError, withContext } from '../../errors.js'
 import { defaultRetryPolicy, type RetryPolicy } from '../../flow/retry.js'
 import type { Repository } from '../../repository/repository.js'
 import { RemoteDeltas } from '../ostree-delta/remote-deltas.js'
@@ -18,7 +18,7 @@ import { fetchFiles } from './fetch-files.js'
 import type { StoreFilesOptions } from './file-workers.js'
 import { parseRefFile } from './local-refs.js'
 import { openRemoteClient } from './mirrored-client.js'
-import type { RemoteClient } from './remote-client.js'
+import { saysAbsent, type RemoteClient } from './remote-client.js'
 import { defaultSubset, loadRemoteSummary } from './remote-summary.js'
 import type { OstreeEngine, OstreeSource, ResolvedRef } from './source.js'
 
@@ -101,7 +101,9 @@ export class RemoteSource implements OstreeSource {
         `the signed summary of ${this.description} does not list the ref ${ref}`,
       )
     }
-    const file = await this.#client.document(['refs', 'heads', ref], MAX_REF, signal)
+    const file = await this.#client.document(['refs', 'heads', ref], MAX_REF, signal).catch((error: unknown) => {
+      throw saysAbsent(error) ? withContext(error, `there is no ref ${ref}`) : error
+    })
     return parseRefFile(file.toString('latin1'), `${this.description}/refs/heads/${ref}`)
   }
 
