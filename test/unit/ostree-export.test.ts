@@ -5,15 +5,22 @@ import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { lookup } from '../../src/formats/gvariant/dictionary.js'
 import { readCommit } from '../../src/formats/ostree/commit.js'
+import { writeDirmeta } from '../../src/formats/ostree/dirmeta.js'
 import { readDirtree } from '../../src/formats/ostree/dirtree.js'
 import { readSizedZlibHeader } from '../../src/formats/ostree/file-header.js'
+import { ostreeObjectPath } from '../../src/formats/ostree/object-type.js'
 import type { RepositoryMode } from '../../src/formats/ostree/repository-config.js'
 import { commitStreamName } from '../../src/formats/ostree/ref-name.js'
+import { writeXattrs } from '../../src/formats/ostree/xattrs.js'
 import { newDirectory, newLeaf, type LeafContent, type Stat } from '../../src/formats/tree/tree.js'
 import { exportOstreeCommit, type OstreeExportOptions } from '../../src/pipelines/export-commit.js'
+import { writeXattr } from '../../src/native/xattr.js'
 import { makeOstreeCommit } from '../../src/pipelines/make-commit.js'
+import { pullOstreeCommit } from '../../src/pipelines/pull-ostree.js'
 import type { Repository } from '../../src/repository/repository.js'
+import { openLocalOstree } from '../../src/stages/ostree/local-source.js'
 import { readStoredCommit } from '../../src/stages/ostree/stored-commit.js'
+import { ArchiveWriter } from '../helpers/ostree-archive.js'
 import { stagingLeftovers, writableModes } from '../helpers/ostree-export.js'
 import { imageOf, statOf, storedFile, treeOf, type TreeFile } from '../helpers/ostree-trees.js'
 import { noise } from '../helpers/registry-images.js'
@@ -103,6 +110,40 @@ test('what is there is not written again, and a commit is no longer said to be p
   await makeOstreeCommit(repository, image, { reference: 'more', timestamp: 0n })
   const more = await exportOstreeCommit(repository, { source: 'more', path })
   assert.deepEqual(more.written, { files: 1, metadata: 2 })
+})
+
+test('xattrs that are not in order are stored and hashed so; some repositories have them hashed in order', async (t) => {
+  const modes = (['bare-user', 'bare-split-xattrs'] as const).filter((mode) => writableModes().includes(mode))
+  if (modes.length === 0) return t.skip('no mode that stores xattrs can be written here')
+  const xattrs = ['user.b\0', 'user.a\0'].map((name) => [Buffer.from(name), Buffer.from('1')] as const)
+  for (const hashed of [xattrs, xattrs.toReversed()]) {
+    const directory = temporaryDirectory(t)
+    const archive = new ArchiveWriter(directory)
+    const own = { uid: 0, gid: 0, xattrs: hashed }
+    const content = noise(2_000_000, 'unsorted')
+    const ids = {
+      file: archive.file({ ...own, mode: 0o100644, target: '', size: content.length }, content),
+      link: archive.file({ ...own, mode: 0o120777, target: 'file', size: 0 }, Buffer.alloc(0)),
+    }
+    const tree = archive.dirtree({ files: Object.entries(ids).map(([name, id]) => ({ name, id })), directories: [] })
+    archive.commit('made', { tree, meta: archive.dirmeta({ ...own, mode: 0o40755 }) })
+    const pull = (repository: Repository, path: string) =>
+      pullOstreeCommit(repository, async () => openLocalOstree(path), { ref: 'made', threads: 0 })
+    const repository = await temporaryRepository(t)
+    const { image } = await pull(repository, directory)
+    for (const mode of modes) {
+      const { path, result } = await exporting(t, repository, { mode, reference: 'made' })
+      await result
+      for (const [name, id] of Object.entries(ids)) {
+        const mode = name === 'link' ? 0o120777 : 0o100644
+        const object = join(path, ostreeObjectPath(id, 'file'))
+        const link = join(path, ostreeObjectPath(id, 'file-xattrs-link'))
+        if (existsSync(link)) writeFileSync(link, writeXattrs(xattrs))
+        else writeXattr(object, 'user.ostreemeta', writeDirmeta({ ...own, xattrs, mode }))
+      }
+      assert.equal((await pull(await temporaryRepository(t), path)).image, image, mode)
+    }
+  }
 })
 
 test('a damaged object is found before anything is stored', async (t) => {

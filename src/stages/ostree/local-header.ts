@@ -1,13 +1,15 @@
 /** The header of a file in a repository that keeps files as files: from its inode, and where the mode puts the rest (ostree.md §2.3). */
-import { constants, readlinkSync } from 'node:fs'
+import { closeSync, constants, readlinkSync } from 'node:fs'
 import { formatError, naming } from '../../errors.js'
 import { fromByteString } from '../../formats/bytes.js'
 import { readOwnership, type Ownership } from '../../formats/ostree/dirmeta.js'
 import { checkFileHeader, isSymlink, type ArchiveFileHeader } from '../../formats/ostree/file-header.js'
+import { FileIdHasher } from '../../formats/ostree/file-id.js'
 import type { OstreeId } from '../../formats/ostree/ostree-id.js'
 import type { RepositoryMode } from '../../formats/ostree/repository-config.js'
 import { readXattrs, sortXattrs, type OstreeXattrs } from '../../formats/ostree/xattrs.js'
 import { listXattrs, readXattr } from '../../native/xattr.js'
+import { openFile, readPieces } from './bare-file.js'
 import { readLocalFile } from './local-file.js'
 import { findLocalObject, type LocalObject, type LocalRepository } from './local-repository.js'
 
@@ -15,6 +17,7 @@ import { findLocalObject, type LocalObject, type LocalRepository } from './local
 const MAX_TARGET = 4097
 /** More xattrs than an inode can have. */
 const MAX_XATTRS_FILE = 16 * 1024 * 1024
+const READ_BYTES = 1024 * 1024
 
 type Describe = (object: LocalObject, repository: LocalRepository, id: OstreeId) => Ownership
 
@@ -23,9 +26,7 @@ const ownershipOf: Readonly<Record<Exclude<RepositoryMode, 'archive'>, Describe>
   'bare-user': ({ path }) => {
     const meta = readXattr(path, 'user.ostreemeta')
     if (meta === undefined) throw formatError('bare-user', `${path} has no xattr user.ostreemeta`)
-    const ownership = readOwnership(meta)
-    // Old versions wrote them unsorted, but hashed them sorted.
-    return { ...ownership, xattrs: sortXattrs(ownership.xattrs) }
+    return readOwnership(meta)
   },
   'bare-user-only': ({ stats: { mode } }) => ({ uid: 0, gid: 0, mode, xattrs: [] }),
   'bare-split-xattrs': ({ stats: { uid, gid, mode } }, repository, id) => ({
@@ -48,7 +49,25 @@ export function localFileHeader(object: LocalObject, repository: LocalRepository
   }
   checkFileHeader(header)
   if (!symlink && !object.stats.isFile()) throw formatError(object.mode, `${object.path} is not a regular file`)
-  return header
+  return inHashedOrder(header, object, id)
+}
+
+/** Xattrs are hashed as they are stored; but some versions of ostree stored them unsorted and hashed them sorted (§2.3). */
+function inHashedOrder(header: ArchiveFileHeader, { path }: LocalObject, id: OstreeId): ArchiveFileHeader {
+  const xattrs = sortXattrs(header.xattrs)
+  if (xattrs.every((xattr, i) => xattr === header.xattrs[i])) return header
+  const hasher = new FileIdHasher(header)
+  if (!isSymlink(header)) hashFile(path, hasher)
+  return hasher.digest() === id ? header : { ...header, xattrs }
+}
+
+function hashFile(path: string, hasher: FileIdHasher): void {
+  const fd = openFile(path)
+  try {
+    for (const piece of readPieces(fd, Buffer.allocUnsafe(READ_BYTES))) hasher.update(piece)
+  } finally {
+    closeSync(fd)
+  }
 }
 
 function symlinkTarget({ path, stats }: LocalObject): string {
