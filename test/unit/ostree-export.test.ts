@@ -188,6 +188,17 @@ for (const [mode, stat, message] of objections) {
   })
 }
 
+test('an xattr that no file can have here is named', async (t) => {
+  if (!writableModes().includes('bare')) return t.skip('a repository of mode bare cannot be written here')
+  const repository = await committed(t, {
+    link: { content: { type: 'symlink', target: 'x' }, stat: { xattrs: new Map([['user.a\0', '12']]) } },
+  })
+  const { path, result } = await exporting(t, repository, { mode: 'bare' })
+  const message = /\/link: the file system refuses the xattr user\.a of 2 bytes: .*EPERM/
+  await assert.rejects(result, { code: 'SLUICE_UNSUPPORTED', message })
+  assert.deepEqual(stagingLeftovers(path), [])
+})
+
 test('an export can be cancelled', async (t) => {
   const repository = await committed(t, { a: { content: text('1') } })
   const { path, result } = await exporting(t, repository, { mode: 'archive', signal: AbortSignal.abort() })

@@ -1,6 +1,6 @@
 /** How each mode of a repository keeps files, and their owners, permissions and xattrs (ostree.md §2.2, §2.3, §6). */
 import { chmodSync, lchownSync } from 'node:fs'
-import { errnoOf, SluiceError } from '../../errors.js'
+import { errnoOf, SluiceError, withContext } from '../../errors.js'
 import { displayByteString, toByteString, type ByteString } from '../../formats/bytes.js'
 import { writeDirmeta } from '../../formats/ostree/dirmeta.js'
 import { isSymlink, type FileHeader, type SizedZlibHeader } from '../../formats/ostree/file-header.js'
@@ -39,12 +39,16 @@ function setOwner(path: string, { uid, gid }: FileHeader): void {
   }
 }
 
+/** No such xattrs; not on a symlink, or not by this user; a value that is none; too much of them. */
+const refusals: readonly unknown[] = ['EOPNOTSUPP', 'EPERM', 'EINVAL', 'ERANGE', 'E2BIG']
+
 function setXattr(path: string, name: ByteString, value: Uint8Array): void {
   try {
     writeXattr(path, name, value)
   } catch (error) {
-    if (!(error instanceof SluiceError) || error.details['errno'] !== 'EOPNOTSUPP') throw error
-    throw new SluiceError('SLUICE_UNSUPPORTED', `the file system has no xattrs like ${displayByteString(name)}`, {
+    const what = `the xattr ${displayByteString(name)} of ${value.length} bytes`
+    if (!(error instanceof SluiceError) || !refusals.includes(error.details['errno'])) throw withContext(error, what)
+    throw new SluiceError('SLUICE_UNSUPPORTED', `the file system refuses ${what}: ${error.message}`, {
       cause: error,
       hint: 'a repository of mode archive needs none',
     })
