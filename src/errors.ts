@@ -138,7 +138,7 @@ const remedies: Readonly<Record<string, string>> = {
   ENOSPC: 'free some space and run the same command again; what arrived is kept',
   EDQUOT: 'free some space, or have the quota raised, and run the same command again; what arrived is kept',
   EFBIG: 'files may not become so large here: see "ulimit -f", and what the file system allows',
-  EMFILE: 'allow more open files, as by "ulimit -n 1024", and run the same command again',
+  EMFILE: 'allow more open files, as by "ulimit -n 4096", and run the same command again',
   ENFILE: 'the whole system has too many files open; run the same command again later',
 }
 const unnamedErrno = /^(Unknown system error -\d+(: )?|UNKNOWN: unknown error)+/

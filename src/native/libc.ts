@@ -127,14 +127,14 @@ function errnoMeaning(name: string): string {
   return meaning === undefined ? name : `${name}, ${meaning}`
 }
 
-// Failures of the disk, not of the facility: they keep the family they have for Node's own calls.
-const diskErrnos = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EIO'])
+// Failures of the disk or of limits, not of the facility: they keep the family they have for Node's own calls.
+const ioErrnos = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EIO', 'EMFILE', 'ENFILE'])
 
 /** The error for a failed call; `where` says what was being done, `hint` what to do. */
 export function callError(name: string, errno: string, where: string = name, hint?: string): SluiceError {
   const reason = `${name}: ${errnoMeaning(errno)}`
   const cause = Object.assign(new Error(reason), { code: errno, syscall: name })
-  if (diskErrnos.has(errno)) return ioError(cause, where)
+  if (ioErrnos.has(errno)) return ioError(cause, where)
   return new SluiceError('SLUICE_NATIVE', where === name ? reason : `${where}: ${reason}`, {
     cause,
     details: { call: name, errno },
