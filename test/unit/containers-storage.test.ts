@@ -654,6 +654,26 @@ describe('stores', () => {
     await assert.rejects(open(t, fifo), because('STORE_CORRUPT', 'not a regular file'))
   })
 
+  test('one that cannot be read is passed over, unless it comes first or something is missing', async (t) => {
+    const sound = simpleStore(t)
+    const noImages = simpleStore(t)
+    writeFileSync(join(noImages.root, 'overlay-images/images.json'), '[')
+    const noLayers = makeStore(t)
+    writeFileSync(join(noLayers.root, 'overlay-layers/layers.json'), '{')
+    const image = await open(t, sound, 'a:b', noImages, noLayers)
+    assert.equal(image.store, sound.root)
+    assert.equal((await rebuildTar(image.layers[0])).diffId, diffIdOf(parts))
+    const told = image.warnings.filter((warning) => warning.includes('passed over'))
+    assert.equal(told.length, 2)
+    assert.match(told.join(), new RegExp(`${noImages.root}/overlay-images/images.json is not JSON`))
+
+    await assert.rejects(open(t, noImages, 'a:b', sound), because('STORE_CORRUPT', 'images.json'))
+    await assert.rejects(open(t, sound, 'other', noLayers), because('STORE_CORRUPT', 'layers.json'))
+    const noBase = makeStore(t)
+    noBase.write([], [{ id: imageId, names: ['a:b'], layer: id, diffIds: [diffIdOf(parts)] }])
+    await assert.rejects(open(t, noBase, 'a:b', noLayers), because('STORE_CORRUPT', 'layers.json'))
+  })
+
   test('the configuration names them, too', async (t) => {
     const store = simpleStore(t)
     const conf = join(temporaryDirectory(t), 'storage.conf')

@@ -1,6 +1,8 @@
+import { SluiceError } from '../../errors.js'
 import { storageError } from '../../formats/cstor/storage-error.js'
 import { LayerIndex, type ChainLayer } from '../../formats/cstor/layer-chain.js'
 import { matchImage, statedDigest, type ImageMatch } from '../../formats/cstor/match-image.js'
+import type { ImageRecord, LayerRecord } from '../../formats/cstor/records.js'
 import { parseStoreReference } from '../../formats/cstor/store-reference.js'
 import type { Digest } from '../../formats/digest.js'
 import { quote } from '../../formats/quote.js'
@@ -28,7 +30,7 @@ export async function openStorageImage(reference: string, options: StorageOption
     for (const resource of [...layers.values(), ...stores]) resource.close()
   }
   try {
-    const { image, names, byId, store, documents, chain } = await resolveImage(name, stores, options)
+    const { image, names, byId, store, documents, chain, passedOver } = await resolveImage(name, stores, options)
     for (const at of new Set([store, ...chain.map((layer) => stores[layer.store])])) {
       await at.lock(options.signal)
       documents.diffIds.forEach((diffId, i) => {
@@ -47,7 +49,11 @@ export async function openStorageImage(reference: string, options: StorageOption
       store: store.path,
       driver: store.driver,
       layers: documents.diffIds.map((diffId) => layers.get(diffId)!),
-      warnings: [...documents.warnings, ...lockWarnings(stores)],
+      warnings: [
+        ...documents.warnings,
+        ...passedOver.map(({ at, error }) => `the storage ${stores[at].path} is passed over: ${error.message}`),
+        ...lockWarnings(stores),
+      ],
       close,
     }
   } catch (error) {
@@ -60,6 +66,14 @@ interface ResolvedImage extends Omit<ImageMatch, 'store'> {
   readonly store: StorageStore
   readonly documents: ImageDocuments
   readonly chain: readonly ChainLayer[]
+  /** Stores that could not be read, and did not have to be. */
+  readonly passedOver: readonly FailedStore[]
+}
+
+interface FailedStore {
+  /** Its index. */
+  readonly at: number
+  readonly error: SluiceError
 }
 
 /** The only store stays locked; of several, each is locked while it is read. */
@@ -68,16 +82,22 @@ async function resolveImage(
   stores: readonly StorageStore[],
   { signal }: StorageOptions,
 ): Promise<ResolvedImage> {
-  const contents = []
-  for (const store of stores) {
+  const contents: StoreRecords[] = []
+  const failed: FailedStore[] = []
+  for (const [at, store] of stores.entries()) {
     await store.lock(signal)
-    contents.push({ images: store.readImages(), layers: store.readLayers() })
+    const records = readRecords(store)
+    if (records instanceof SluiceError) failed.push({ at, error: records })
+    contents.push(records instanceof SluiceError ? { images: [], layers: [] } : records)
     if (stores.length > 1) store.unlock()
   }
   const match = matchImage(
     name,
     contents.map(({ images }) => images),
   )
+  // A store that cannot be read may have what is not found elsewhere, and comes before those behind it.
+  const first = failed[0]
+  if (first !== undefined && (match === undefined || first.at < match.store)) throw first.error
   if (match === undefined) {
     throw storageError(
       'IMAGE_NOT_FOUND',
@@ -94,7 +114,27 @@ async function resolveImage(
     contents.map(({ layers }) => layers),
     match.store,
   )
-  return { ...match, store, documents, chain: index.resolve(match.image.layer, documents.diffIds) }
+  try {
+    const chain = index.resolve(match.image.layer, documents.diffIds)
+    return { ...match, store, documents, chain, passedOver: failed }
+  } catch (error) {
+    throw first === undefined ? error : first.error
+  }
+}
+
+interface StoreRecords {
+  readonly images: readonly ImageRecord[]
+  readonly layers: readonly LayerRecord[]
+}
+
+/** The records of a store, or why they cannot be read. */
+function readRecords(store: StorageStore): StoreRecords | SluiceError {
+  try {
+    return { images: store.readImages(), layers: store.readLayers() }
+  } catch (error) {
+    if (error instanceof SluiceError) return error
+    throw error
+  }
 }
 
 function lockWarnings(stores: readonly StorageStore[]): string[] {
