@@ -14,8 +14,12 @@ export async function withStorageAccess(work: () => Promise<void>): Promise<void
   try {
     await work()
   } catch (error) {
-    const isUnreadable = error instanceof SluiceError && error.details['reason'] === 'STORE_UNREADABLE'
-    if (!isUnreadable || process.getuid?.() === 0 || process.env[IN_USER_NAMESPACE] !== undefined) throw error
+    if (!(error instanceof SluiceError) || error.details['reason'] !== 'STORE_UNREADABLE') throw error
+    if (process.env[IN_USER_NAMESPACE] !== undefined) {
+      const hint = 'it is not readable in a user namespace either, so it belongs to another user: run it as root'
+      throw new SluiceError(error.code, error.message, { cause: error, details: error.details, hint })
+    }
+    if (process.getuid?.() === 0) throw error
     process.exitCode = await runAgain(namespaceCommand(error))
   }
 }

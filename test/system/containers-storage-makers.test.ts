@@ -449,6 +449,24 @@ describe('containers-storage of every maker', { skip: skip() }, () => {
       assert.match(stderr, /usr\/secret has changed/)
     })
 
+    test("another user's storage takes root, in a namespace or not", async () => {
+      const others = new Store(join(disk, 'others'))
+      await others.podman('images')
+      chmodSync(others.root, 0o700)
+      const repository = join(home, 'others')
+      const sluice = [node, script, '--repo', repository]
+      await asUser(...sluice, 'init', '--insecure')
+      const { status, stderr } = await runAsUser(
+        ...sluice,
+        'pull',
+        '--storage-root',
+        others.root,
+        'containers-storage:x',
+      )
+      assert.equal(status, 7)
+      assert.match(stderr, /permission denied\nhint: [^\n]* run it as root\n/)
+    })
+
     describe('signals reach the command in the namespace, which ends in order', () => {
       const large = new OciLayout(join(scratch, 'large'))
       let id = ''
