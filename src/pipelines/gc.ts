@@ -5,7 +5,6 @@
  * wrong.
  */
 import type { Observable } from 'rxjs'
-import { withContext } from '../errors.js'
 import { Breather } from '../flow/breather.js'
 import { coldFrom } from '../flow/cold.js'
 import { resultOf } from '../flow/result-of.js'
@@ -13,6 +12,7 @@ import type { Repository } from '../repository/repository.js'
 import { planSweep, type SweepPlan } from '../stages/sweep/plan.js'
 import { sweep } from '../stages/sweep/sweep.js'
 import { walkRepository, type WalkOptions } from '../stages/walk/walk.js'
+import { withRepairHint } from './repair-hint.js'
 
 export type GcPlan = SweepPlan
 
@@ -74,7 +74,7 @@ export async function planGc(repository: Repository, options: Omit<GcOptions, 'd
     const live = await walkRepository(repository, options)
     return await planSweep(repository, live, options)
   } catch (error) {
-    throw withContext(error, `cannot collect garbage in ${repository.path}`)
+    throw withRepairHint(error, `cannot collect garbage in ${repository.path}`)
   }
 }
 

@@ -59,7 +59,9 @@ export function resolveImageName(repository: Repository, name: string): Digest {
   const digest = taggedDigest(repository, encodeRefName(name))
   if (digest !== undefined) return digest
   throw new SluiceError('SLUICE_NOT_FOUND', `OCI reference not found: ${name}`, {
-    hint: '"sluice oci images" lists the tags of this repository',
+    hint: /^sha\d+:/.test(name)
+      ? '"sluice oci images" lists the tags of this repository; a digest is written @sha256:HEX'
+      : '"sluice oci images" lists the tags of this repository',
   })
 }
 

@@ -10,7 +10,7 @@ export interface InitWhenMissing {
   /** False: a missing repository is an error. */
   readonly init: boolean
   /** Told when a repository is made, and how. */
-  readonly onInit: (made: { readonly path: string; readonly secure: boolean }) => void
+  readonly onInit?: (made: { readonly path: string; readonly secure: boolean }) => void
 }
 
 /** Opens the repository at `path`; a missing one is made secure if the file system has fs-verity, else insecure. */
@@ -36,7 +36,7 @@ export async function openOrInit(
     erofsVersion: options.erofsVersion ?? defaults.erofsVersion,
     insecure: !secure,
   })
-  onInit({ path, secure })
+  onInit?.({ path, secure })
   // One that was just made so need not be asked, which native code would have to do.
   return Repository.open(path, secure ? options : { ...options, insecure: true })
 }

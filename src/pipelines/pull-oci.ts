@@ -189,7 +189,10 @@ async function ensureImages(
     stages.erofs.addWork(started, performance.now())
     await layersStored
     const images = stages.erofs.work(() => commitImages(repository, encoded))
-    stages.erofs.count(0, images.size)
+    stages.erofs.count(
+      [...encoded.values()].reduce((sum, image) => sum + image.length, 0),
+      images.size,
+    )
     return images
   } catch (error) {
     await layersStored

@@ -2,7 +2,6 @@
  * `stats`: what each tag takes, what it shares, and what its removal would free; roots → walk → sizes → shares. Reads as
  * much as a collection, and changes nothing.
  */
-import { withContext } from '../errors.js'
 import { Breather } from '../flow/breather.js'
 import { displayByteString, type ByteString } from '../formats/bytes.js'
 import type { Digest, ObjectId } from '../formats/digest.js'
@@ -18,6 +17,7 @@ import { findLargestObjects } from '../stages/measure/largest-objects.js'
 import { measureObjects } from '../stages/measure/object-sizes.js'
 import { measureShares, type Amount, type HolderShare, type ObjectKind } from '../stages/measure/shares.js'
 import { DigestTable } from '../stages/walk/digest-table.js'
+import { withRepairHint } from './repair-hint.js'
 
 export interface StatsOptions {
   /** How many of the largest objects to tell; default `defaults.largestObjects`. */
@@ -114,7 +114,7 @@ async function measure(repository: Repository, options: StatsOptions): Promise<R
       largestObjects: largest.map(({ holder, ...object }) => ({ ...object, name: holder && nameOf(holder.refs[0]) })),
     }
   } catch (error) {
-    throw withContext(error, `cannot measure ${repository.path}`)
+    throw withRepairHint(error, `cannot measure ${repository.path}`)
   }
 }
 

@@ -226,8 +226,10 @@ export class Repository implements Disposable {
   findImage(name: string): ObjectId {
     checkName(name, 'image name')
     const id = this.images.objectOf(name) ?? (name.includes('/') ? undefined : this.images.objectOf(`refs/${name}`))
-    if (id === undefined) throw new SluiceError('SLUICE_NOT_FOUND', `image not found: ${name}`)
-    return id
+    if (id !== undefined) return id
+    throw new SluiceError('SLUICE_NOT_FOUND', `image not found: ${name}`, {
+      hint: '"sluice images" lists names, "sluice oci compute-id TAG" tells the id for a tag',
+    })
   }
 
   /** Runs `work` under a lock of its own. */

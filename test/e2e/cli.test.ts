@@ -54,6 +54,8 @@ test('a pull from a registry, and what the other commands say of it', async (t) 
   assert.equal((await run('oci', 'tag', `sha256:${'0'.repeat(64)}`, 'x')).status, 4)
   assert.equal((await run('oci', 'tag', 'sha256:00', 'x')).status, 2)
 
+  assert.match((await run('oci', 'inspect', manifest)).stderr, /not found: sha256:.*\nhint: .* written @sha256:HEX\n$/)
+  assert.match((await run('mount', 'mine', repo)).stderr, /image not found: mine\nhint: .*"sluice oci compute-id TAG"/)
   const image = (await run('oci', 'compute-id', 'mine')).stdout.trim()
   assert.deepEqual(await run('dump-files', image), { status: 0, stdout: '', stderr: '' })
 
@@ -134,6 +136,8 @@ test('a value that is refused is told with its option or what to write instead, 
   }
   const absent = await sluice(['--repo', repo, 'oci', 'tag', 'debian:12', 'x'])
   assert.match(absent.stderr, /^Error: .*debian:12 .*\nhint: "sluice oci images --json"/)
+  const local = await sluice(['--repo', repo, 'ostree', 'pull-local', 'http://127.0.0.1:1/x', 'main'])
+  assert.match(local.stderr, /is not an ostree repository: .*\nhint: for a URL use "sluice ostree pull"/)
   const bare = await sluice(['--repo', repo, 'oci', 'pull', 'debian:12'])
   assert.match(bare.stderr, /^Error: Invalid transport: "debian" in "debian:12"\nhint: .*docker:\/\/NAME/)
 })
@@ -181,10 +185,17 @@ test('--json gives events, the last one with the result', async (t) => {
     new Set(events.map(({ type }) => type)),
     new Set(['message', 'started', 'progress', 'done', 'stages', 'completed']),
   )
-  const result = events.at(-1)!['result'] as { tag: string; images: Record<string, string>; layers: unknown }
+  const result = events.at(-1)!['result'] as {
+    tag: string
+    images: Record<string, string>
+    layers: unknown
+    stages: { erofs: { bytes: number; items: number } }
+  }
   assert.equal(result.tag, `docker://${registry.host}/app:v1`)
   assert.deepEqual(Object.keys(result.images), ['1'])
   assert.deepEqual(result.layers, { total: 2, fetched: 2 })
+  const image = join(repo, 'images', result.images['1'])
+  assert.deepEqual([result.stages.erofs.bytes, result.stages.erofs.items], [statSync(image).size, 1])
 })
 
 test('errors of the network, of verification and of access have their own statuses, and tell no secrets', async (t) => {

@@ -1,6 +1,6 @@
 /** `stats` as a process. */
 import assert from 'node:assert/strict'
-import { symlinkSync } from 'node:fs'
+import { symlinkSync, unlinkSync } from 'node:fs'
 import { test } from 'node:test'
 import { sluice } from '../helpers/cli.js'
 import { storeNamedLayer, storeTaggedImage } from '../helpers/stored-images.js'
@@ -61,4 +61,10 @@ test('a table for people, JSON for programs, and errors that say what is wrong',
   assert.equal(broken.status, 5)
   assert.match(broken.stderr, /refs\/oci\/dangling points to streams\/oci-manifest-none, which does not exist/)
   assert.equal((await run('--largest', '0')).status, 2)
+
+  unlinkSync(repository.streams.path('refs/oci/dangling'))
+  assert.equal((await sluice(['--repo', repository.path, '--insecure', 'import-image', 'none'])).status, 0)
+  const damaged = await run()
+  assert.equal(damaged.status, 5)
+  assert.match(damaged.stderr, /not a usable composefs image.*\nhint: .*"sluice fsck --repair"/)
 })

@@ -58,7 +58,10 @@ function readConfig(path: string): RepositoryConfig {
 }
 
 function notARepository(path: string, why: string, cause?: unknown): SluiceError {
-  return new SluiceError('SLUICE_NOT_FOUND', `${path} is not an ostree repository: ${why}`, { cause })
+  return new SluiceError('SLUICE_NOT_FOUND', `${path} is not an ostree repository: ${why}`, {
+    cause,
+    ...(/^https?:\/\//.test(path) && { hint: 'for a URL use "sluice ostree pull"' }),
+  })
 }
 
 /**
