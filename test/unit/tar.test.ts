@@ -141,6 +141,26 @@ const paxCases: Record<string, [Buffer[], ReturnType<typeof outcome>]> = {
   'a sparse map': [[pax(['GNU.sparse.map', '']), file()], 'import'],
   'a sparse offset alone': [[pax(['GNU.sparse.offset', '0']), file()], line()],
   'a sparse offset and length': [[pax(['GNU.sparse.offset', '0'], ['GNU.sparse.numbytes', '0']), file()], 'import'],
+  'a sparse length before its offset': [
+    [pax(['GNU.sparse.numbytes', '0'], ['GNU.sparse.offset', '0']), file()],
+    line(),
+  ],
+  'a sparse length before and behind its offset': [
+    [pax(['GNU.sparse.numbytes', '0'], ['GNU.sparse.offset', '0'], ['GNU.sparse.numbytes', '0']), file()],
+    'import',
+  ],
+  'two sparse versions, 1.1 first': [
+    [pax(['GNU.sparse.major', '1'], ['GNU.sparse.minor', '1'], ['GNU.sparse.minor', '0']), file()],
+    line(),
+  ],
+  'two sparse versions, 1.0 first': [
+    [pax(['GNU.sparse.major', '1'], ['GNU.sparse.minor', '0'], ['GNU.sparse.major', '0']), file()],
+    'import',
+  ],
+  'a sparse version that becomes 1.0 before it is complete': [
+    [pax(['GNU.sparse.major', '0'], ['GNU.sparse.major', '1'], ['GNU.sparse.minor', '0']), file()],
+    'import',
+  ],
   'a sparse size that is no number': [[pax(['GNU.sparse.realsize', 'x']), file()], 'import'],
   'a length with a plus': [[paxText('+15 path=usr/z\n'), file()], line({ path: '/usr/z' })],
   'a negative length': [[paxText('-5 a=b\n'), file()], line()],

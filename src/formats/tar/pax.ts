@@ -108,6 +108,25 @@ function readLength(body: Buffer, at: number, end: number): number | undefined {
   return at === end ? undefined : length
 }
 
+/** What records of GNU sparse formats say together, in the order in which they come (oci.md §2.2). */
+class SparseRecords {
+  hasHoles = false
+  readonly #numbers = new Map<ByteString, bigint>()
+  #hasVersion = false
+
+  take(key: ByteString, number: bigint): void {
+    this.#numbers.set(key, number)
+    const major = this.#numbers.get('GNU.sparse.major')
+    const minor = this.#numbers.get('GNU.sparse.minor')
+    // As in the reference: a version that is complete stays, and a length counts behind its offset.
+    if (!this.#hasVersion && major !== undefined && minor !== undefined) {
+      this.#hasVersion = true
+      this.hasHoles ||= major === 1n && minor === 0n
+    }
+    this.hasHoles ||= key === 'GNU.sparse.numbytes' && this.#numbers.has('GNU.sparse.offset')
+  }
+}
+
 /**
  * The attributes in the body of an `x` header; later records override earlier ones.
  * @throws SluiceError for malformed records and numbers.
@@ -115,7 +134,7 @@ function readLength(body: Buffer, at: number, end: number): number | undefined {
 export function parsePax(body: Buffer): PaxAttributes {
   const found: { -readonly [K in keyof PaxAttributes]: PaxAttributes[K] } = { ...noPax }
   let xattrs: Map<ByteString, ByteString> | undefined
-  let sparse: Map<ByteString, bigint> | undefined
+  let sparse: SparseRecords | undefined
   for (let at = 0; at < body.length;) {
     const record = readRecord(body, at)
     if (record === undefined) break
@@ -150,7 +169,8 @@ export function parsePax(body: Buffer): PaxAttributes {
       case 'GNU.sparse.numbytes':
       case 'GNU.sparse.realsize':
       case 'GNU.sparse.size':
-        sparse = (sparse ?? new Map<ByteString, bigint>()).set(key.slice('GNU.sparse.'.length), requireU64(key, value))
+        sparse ??= new SparseRecords()
+        sparse.take(key, requireU64(key, value))
         break
       default:
         if (key.startsWith(XATTR_PREFIX)) {
@@ -158,8 +178,7 @@ export function parsePax(body: Buffer): PaxAttributes {
         }
     }
   }
-  if (sparse?.get('major') === 1n && sparse.get('minor') === 0n) found.sparse = true
-  if (sparse?.has('offset') === true && sparse.has('numbytes')) found.sparse = true
+  if (sparse?.hasHoles === true) found.sparse = true
   if (xattrs !== undefined) found.xattrs = xattrs
   return found
 }
