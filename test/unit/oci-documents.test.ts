@@ -75,6 +75,25 @@ test('a manifest: what is required, what is kept, what is ignored', () => {
   )
 })
 
+test('half of a surrogate pair is no text, in keys and values that are read', () => {
+  const half = '\ud800'
+  const config = (more: object) =>
+    bytes({ architecture: 'amd64', os: 'linux', rootfs: { type: 'layers', diff_ids: [] }, ...more })
+  const table: [object, RegExp | undefined][] = [
+    [{ author: half }, /author is not Unicode/],
+    [{ config: { Env: ['A=b', half] } }, /config\.Env\[1\] is not Unicode/],
+    [{ config: { Labels: { a: half } } }, /config\.Labels\.a is not Unicode/],
+    [{ config: { Labels: { [half]: 'a' } } }, /config\.Labels has a key that is not Unicode/],
+    [{ [half]: 1 }, /the document has a key that is not Unicode/],
+    [{ author: '\ud83d\ude00' }, undefined],
+    [{ unknown: half }, undefined],
+  ]
+  for (const [more, message] of table) {
+    if (message === undefined) parseConfig(config(more))
+    else assert.throws(() => parseConfig(config(more)), fails('SLUICE_FORMAT', message))
+  }
+})
+
 test('a key that is there twice is refused, at any depth and in any spelling', () => {
   const manifest = (more: string) =>
     Buffer.from(`{"schemaVersion":2,"config":${JSON.stringify(descriptor)},"layers":[]${more}}`)

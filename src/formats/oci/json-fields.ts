@@ -13,6 +13,14 @@ export const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
 /** Characters of an error that names a field. */
 const MAX_QUOTE = 1000
 
+/**
+ * Whether a string can be written in UTF-8: an escape in JSON can be half of a character, which the reference and other tools
+ * refuse in what they read.
+ */
+function isWellFormed(text: string): boolean {
+  return !/\p{Surrogate}/u.test(text)
+}
+
 /** An object of a document; `path` is where it is, for errors. */
 export class JsonFields {
   readonly #value: Readonly<Record<string, unknown>>
@@ -26,6 +34,8 @@ export class JsonFields {
       throw this.error(path === '' ? 'the document is not an object' : `${path} is not an object`)
     }
     this.#value = value
+    if (!Object.keys(value).every(isWellFormed))
+      throw this.error(`${path || 'the document'} has a key that is not Unicode`)
   }
 
   /** `message` may quote the document, and is cut where it does so at length. */
@@ -43,8 +53,7 @@ export class JsonFields {
 
   optionalString(name: string): string | undefined {
     const value = this.#get(name)
-    if (value === undefined || typeof value === 'string') return value
-    throw this.error(`${this.#at(name)} is not a string`)
+    return value === undefined ? undefined : this.#text(value, this.#at(name))
   }
 
   optionalBoolean(name: string): boolean | undefined {
@@ -92,10 +101,7 @@ export class JsonFields {
   }
 
   strings(name: string): string[] {
-    return this.#array(name).map((value, i) => {
-      if (typeof value === 'string') return value
-      throw this.error(`${this.#at(name)}[${i}] is not a string`)
-    })
+    return this.#array(name).map((value, i) => this.#text(value, `${this.#at(name)}[${i}]`))
   }
 
   digests(name: string): Digest[] {
@@ -112,6 +118,12 @@ export class JsonFields {
   optionalObjectMap(name: string): ReadonlyMap<string, JsonFields> | undefined {
     const fields = this.optionalObject(name)
     return fields && new Map(Object.keys(fields.#value).map((key) => [key, fields.object(key)]))
+  }
+
+  #text(value: unknown, path: string): string {
+    if (typeof value !== 'string') throw this.error(`${path} is not a string`)
+    if (!isWellFormed(value)) throw this.error(`${path} is not Unicode`)
+    return value
   }
 
   #array(name: string): unknown[] {
