@@ -299,6 +299,8 @@ test('archives: compressed ones, other compressions, cut and foreign files', asy
   const plain = readFileSync(path('plain.tar'))
   writeFileSync(path('packed.tar.gz'), gzipSync(plain))
   writeFileSync(path('packed.tar.zst'), await zstdCompress(plain, 3))
+  execFileSync('tar', ['--format=v7', '-cf', path('old.tar'), '-C', layout.folder, '.'])
+  writeFileSync(path('signed.tar'), Buffer.concat([plain, Buffer.from('a signature, or whatever'.repeat(50))]))
   writeFileSync(path('cut.tar'), plain.subarray(0, 5000))
   writeFileSync(path('cut.tar.gz'), gzipSync(plain).subarray(0, 300))
   writeFileSync(path('packed.tar.xz'), Buffer.from('fd377a585a0000', 'hex'))
@@ -309,7 +311,8 @@ test('archives: compressed ones, other compressions, cut and foreign files', asy
     return (await readAll(source.blob(manifest.layers[0], { signal: never }))).toString()
   }
   const before = readdirSync(tmpdir()).filter((name) => name.startsWith('sluice-archive-'))
-  for (const name of ['plain.tar', 'packed.tar.gz', 'packed.tar.zst']) assert.equal(await read(name), 'archived')
+  for (const name of ['plain.tar', 'packed.tar.gz', 'packed.tar.zst', 'old.tar', 'signed.tar'])
+    assert.equal(await read(name), 'archived')
   await assert.rejects(read('cut.tar'), fails('SLUICE_FORMAT', /not a tar archive: Unexpected end/))
   await assert.rejects(read('cut.tar.gz'), fails('SLUICE_COMPRESSION', /cannot unpack .*cut\.tar\.gz.*cut short/))
   await assert.rejects(read('packed.tar.xz'), fails('SLUICE_UNSUPPORTED', /compressed with xz/))

@@ -12,6 +12,7 @@ import { join, posix } from 'node:path'
 import { extract, type Extract } from 'tar-stream'
 import { cancelled, formatError, ioError, SluiceError, withContext } from '../../errors.js'
 import type { Compression } from '../../formats/oci/media-types.js'
+import { BLOCK_SIZE, paddingOf } from '../../formats/tar/format.js'
 import { decompress } from '../decompress/decompress.js'
 import { readExtent, type LayoutFiles } from './layout-files.js'
 
@@ -125,10 +126,13 @@ function drained(stream: Extract): Promise<void> {
   })
 }
 
+/** V7 headers have no magic, but a checksum as all others. The types of tar-stream do not know this option. */
+const extractOptions: object = { allowUnknownFormat: true }
+
 /** The positions of the regular files; a later entry of a name replaces an earlier one, as when unpacking. */
 async function indexEntries(handle: FileHandle, path: string, signal: AbortSignal): Promise<Map<string, Extent>> {
   const entries = new Map<string, Extent>()
-  const tar = extract()
+  const tar = extract(extractOptions)
   const { size: end } = await handle.stat()
   const feed = async (): Promise<void> => {
     for await (const chunk of readExtent(handle, 0, end, path, signal)) {
@@ -140,6 +144,8 @@ async function indexEntries(handle: FileHandle, path: string, signal: AbortSigna
   const feeding = feed().catch((error: unknown) =>
     tar.destroy(error instanceof Error ? error : new Error(String(error))),
   )
+  /** Where the last entry ends. */
+  let next = 0
   try {
     for await (const entry of tar) {
       const { name, type, size, linkname } = entry.header
@@ -154,16 +160,26 @@ async function indexEntries(handle: FileHandle, path: string, signal: AbortSigna
       if (type === 'file' || type === 'contiguous-file') entries.set(key, { start: byteOffset, size })
       else if (type === 'link' && target !== undefined) entries.set(key, target)
       if (entries.size > MAX_ENTRIES) throw formatError(path, `more than ${MAX_ENTRIES} entries in the archive`)
+      next = byteOffset + (type === 'directory' ? 0 : size + paddingOf(size))
       entry.resume()
     }
   } catch (error) {
     if (signal.aborted) throw cancelled(signal)
+    // What is wrong behind the end of the archive is no part of it.
+    if (await isEndMarker(handle, next)) return entries
     throw error instanceof SluiceError ? error : formatError(path, `not a tar archive: ${messageOf(error)}`)
   } finally {
     tar.destroy(new Error('not read to its end'))
     await feeding
   }
   return entries
+}
+
+/** Whether two blocks of zeros are there. */
+async function isEndMarker(handle: FileHandle, position: number): Promise<boolean> {
+  const blocks = Buffer.alloc(2 * BLOCK_SIZE)
+  const { bytesRead } = await handle.read(blocks, 0, blocks.length, position)
+  return bytesRead === blocks.length && blocks.every((byte) => byte === 0)
 }
 
 function messageOf(error: unknown): string {
