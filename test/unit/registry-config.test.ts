@@ -60,6 +60,35 @@ location = "hub-mirror.example"
   'registries.conf',
 )
 
+test('keys in any case, and numbers of any size', () => {
+  const odd = parseRegistriesConf(
+    `
+Unqualified-Search-Registries = ["one.example"]
+number = 9223372036854775807
+[Aliases]
+"Name" = "one.example/a"
+[[Registry]]
+Location = "bad.example"
+Blocked = true
+[[Registry.Mirror]]
+LOCATION = "m.example"
+`,
+    'registries.conf',
+  )
+  assert.deepEqual(odd.searchRegistries, ['one.example'])
+  assert.deepEqual([...odd.aliases], [['Name', 'one.example/a']])
+  const rule = odd.rules.get('bad.example')
+  assert.equal(rule?.blocked, true)
+  assert.deepEqual(
+    rule.mirrors.map(({ location }) => location),
+    ['m.example'],
+  )
+  assert.throws(
+    () => parseRegistriesConf('[Registries.search]\nregistries = []', 'registries.conf'),
+    fails('SLUICE_CONFIG', /version 1/),
+  )
+})
+
 test('endpoints: longest prefix, mirrors in order, location in place of the prefix', () => {
   const places = (text: string): string[] =>
     endpointsOf(name(text), conf).map(({ host, path, insecure }) => `${host}/${path}${insecure ? ' insecure' : ''}`)

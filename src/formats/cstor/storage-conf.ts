@@ -1,5 +1,6 @@
 /** storage.conf: what of it says where images are (containers-storage.md §1.1). Values come as a TOML parser gives them. */
 import { SluiceError } from '../../errors.js'
+import { isRecord, tomlValue } from '../json.js'
 import { normalDriver } from './store-reference.js'
 
 /** What files said so far; undefined where none did. Paths are as written. */
@@ -34,7 +35,7 @@ export function mergeStorageConf(earlier: StorageConf, document: unknown, path: 
     graphroot: text(storage, 'graphroot', path) ?? earlier.graphroot,
     rootlessStoragePath: text(storage, 'rootless_storage_path', path) ?? earlier.rootlessStoragePath,
     imageStore: text(storage, 'imagestore', path) ?? earlier.imageStore,
-    additionalImageStores: mergeList(earlier.additionalImageStores, valueOf(options, 'additionalimagestores'), path),
+    additionalImageStores: mergeList(earlier.additionalImageStores, tomlValue(options, 'additionalimagestores'), path),
   }
 }
 
@@ -46,7 +47,8 @@ function mergeList(earlier: readonly string[], value: unknown, path: string): re
   let append = false
   for (const item of value as unknown[]) {
     if (typeof item === 'string') stores.push(...item.split(','))
-    else if (isTable(item) && typeof valueOf(item, 'append') === 'boolean') append = valueOf(item, 'append') === true
+    else if (isRecord(item) && typeof tomlValue(item, 'append') === 'boolean')
+      append = tomlValue(item, 'append') === true
     else throw wrong(path, 'additionalimagestores has a member that is neither a path nor {append=true}')
   }
   return (append ? [...earlier, ...stores] : stores).filter((store) => store !== '')
@@ -54,27 +56,16 @@ function mergeList(earlier: readonly string[], value: unknown, path: string): re
 
 type Table = Readonly<Record<string, unknown>>
 
-function isTable(value: unknown): value is Table {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-/** What `key` is set to; like the Go tools, in whatever case it is written if it is not there as it stands. */
-function valueOf(parent: Table, key: string): unknown {
-  if (Object.hasOwn(parent, key)) return parent[key]
-  const name = Object.keys(parent).find((name) => name.toLowerCase() === key)
-  return name === undefined ? undefined : parent[name]
-}
-
 function table(parent: unknown, key: string, path: string): Table {
-  const value = isTable(parent) ? valueOf(parent, key) : undefined
+  const value = isRecord(parent) ? tomlValue(parent, key) : undefined
   if (value === undefined) return {}
-  if (isTable(value)) return value
+  if (isRecord(value)) return value
   throw wrong(path, `${key} is not a table`)
 }
 
 /** An empty text sets nothing. */
 function text(parent: Table, key: string, path: string): string | undefined {
-  const value = valueOf(parent, key)
+  const value = tomlValue(parent, key)
   if (value === undefined || value === '') return undefined
   if (typeof value === 'string') return value
   throw wrong(path, `${key} is not a text`)

@@ -3,7 +3,7 @@
  */
 import { parse } from 'smol-toml'
 import { SluiceError } from '../../../errors.js'
-import { isRecord } from '../../../formats/json.js'
+import { isRecord, tomlValue } from '../../../formats/json.js'
 import { canonicalHost, lowerHost } from '../../../formats/oci/registry-name.js'
 import { redactText } from '../../../formats/redact.js'
 
@@ -46,7 +46,8 @@ export const emptyRegistriesConf: RegistriesConf = {
 export function parseRegistriesConf(text: string, path: string): RegistriesConf {
   let document: Table
   try {
-    document = new Table(parse(text), path)
+    // Numbers are of no interest here, and no reason to refuse a file.
+    document = new Table(parse(text, { integersAsBigInt: 'asNeeded' }), path)
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message.split('\n')[0] : ''
     throw new SluiceError('SLUICE_CONFIG', `${path} is not TOML: ${reason}`, { cause })
@@ -173,7 +174,7 @@ class Table {
   }
 
   has(name: string): boolean {
-    return this.#value[name] !== undefined
+    return tomlValue(this.#value, name) !== undefined
   }
 
   string(name: string): string | undefined {
@@ -203,7 +204,7 @@ class Table {
   }
 
   #typed<T>(name: string, what: string, accepts: (value: unknown) => boolean): T | undefined {
-    const value = this.#value[name]
+    const value = tomlValue(this.#value, name)
     if (value === undefined || accepts(value)) return value as T | undefined
     throw this.error(`${name} is not ${what}`)
   }
