@@ -652,6 +652,10 @@ describe('stores', () => {
     rmSync(join(fifo.root, 'overlay-images/images.json'))
     execFileSync('mkfifo', [join(fifo.root, 'overlay-images/images.json')])
     await assert.rejects(open(t, fifo), because('STORE_CORRUPT', 'not a regular file'))
+    const link = simpleStore(t)
+    rmSync(join(link.root, 'overlay-images/images.json'))
+    symlinkSync(join(fifo.root, 'overlay-images/images.json'), join(link.root, 'overlay-images/images.json'))
+    await assert.rejects(open(t, link), because('STORE_CORRUPT', 'images.json is a link'))
   })
 
   test('one that cannot be read is passed over, unless it comes first or something is missing', async (t) => {

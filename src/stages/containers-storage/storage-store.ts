@@ -168,6 +168,7 @@ export class StorageStore {
     const { value, errno } = openBeneath(this.#open[kind], Buffer.from(name))
     if (errno === 'ENOENT' || errno === 'ENOTDIR') return undefined
     const where = this.#where(kind, name)
+    if (errno === 'ELOOP') throw storageError('STORE_CORRUPT', `${where} is a link, or behind one, and is not followed`)
     if (errno !== undefined) throw this.openError(errno, where)
     if (fstatSync(value).isFile()) return value
     closeSync(value)
