@@ -188,6 +188,26 @@ for (const [mode, stat, message] of objections) {
   })
 }
 
+test('an archive gets no device number, though the file came with one', async (t) => {
+  const directory = temporaryDirectory(t)
+  const archive = new ArchiveWriter(directory)
+  const own = { uid: 0, gid: 0, xattrs: [] }
+  const file = archive.file({ ...own, mode: 0o100644, target: '', size: 1 }, Buffer.from('1'))
+  const tree = archive.dirtree({ files: [{ name: 'a', id: file }], directories: [] })
+  archive.commit('made', { tree, meta: archive.dirmeta({ ...own, mode: 0o40755 }) })
+  const object = ostreeObjectPath(file, 'filez')
+  const bytes = readFileSync(join(directory, object))
+  // Behind the prefix, the size, the owners and the mode; no id covers it.
+  bytes.writeUInt32BE(259, 8 + 8 + 12)
+  writeFileSync(join(directory, object), bytes)
+  const repository = await temporaryRepository(t)
+  await pullOstreeCommit(repository, async () => openLocalOstree(directory), { ref: 'made', threads: 0 })
+  const { path, result } = await exporting(t, repository, { mode: 'archive' })
+  await result
+  bytes.writeUInt32BE(0, 8 + 8 + 12)
+  assert.deepEqual(readFileSync(join(path, object)).subarray(0, 34), bytes.subarray(0, 34))
+})
+
 test('an xattr that no file can have here is named', async (t) => {
   if (!writableModes().includes('bare')) return t.skip('a repository of mode bare cannot be written here')
   const repository = await committed(t, {

@@ -3,7 +3,12 @@ import { chmodSync, lchownSync } from 'node:fs'
 import { errnoOf, SluiceError, withContext } from '../../errors.js'
 import { displayByteString, toByteString, type ByteString } from '../../formats/bytes.js'
 import { writeDirmeta } from '../../formats/ostree/dirmeta.js'
-import { isSymlink, type FileHeader, type SizedZlibHeader } from '../../formats/ostree/file-header.js'
+import {
+  isSymlink,
+  writeSizedZlibHeader,
+  type ArchiveFileHeader,
+  type FileHeader,
+} from '../../formats/ostree/file-header.js'
 import type { RepositoryMode } from '../../formats/ostree/repository-config.js'
 import { writeXattr } from '../../native/xattr.js'
 
@@ -13,7 +18,7 @@ export interface FileLayout {
   /** Whether contents are deflated. */
   readonly deflates: boolean
   /** What the file begins with, before the content. */
-  readonly head: (header: SizedZlibHeader) => Uint8Array
+  readonly head: (header: ArchiveFileHeader) => Uint8Array
   /** Why the mode cannot hold such a file; undefined if it can. */
   readonly objection: (header: FileHeader) => string | undefined
   /** Gives the written file, whose mode is 0600, or the symlink what is kept on it. */
@@ -87,7 +92,8 @@ export const fileLayouts: Readonly<Record<RepositoryMode, FileLayout>> = {
   archive: {
     hasSymlinks: false,
     deflates: true,
-    head: ({ bytes }) => bytes,
+    // Written anew: in the one that came with the file, a device number was passed over, and ostree does not do that.
+    head: writeSizedZlibHeader,
     objection: noObjection,
     finish: (path) => chmodSync(path, OBJECT_MODE),
   },
@@ -106,7 +112,7 @@ export const fileLayouts: Readonly<Record<RepositoryMode, FileLayout>> = {
   'bare-user': {
     hasSymlinks: false,
     deflates: false,
-    head: ({ header }) => (isSymlink(header) ? Buffer.from(`${header.target}\0`) : nothing()),
+    head: (header) => (isSymlink(header) ? Buffer.from(`${header.target}\0`) : nothing()),
     objection: noObjection,
     finish: (path, header) => {
       setXattr(path, 'user.ostreemeta', writeDirmeta(header))

@@ -47,7 +47,7 @@ export async function writeFile(path: string, file: CommitFile, writing: FileWri
   } else {
     const fd = openSync(path, CREATE, 0o600)
     try {
-      writeAll(fd, layout.head(file))
+      writeAll(fd, layout.head(header))
       await writeContent(fd, file, writing)
     } finally {
       closeSync(fd)
