@@ -66,6 +66,9 @@ const errors = [
   '|---|---|---|',
   ...exitStatusTable().map(({ code, exit, meaning }) => `| \`${code}\` | ${exit} | ${meaning} |`),
   '',
+  'A signal that cancels gives 128 and its number: 130 for Ctrl-C, 143 for SIGTERM, 129 for a terminal that is closed. Output that',
+  'nobody reads any more ends a command with 141.',
+  '',
 ].join('\n')
 
 let stale = false
