@@ -118,8 +118,17 @@ export async function createProgram(version: string, words: readonly string[]): 
     .showSuggestionAfterError()
   await addCommands(program, entries, words)
   addGlobals(program, true)
-  forEachCommand(program, (command) => command.exitOverride())
+  forEachCommand(program, (command) => command.exitOverride().on('beforeHelp', () => refuseUnknown(command)))
   return program
+}
+
+/** To `help NAME` and `NAME --help` commander gives the help of all commands where there is none of that name. */
+function refuseUnknown(command: Command): void {
+  const [first, second] = command.args
+  const name = first === 'help' ? second : first
+  if (command.commands.length === 0 || name === undefined || name.startsWith('-')) return
+  const isKnown = command.commands.some((known) => known.name() === name || known.aliases().includes(name))
+  if (!isKnown && name !== 'help') command.error(`error: unknown command '${name}'`)
 }
 
 function forEachCommand(command: Command, visit: (command: Command) => void): void {

@@ -142,6 +142,23 @@ test('a value that is refused is told with its option or what to write instead, 
   assert.match(bare.stderr, /^Error: Invalid transport: "debian" in "debian:12"\nhint: .*docker:\/\/NAME/)
 })
 
+test('help for a command that does not exist is refused', async () => {
+  for (const args of [
+    ['help', 'nope'],
+    ['nope', '--help'],
+    ['--repo', 'x', 'nope', '--help'],
+    ['oci', 'help', 'nope'],
+    ['oci', 'nope', '--help'],
+    ['ostree', 'remote', 'nope', '--help'],
+  ]) {
+    assert.deepEqual(await sluice(args), { status: 2, stdout: '', stderr: "error: unknown command 'nope'\n" })
+  }
+  for (const args of [['help'], ['help', 'pull'], ['oci', 'help', 'pull'], ['help', 'list-images']]) {
+    const { status, stdout } = await sluice(args)
+    assert.deepEqual([status, stdout.startsWith('Usage: ')], [0, true], args.join(' '))
+  }
+})
+
 test('the help of a command tells where --repo is, and no default that says nothing', async () => {
   assert.match((await sluice(['pull', '--help'])).stdout, /^Options of all commands, such as --repo: sluice --help$/m)
   assert.doesNotMatch((await sluice(['ostree', 'remote', 'add', '--help'])).stdout, /default/)
