@@ -119,7 +119,7 @@ async function fetchLayer(
 
 /** One layer that comes as a blob: fetch → decompress → import. */
 async function fetchBlobLayer(
-  { repository, source, signal }: PullRun,
+  { repository, source, entryBudget, signal }: PullRun,
   engine: OpenEngine,
   { id, diffId, descriptor, treatment }: ImageLayer,
   part: Part | undefined,
@@ -136,7 +136,7 @@ async function fetchBlobLayer(
     const open = (kind: DecoderKind) => engine.workers.decoder(kind, signal)
     const inflated = decompress(bytes, treatment.compression, { signal, memory: slabsFor(meters.decompress), open })
     const tar = meters.decompress.through(inflated, meters.fetch)
-    return await importLayer(repository, engine, { id, diffId }, tar, { entries: true, meters, signal })
+    return await importLayer(repository, engine, { id, diffId }, tar, { entries: entryBudget, meters, signal })
   } catch (error) {
     // Bytes that make no sense may just be the wrong ones: then their digest is the news, not what they look like.
     if (isAboutContent(error)) await readToEnd(blob)

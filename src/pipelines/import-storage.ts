@@ -18,7 +18,7 @@ import type { PullRun } from './pull-run.js'
  * @throws SluiceError that names the layer and, as far as one is to blame, the file.
  */
 export async function importStorageLayer(
-  { repository, options, signal }: Pick<PullRun, 'repository' | 'options' | 'signal'>,
+  { repository, options, entryBudget, signal }: Pick<PullRun, 'repository' | 'options' | 'entryBudget' | 'signal'>,
   engine: OpenEngine,
   { id, diffId }: Pick<ImageLayer, 'id' | 'diffId'>,
   layer: StorageLayer,
@@ -42,7 +42,7 @@ export async function importStorageLayer(
         yield slab
       }
     })()
-    return await importSlabs(repository, engine, { id, diffId }, told, { entries: true, meters, verify, signal })
+    return await importSlabs(repository, engine, { id, diffId }, told, { entries: entryBudget, meters, verify, signal })
   } catch (error) {
     if (signal.aborted) throw error
     throw naming(await explain(error, layer, signal), layer.id, `layer ${layer.id} of the storage`)

@@ -20,6 +20,7 @@ import type { StoredLayer } from '../stages/erofs/image-tree.js'
 import type { ImageSource, ResolvedManifest } from '../stages/fetch/image-source.js'
 import { noObjects } from '../stages/object/object-batch.js'
 import { encodeImageDocuments, registerImage, type ImageDocuments } from '../stages/splitstream/image-documents.js'
+import { newEntryBudget } from '../stages/tar/entry-budget.js'
 import type * as FetchLayers from './fetch-layers.js'
 import { onRepository } from './on-repository.js'
 import { pullMeters, type PullEvent, type PullResult } from './pull-events.js'
@@ -46,7 +47,16 @@ export function pullOci(
     const telling = setInterval(() => emit({ type: 'stages', stages }), STAGES_INTERVAL_MS)
     try {
       const objects = { ...noObjects(), inlineBytes: 0 }
-      const result = await run({ repository, source, options, emit, signal, stages, objects })
+      const result = await run({
+        repository,
+        source,
+        options,
+        emit,
+        signal,
+        stages,
+        objects,
+        entryBudget: newEntryBudget(),
+      })
       emit({ type: 'stages', stages })
       emit({ type: 'completed', result })
     } catch (error) {

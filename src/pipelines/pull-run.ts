@@ -4,6 +4,7 @@ import type { Platform } from '../formats/oci/platform.js'
 import type { Repository } from '../repository/repository.js'
 import type { ImageSource } from '../stages/fetch/image-source.js'
 import type { ObjectStats } from '../stages/object/object-batch.js'
+import type { EntryBudget } from '../stages/tar/entry-budget.js'
 import type { PullEvent, PullMeters } from './pull-events.js'
 
 /** How the files of a containers-storage become objects. */
@@ -45,4 +46,6 @@ export interface PullRun {
   readonly signal: AbortSignal
   readonly stages: PullMeters
   readonly objects: ObjectStats & { inlineBytes: number }
+  /** Of entries that are kept for the image. */
+  readonly entryBudget: EntryBudget
 }

@@ -13,6 +13,7 @@ import { checkRepository } from '../../src/pipelines/fsck.js'
 import type { Repository } from '../../src/repository/repository.js'
 import { MAX_IMAGE_SIZE } from '../../src/formats/erofs/format.js'
 import { openArchiveFiles } from '../../src/stages/fetch/oci-archive.js'
+import { sluice } from '../helpers/cli.js'
 import { HostileLayout } from '../helpers/hostile-layout.js'
 import { never } from '../helpers/registry-client.js'
 import { directory, entry, header, magic, pax, tarOf } from '../helpers/tar-build.js'
@@ -288,4 +289,22 @@ test('an archive that is a pipe or a device is refused at once', async (t) => {
   for (const path of [pipe, '/dev/zero', '/']) {
     await refused(openArchiveFiles(path, never), 'SLUICE_FORMAT', /not a regular file/)
   }
+})
+
+test('headers of a megabyte for each file take no memory: xattrs that no image keeps, and long ways to short paths', async (t) => {
+  const layout = await HostileLayout.create(t)
+  const long = 'x'.repeat(1_000_000)
+  const parts = Array.from({ length: 80 }, (_, i) => [
+    pax(['SCHILY.xattr.user.a', long]),
+    file(`usr/with-xattr-${i}`),
+    pax(['path', `usr/${'./'.repeat(500_000)}far-away-file-${i}`]),
+    file('usr/x'),
+  ])
+  layout.image([tarOf(...parts.flat())])
+  const args = ['--repo', layout.repository.path, '--insecure', 'pull', `oci:${layout.folder}`, 'v1', '--threads', '1']
+  const platform = ['--platform', 'linux/amd64']
+  const env = { NODE_OPTIONS: '--max-old-space-size=128' }
+  const { status, stderr } = await sluice([...args, ...platform], { env })
+  assert.equal(status, 0, stderr)
+  assert.equal(imagePaths(layout.repository).length, 162)
 })

@@ -4,6 +4,7 @@ import { verityDigest } from '../../src/formats/verity/digest.js'
 import type { HashAlgorithm, ObjectId } from '../../src/formats/digest.js'
 import { TarEntryReader, type TarEntry } from '../../src/formats/tar/entries.js'
 import { TarSplitter, type EntrySink, type TarSink } from '../../src/formats/tar/split.js'
+import { newEntryBudget } from '../../src/stages/tar/entry-budget.js'
 import { EntryCollector } from '../../src/stages/tar/entry-collector.js'
 
 /** A chunk of the splitstream; `object` is the content of an external one. */
@@ -116,7 +117,7 @@ export function readEntries(
 
 /** That the entries which are collected while the tar is split are those read back, and none if that fails. */
 export function checkCollected(tar: Buffer, name: ObjectNamer, read: EntriesRead, sizes?: readonly number[]): void {
-  const collector = new EntryCollector()
+  const collector = new EntryCollector(newEntryBudget())
   const parts = splitTar(tar, sizes, collector)
   for (const part of parts) if ('object' in part) collector.stored(name(part.object))
   assert.deepEqual(collector.entries(), read.error === undefined ? read.entries : undefined)

@@ -154,6 +154,21 @@ const limits: readonly Limit[] = [
   },
   { row: 'layer: symlinks in a path', code: 'SLUICE_FORMAT', most: 40, run: (n) => void merge(...chain(n)) },
   {
+    row: 'layers of an image: names, symlink targets and xattrs, those of files that others replace included',
+    code: 'SLUICE_FORMAT',
+    most: 256 * 1024 * 1024,
+    run: (n) => {
+      const merger = new LayerMerger({ parity: false })
+      const target = 'x'.repeat(n / 4 - 3)
+      for (let i = 0; i < 4; i++) {
+        const xattrs = new Map([['k', i === 3 ? 'v'.repeat(n % 4) : '']])
+        merger.apply({ type: 'leaf', path: '/l', stat: { ...stat, xattrs }, content: { type: 'symlink', target } })
+      }
+      merger.apply({ type: 'directory', path: '/a/bc', stat })
+      merger.apply({ type: 'hardlink', path: '/d', target: '/l' })
+    },
+  },
+  {
     row: 'image: file name',
     code: 'SLUICE_FORMAT',
     most: 255,

@@ -16,6 +16,8 @@ import {
   tarOf,
   type HeaderFields,
 } from '../helpers/tar-build.js'
+import { newEntryBudget } from '../../src/stages/tar/entry-budget.js'
+import { EntryCollector } from '../../src/stages/tar/entry-collector.js'
 import { checkCollected, joinParts, readEntries, splitTar } from '../helpers/tar-parts.js'
 
 const someId = 'ab'.repeat(32) as ObjectId
@@ -325,4 +327,22 @@ test('an error says where', () => {
     code: 'SLUICE_FORMAT',
     message: 'header at byte 2048: tar: uid is not an octal number: "zz\\x00\\x00\\x00\\x00\\x00\\x00"',
   })
+})
+
+test('entries with too much text are not collected, and leave to those of other layers what they had', () => {
+  const budget = newEntryBudget()
+  const all = budget.text
+  const collect = (tar: Buffer): EntryCollector => {
+    const collector = new EntryCollector(budget)
+    splitTar(tar, [tar.length], collector)
+    return collector
+  }
+  const long = pax(['SCHILY.xattr.user.a', 'x'.repeat(1_000_000)])
+  const kept = collect(tarOf(...Array.from({ length: 30 }, () => [long, file()]).flat()))
+  assert.equal(kept.entries()?.length, 31)
+  const left = budget.text
+  assert.ok(left < all - 30_000_000)
+  assert.equal(collect(tarOf(...Array.from({ length: 60 }, () => [long, file()]).flat())).entries(), undefined)
+  assert.equal(budget.text, left)
+  assert.equal(collect(tarOf(file())).entries()?.length, 2)
 })

@@ -1,7 +1,7 @@
 /**
  * Layers to one tree (oci.md §4.0, §4.1): entries are applied one after the other, layers in the order of the config.
  */
-import type { ByteString } from '../bytes.js'
+import { fromByteString, toByteString, type ByteString } from '../bytes.js'
 import { formatError, withContext } from '../../errors.js'
 import type { TarEntry } from '../tar/entry.js'
 import { followNames, notExisting, strictNames } from './follow.js'
@@ -11,6 +11,10 @@ import { newDirectory, newLeaf, noXattrs, type Directory, type Leaf, type Stat, 
 const WHITEOUT_PREFIX = '.wh.'
 const OPAQUE_MARKER = '.wh..wh..opq'
 const U32_MAX = 0xffffffff
+/** Most bytes of names, symlink targets and xattrs that entries bring: an image of a million files has some 30 MB. */
+const MAX_TEXT = 256 * 1024 * 1024
+/** What the kernel takes for a path. V8 keeps all of a longer one for the sake of a piece of it. */
+const LONG_PATH = 4096
 
 export interface MergeOptions {
   /** Refuse what the reference refuses: parents that are missing or symlinks (oci.md §4.0). */
@@ -27,6 +31,19 @@ function putDirectory(entries: Map<ByteString, TreeNode>, name: ByteString, stat
   const there = entries.get(name)
   if (there?.kind === 'directory') there.stat = stat
   else entries.set(name, newDirectory(stat))
+}
+
+/** A name that keeps no long path in memory. */
+function ownName(name: ByteString, path: ByteString): ByteString {
+  return path.length > LONG_PATH ? toByteString(fromByteString(name)) : name
+}
+
+function textOf(entry: TarEntry, name: ByteString): number {
+  if (entry.type === 'hardlink') return name.length
+  let length = name.length
+  if (entry.type === 'leaf' && entry.content.type === 'symlink') length += entry.content.target.length
+  for (const [key, value] of entry.stat.xattrs) length += key.length + value.length
+  return length
 }
 
 function makeDirectory(parent: Directory, name: ByteString): Directory {
@@ -47,6 +64,7 @@ export class LayerMerger {
   /** The tree so far. */
   readonly root: Directory = newDirectory(madeStat())
   readonly #parity: boolean
+  #text = 0
 
   constructor({ parity }: MergeOptions) {
     this.#parity = parity
@@ -77,10 +95,20 @@ export class LayerMerger {
       this.#whiteout(parents, name)
       return
     }
-    const { entries } = this.#makeParents(parents)
-    if (linked !== undefined) entries.set(name, linked)
-    else if (entry.type === 'directory') putDirectory(entries, name, entry.stat)
-    else if (entry.type === 'leaf') entries.set(name, leafOf(entry))
+    const { entries } = this.#makeParents(parents, entry.path)
+    this.#count(textOf(entry, name))
+    const own = ownName(name, entry.path)
+    if (linked !== undefined) entries.set(own, linked)
+    else if (entry.type === 'directory') putDirectory(entries, own, entry.stat)
+    else if (entry.type === 'leaf') entries.set(own, leafOf(entry))
+  }
+
+  /** Memory is bounded by what an image can have, and not by what the headers of a layer can say. */
+  #count(text: number): void {
+    this.#text += text
+    if (this.#text > MAX_TEXT) {
+      throw formatError('layer', `names, symlink targets and xattrs of more than ${MAX_TEXT} bytes`)
+    }
   }
 
   #whiteout(parents: ByteString[], name: ByteString): void {
@@ -107,8 +135,12 @@ export class LayerMerger {
   }
 
   /** The directory that `names` lead to, with missing ones made; with parity nothing may be missing. */
-  #makeParents(names: ByteString[]): Directory {
-    return this.#parity ? strictNames(this.root, names) : followNames(this.root, names, makeDirectory)
+  #makeParents(names: ByteString[], path: ByteString): Directory {
+    if (this.#parity) return strictNames(this.root, names)
+    return followNames(this.root, names, (parent, name) => {
+      this.#count(name.length)
+      return makeDirectory(parent, ownName(name, path))
+    })
   }
 
   /** As `#makeParents`, but undefined where nothing is; with parity an error. */

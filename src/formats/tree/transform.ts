@@ -40,16 +40,16 @@ function subdirectory(root: Directory, name: ByteString, parity: boolean): Direc
 function filterXattrs(root: Directory, mode: XattrMode): void {
   const directories = [root]
   for (const directory of directories) {
-    directory.stat = filtered(directory.stat, mode)
+    directory.stat = keepXattrs(directory.stat, mode)
     for (const node of directory.entries.values()) {
       if (node.kind === 'directory') directories.push(node)
-      else node.stat = filtered(node.stat, mode)
+      else node.stat = keepXattrs(node.stat, mode)
     }
   }
 }
 
-/** A copy where something changes: the entries that the tree was made of may be used again. */
-function filtered(stat: Stat, mode: XattrMode): Stat {
+/** What is left of the xattrs; a copy where something changes: the entries that the tree was made of may be used again. */
+export function keepXattrs(stat: Stat, mode: XattrMode): Stat {
   if (stat.xattrs.size === 0) return stat
   const keep = (key: ByteString): boolean =>
     key === 'security.capability' || (mode === 'keep-user-xattrs' && key.startsWith('user.'))

@@ -5,7 +5,7 @@ import type { Digest, ObjectId } from '../../formats/digest.js'
 import { contentType } from '../../formats/splitstream/format.js'
 import { TarEntryReader, type TarEntry } from '../../formats/tar/entries.js'
 import { LayerMerger } from '../../formats/tree/merge.js'
-import { finishTree, type XattrMode } from '../../formats/tree/transform.js'
+import { finishTree, keepXattrs, type XattrMode } from '../../formats/tree/transform.js'
 import type { Directory } from '../../formats/tree/tree.js'
 import type { OpenStream, Repository } from '../../repository/repository.js'
 import { streamParts } from '../splitstream/read.js'
@@ -66,10 +66,15 @@ export async function buildImageTree(
   signal?: AbortSignal,
 ): Promise<Directory> {
   const merger = new LayerMerger({ parity: options.parity })
+  // What goes in the end need not be kept until then.
+  const apply = (entry: TarEntry): void => {
+    const isPlain = entry.type === 'hardlink' || entry.stat.xattrs.size === 0
+    merger.apply(isPlain ? entry : { ...entry, stat: keepXattrs(entry.stat, options.xattrs) })
+  }
   for (const layer of layers) {
     try {
-      if (layer.entries !== undefined) for (const entry of layer.entries) merger.apply(entry)
-      else await readLayer(repository, layer, (entry) => merger.apply(entry), signal)
+      if (layer.entries !== undefined) for (const entry of layer.entries) apply(entry)
+      else await readLayer(repository, layer, apply, signal)
     } catch (error) {
       throw withContext(error, `layer ${layer.diffId}`)
     }

@@ -4,6 +4,7 @@ import { emptyContent, otherEntry, regularFile, type TarEntry } from '../../form
 import type { EntryHeader } from '../../formats/tar/header.js'
 import type { EntrySink } from '../../formats/tar/split.js'
 import type { LeafContent } from '../../formats/tree/tree.js'
+import type { EntryBudget } from './entry-budget.js'
 
 /** Entries that a layer may have to be collected, some 50 MiB of them; those of larger layers are read back. */
 const MOST_ENTRIES = 150_000
@@ -26,20 +27,29 @@ interface AwaitedObject {
  */
 export class EntryCollector implements EntrySink {
   #entries: TarEntry[] | undefined = []
+  readonly #budget: EntryBudget
+  /** What is taken of it. */
+  #text = 0
   readonly #awaited: AwaitedObject[] = []
   /** Of the last file that stays inline. */
   #data = Buffer.alloc(0)
   #filled = 0
+
+  constructor(budget: EntryBudget) {
+    this.#budget = budget
+  }
 
   begin(header: EntryHeader): void {
     if (this.#entries === undefined) return
     try {
       this.#entries.push(header.isRegular ? regularFile(header, this.#contentOf(header)) : otherEntry(header))
     } catch {
-      this.#entries = undefined
-      return
+      return this.#giveUp()
     }
-    if (this.#entries.length > MOST_ENTRIES) this.#entries = undefined
+    const text = textOf(header)
+    this.#text += text
+    this.#budget.text -= text
+    if (this.#entries.length > MOST_ENTRIES || this.#budget.text < 0) this.#giveUp()
   }
 
   content(bytes: Uint8Array): void {
@@ -49,7 +59,7 @@ export class EntryCollector implements EntrySink {
   }
 
   end(behindHeader: boolean): void {
-    if (behindHeader) this.#entries = undefined
+    if (behindHeader) this.#giveUp()
   }
 
   /** The next of the files that become objects, in their order, is the object `id`. */
@@ -63,6 +73,12 @@ export class EntryCollector implements EntrySink {
     return this.#entries
   }
 
+  #giveUp(): void {
+    this.#entries = undefined
+    this.#budget.text += this.#text
+    this.#text = 0
+  }
+
   #contentOf({ isExternal, size }: EntryHeader): LeafContent {
     if (isExternal) {
       const awaited: AwaitedObject = { type: 'external', id: unknownObject, size }
@@ -74,4 +90,13 @@ export class EntryCollector implements EntrySink {
     this.#filled = 0
     return { type: 'inline', data: this.#data }
   }
+}
+
+/** Bytes that each xattr takes beside its text. */
+const XATTR_COST = 100
+
+function textOf({ path, linkTarget, xattrs }: EntryHeader): number {
+  let length = path.length + linkTarget.length
+  for (const [key, value] of xattrs) length += XATTR_COST + key.length + value.length
+  return length
 }

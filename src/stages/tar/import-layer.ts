@@ -25,6 +25,7 @@ import { fillSlabs } from '../slab/fill-slabs.js'
 import type { Slab } from '../slab/slab-pool.js'
 import type { Engine, SlabDigest, SlabWorkers } from '../slab/slab-workers.js'
 import { SplitstreamWriter } from '../splitstream/write.js'
+import type { EntryBudget } from './entry-budget.js'
 import { EntryCollector } from './entry-collector.js'
 import { SlabCutter, type SlabPlan } from './slab-cutter.js'
 
@@ -43,8 +44,8 @@ export interface ImportedLayer {
 export type ImportMeters = Readonly<Record<'tar' | 'splitstream', StageMeter>>
 
 export interface ImportOptions {
-  /** Whether the entries are wanted. */
-  readonly entries?: boolean
+  /** The entries are wanted, as far as they keep to this. */
+  readonly entries?: EntryBudget
   readonly meters?: ImportMeters
   /** False: take the tar for what it is said to be, without a digest. */
   readonly verify?: boolean
@@ -82,9 +83,9 @@ export async function importSlabs(
   { slabs, workers }: Engine,
   { id: layerId, diffId }: LayerName,
   filled: AsyncGenerator<Slab>,
-  { entries = false, meters = importMeters(), verify = true, signal }: ImportOptions = {},
+  { entries, meters = importMeters(), verify = true, signal }: ImportOptions = {},
 ): Promise<ImportedLayer> {
-  const collector = entries ? new EntryCollector() : undefined
+  const collector = entries && new EntryCollector(entries)
   const cutter = new SlabCutter(repository.objects, collector)
   const digest = verify ? workers.digest(digestHashName(diffId ?? layerId)) : undefined
   const writer = new LayerWriter(repository.objects, cutter, meters.splitstream, collector)
