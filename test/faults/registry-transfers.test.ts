@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { test, type TestContext } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { SluiceError, type ErrorCode } from '../../src/errors.js'
 import type { Descriptor } from '../../src/formats/oci/descriptor.js'
 import type { BlobOptions, ImageSource } from '../../src/stages/fetch/image-source.js'
@@ -22,9 +23,9 @@ interface Setting {
   readonly fault: (fault: Omit<Fault, 'path'>) => void
 }
 
-async function setUp(t: TestContext, options: ImageSourceOptions = {}): Promise<Setting> {
+async function setUp(t: TestContext, options: ImageSourceOptions = {}, blob = bytes): Promise<Setting> {
   const registry = await startRegistry(t)
-  putImage(registry, 'app', 't', [bytes])
+  putImage(registry, 'app', 't', [blob])
   const source = await openForTest(t, `docker://${registry.host}/app:t`, options)
   const { manifest } = await source.manifest({ signal: never })
   const layer = manifest.layers[0]
@@ -237,13 +238,15 @@ test('cancellation is prompt, whatever is waited for, and leaves no connection',
 })
 
 test('a reader that stops early closes the transfer', async (t) => {
-  const { registry, source, layer, fault } = await setUp(t)
-  fault({ stallAfter: 200_000 })
+  // More than a chunk has to have come.
+  const { registry, source, layer, fault } = await setUp(t, {}, noise(3_000_000))
+  fault({ stallAfter: 2_500_000 })
   for await (const chunk of source.blob(layer, { signal: never })) {
     assert.ok(chunk.length > 0)
     break
   }
-  await new Promise((resolve) => setTimeout(resolve, 50))
   // The registry notes the status when the connection of an unfinished answer closes.
+  const deadline = Date.now() + 10_000
+  while (transfers(registry)[0] === '0 -' && Date.now() < deadline) await sleep(10)
   assert.deepEqual(transfers(registry), ['200 -'])
 })
