@@ -168,7 +168,7 @@ test('a damaged object is found before anything is stored', async (t) => {
 })
 
 /** Files that not every mode holds, and why. */
-const objections: readonly [mode: RepositoryMode, stat: Partial<Stat>, message: RegExp][] = [
+const objections: readonly [mode: RepositoryMode, stat: Partial<Stat>, message: RegExp, target?: string][] = [
   ['bare-user-only', { uid: 1 }, /bare-user-only cannot hold \/file, which belongs to 1:0/],
   ['bare-user-only', { gid: 5 }, /which belongs to 0:5/],
   ['bare-user-only', { mode: 0o4755 }, /which has the permissions 04755/],
@@ -176,11 +176,19 @@ const objections: readonly [mode: RepositoryMode, stat: Partial<Stat>, message: 
   ['bare-user-only', { xattrs: new Map([['user.a\0', '1']]) }, /which has xattrs/],
   ['bare', { xattrs: new Map([['user.a', '1']]) }, /whose name does not end with its one zero byte/],
   ['bare', { xattrs: new Map([['user.a\0', '']]) }, /xattr without value/],
+  // What the system would leave as it is, and then the object would not be what its id says.
+  ...(['bare', 'bare-split-xattrs'] as const).flatMap((mode): typeof objections => [
+    [mode, { uid: 2 ** 32 - 1 }, /which belongs to 4294967295:0, as no file can/],
+    [mode, { gid: 2 ** 32 - 1 }, /which belongs to 0:4294967295, as no file can/],
+    [mode, { mode: 0o755 }, /which is a symlink with the permissions 0755/, 'x'],
+  ]),
+  ['bare-user-only', { mode: 0o755 }, /which is a symlink with the permissions 0755/, 'x'],
 ]
 
-for (const [mode, stat, message] of objections) {
+for (const [mode, stat, message, target] of objections) {
   test(`mode ${mode} does not take a file that ${message.source}`, async (t) => {
-    const repository = await committed(t, { file: { content: text('1'), stat } })
+    const content: LeafContent = target === undefined ? text('1') : { type: 'symlink', target }
+    const repository = await committed(t, { file: { content, stat } })
     const { path, result } = await exporting(t, repository, { mode })
     await assert.rejects(result, { code: 'SLUICE_UNSUPPORTED', message })
     assert.deepEqual(readdirSync(join(path, 'objects')), [])
@@ -211,7 +219,7 @@ test('an archive gets no device number, though the file came with one', async (t
 test('an xattr that no file can have here is named', async (t) => {
   if (!writableModes().includes('bare')) return t.skip('a repository of mode bare cannot be written here')
   const repository = await committed(t, {
-    link: { content: { type: 'symlink', target: 'x' }, stat: { xattrs: new Map([['user.a\0', '12']]) } },
+    link: { content: { type: 'symlink', target: 'x' }, stat: { mode: 0o777, xattrs: new Map([['user.a\0', '12']]) } },
   })
   const { path, result } = await exporting(t, repository, { mode: 'bare' })
   const message = /\/link: the file system refuses the xattr user\.a of 2 bytes: .*EPERM/

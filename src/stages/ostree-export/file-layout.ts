@@ -73,6 +73,20 @@ function inodeXattrObjection({ xattrs }: FileHeader): string | undefined {
   return undefined
 }
 
+/** What lchown(2) takes for "as it is". */
+const NO_ID = 0xffff_ffff
+
+function ownerObjection({ uid, gid }: FileHeader): string | undefined {
+  return uid === NO_ID || gid === NO_ID ? `belongs to ${uid}:${gid}, as no file can` : undefined
+}
+
+/** Symlinks have all permissions on Linux, whatever they had in an archive. */
+function symlinkObjection(header: FileHeader): string | undefined {
+  const permissions = header.mode & 0o7777
+  if (!isSymlink(header) || permissions === 0o777) return undefined
+  return `is a symlink with the permissions 0${permissions.toString(8)}`
+}
+
 /** What libostree allows in bare-user-only, and leaves of others in bare-user. */
 const PLAIN_PERMISSIONS = 0o775
 
@@ -101,7 +115,7 @@ export const fileLayouts: Readonly<Record<RepositoryMode, FileLayout>> = {
     hasSymlinks: true,
     deflates: false,
     head: nothing,
-    objection: inodeXattrObjection,
+    objection: (header) => symlinkObjection(header) ?? ownerObjection(header) ?? inodeXattrObjection(header),
     finish: (path, header) => {
       // The first, as it takes capabilities and setuid away.
       setOwner(path, header)
@@ -123,7 +137,7 @@ export const fileLayouts: Readonly<Record<RepositoryMode, FileLayout>> = {
     hasSymlinks: true,
     deflates: false,
     head: nothing,
-    objection: plainObjection,
+    objection: (header) => plainObjection(header) ?? symlinkObjection(header),
     finish: setMode,
   },
   // Xattrs are objects of their own.
@@ -131,7 +145,7 @@ export const fileLayouts: Readonly<Record<RepositoryMode, FileLayout>> = {
     hasSymlinks: true,
     deflates: false,
     head: nothing,
-    objection: noObjection,
+    objection: (header) => symlinkObjection(header) ?? ownerObjection(header),
     finish: (path, header) => {
       setOwner(path, header)
       setMode(path, header)
