@@ -14,12 +14,17 @@ import { checkName } from '../repository/names.js'
 import type { Repository } from '../repository/repository.js'
 import { MAX_IMAGE_SIZE } from '../formats/erofs/format.js'
 import { mergeStream } from '../stages/splitstream/read.js'
+import { readFromRepository } from './on-repository.js'
 
 /** The merged bytes of the stream `name` (a content id, or `refs/…`). */
-export async function* streamContent(
+export function streamContent(repository: Repository, name: string, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+  return readFromRepository(repository, () => readStream(repository, name, signal), signal)
+}
+
+async function* readStream(
   repository: Repository,
   name: string,
-  signal?: AbortSignal,
+  signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array> {
   const stream = repository.openStream(name)
   try {

@@ -12,6 +12,7 @@ import { readLayerEntries } from '../stages/erofs/image-tree.js'
 import { mergeStream, streamParts } from '../stages/splitstream/read.js'
 import { importLayer } from '../stages/tar/import-layer.js'
 import { openEngine } from '../workers/open-engine.js'
+import { readFromRepository } from './on-repository.js'
 
 /** `oci layer --json`; the names are the reference's. Sizes in bytes. */
 export interface LayerDetails {
@@ -35,10 +36,14 @@ function openLayer(repository: Repository, diffId: Digest): OpenStream {
 }
 
 /** The tar of a layer, byte for byte as it came. */
-export async function* layerTar(
+export function layerTar(repository: Repository, diffId: Digest, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+  return readFromRepository(repository, () => readTar(repository, diffId, signal), signal)
+}
+
+async function* readTar(
   repository: Repository,
   diffId: Digest,
-  signal?: AbortSignal,
+  signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array> {
   const stream = openLayer(repository, diffId)
   try {
@@ -49,10 +54,14 @@ export async function* layerTar(
 }
 
 /** The dumpfile line of each entry of the tar, unmerged and in order; before an error, those that precede it. */
-export async function* layerEntries(
+export function layerEntries(repository: Repository, diffId: Digest, signal?: AbortSignal): AsyncGenerator<ByteString> {
+  return readFromRepository(repository, () => readEntries(repository, diffId, signal), signal)
+}
+
+async function* readEntries(
   repository: Repository,
   diffId: Digest,
-  signal?: AbortSignal,
+  signal: AbortSignal | undefined,
 ): AsyncGenerator<ByteString> {
   const stream = openLayer(repository, diffId)
   try {
@@ -66,6 +75,14 @@ export async function describeLayer(
   repository: Repository,
   diffId: Digest,
   signal?: AbortSignal,
+): Promise<LayerDetails> {
+  return repository.during(() => readDetails(repository, diffId, signal), signal)
+}
+
+async function readDetails(
+  repository: Repository,
+  diffId: Digest,
+  signal: AbortSignal | undefined,
 ): Promise<LayerDetails> {
   const stream = openLayer(repository, diffId)
   try {

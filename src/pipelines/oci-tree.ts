@@ -24,7 +24,11 @@ export interface ImageTreeOptions {
 }
 
 /** Builds the tree of an image. NAME is a tag, or `@digest` of a *config*, whose layers are then hashed again. */
-export async function imageTree(repository: Repository, name: string, options: ImageTreeOptions): Promise<Directory> {
+async function imageTree(repository: Repository, name: string, options: ImageTreeOptions): Promise<Directory> {
+  return repository.during(() => buildTree(repository, name, options), options.signal)
+}
+
+async function buildTree(repository: Repository, name: string, options: ImageTreeOptions): Promise<Directory> {
   const digest = resolveImageName(repository, name)
   const configDigest = name.startsWith('@') ? digest : openStoredImage(repository, digest).manifest.config.digest
   const config = readStoredDocument(repository, 'config', configDigest)

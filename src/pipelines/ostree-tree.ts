@@ -24,8 +24,10 @@ export async function ostreeImageId(
   source: string,
   options: CommitTreeOptions,
 ): Promise<ObjectId> {
-  const stored = await openOstreeCommit(repository, source)
-  return (await ensureImage(repository, stored, options)).image
+  return repository.during(async () => {
+    const stored = await openOstreeCommit(repository, source)
+    return (await ensureImage(repository, stored, options)).image
+  })
 }
 
 /** The image that was linked when the commit was pulled. @throws SluiceError `SLUICE_NOT_FOUND` if none was. */

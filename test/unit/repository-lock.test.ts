@@ -4,10 +4,17 @@ import { mkdirSync, openSync, renameSync, symlinkSync, unlinkSync } from 'node:f
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { SluiceError } from '../../src/errors.js'
+import { contentType } from '../../src/formats/splitstream/format.js'
 import { tryLock } from '../../src/native/lock.js'
+import { streamContent } from '../../src/pipelines/images.js'
+import { describeLayer, layerEntries, layerTar } from '../../src/pipelines/oci-layers.js'
+import { imageId } from '../../src/pipelines/oci-tree.js'
+import { ostreeImageId } from '../../src/pipelines/ostree-tree.js'
 import { closeQuietly } from '../../src/repository/close-quietly.js'
 import { initRepository } from '../../src/repository/init.js'
 import { Repository } from '../../src/repository/repository.js'
+import { sha256, storeDocument } from '../helpers/stored-graph.js'
 import { temporaryDirectory, temporaryRepository } from '../helpers/temporary.js'
 
 /** Whether somebody else could collect garbage now. */
@@ -159,4 +166,47 @@ test('a repository below a directory whose name is not UTF-8 can be used', async
   const repository = await Repository.open(await insecureRepository(join(folder, 'link', 'repo')), { insecure: true })
   t.after(() => repository.close())
   await repository.during(() => repository.objects.store(Buffer.from('an object')))
+})
+
+test('what is read piece by piece keeps collections away until it is read, or left', async (t) => {
+  const repository = await temporaryRepository(t)
+  const content = Buffer.alloc(3_000_000, 'x')
+  const { stream } = await storeDocument(repository, contentType.blob, content)
+  await repository.nameStream('blob', stream)
+  repository.close()
+  for (const isLeft of [false, true]) {
+    const reader = await Repository.open(repository.path, { insecure: true })
+    let size = 0
+    for await (const piece of streamContent(reader, 'blob')) {
+      if (size === 0) reader.close()
+      size += piece.length
+      assert.ok(!isFree(reader.path))
+      if (isLeft) break
+    }
+    assert.equal(size === content.length, !isLeft)
+    await soon()
+    assert.ok(isFree(reader.path))
+  }
+})
+
+test('reading waits for the collection of its own handle', async (t) => {
+  const repository = await temporaryRepository(t)
+  const { log, work } = stage()
+  const collection = work('collection')
+  const collected = repository.exclusively(collection.run)
+  await soon()
+  const layer = sha256(Buffer.of())
+  const reads = [
+    streamContent(repository, 'none').next(),
+    layerTar(repository, layer).next(),
+    layerEntries(repository, layer).next(),
+    describeLayer(repository, layer),
+    imageId(repository, 'none', { xattrs: 'allowlist-only', parity: false }),
+    ostreeImageId(repository, 'none', { parity: false }),
+  ].map((read) => read.catch(({ code }: SluiceError) => log.push(code)))
+  await soon()
+  assert.deepEqual(log, ['collection begins'])
+  collection.end()
+  await Promise.all([collected, ...reads])
+  assert.deepEqual(log, ['collection begins', 'collection ends', ...reads.map(() => 'SLUICE_NOT_FOUND')])
 })
