@@ -53,8 +53,11 @@ export function repairingFsck(
       const plan = await planRepair(repository, found, breather)
       if (isEmpty(plan)) return emit({ type: 'completed', result: summarise(found, plan, [], found) })
       const moved = await repair(repository, plan, breather)
+      // Images whose layers have lost their links by this are not whole any more.
+      const rest = await planRepair(repository, { objects: [], wrongStreams: [] }, breather)
+      moved.push(...(await repair(repository, rest, breather)))
       const after = await examine(repository, { metadataOnly: true }, emit, signal)
-      emit({ type: 'completed', result: summarise(found, plan, moved, after) })
+      emit({ type: 'completed', result: summarise(found, joined(plan, rest), moved, after) })
     }, signal)
   }, options.signal)
 }
@@ -66,6 +69,14 @@ export async function repairRepository(repository: Repository, options?: RepairO
 
 function isEmpty({ aside, links, tags }: RepairPlan): boolean {
   return aside.length + links.length + tags.length === 0
+}
+
+function joined(one: RepairPlan, other: RepairPlan): RepairPlan {
+  return {
+    aside: [...one.aside, ...other.aside],
+    links: [...one.links, ...other.links],
+    tags: [...one.tags, ...other.tags],
+  }
 }
 
 const STREAM_REFS = 'streams/refs/'

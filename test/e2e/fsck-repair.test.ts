@@ -162,6 +162,23 @@ test('a missing link of a layer costs the tag, and not what is whole', needsLock
   assert.deepEqual(contentOf(repository.path), content)
 })
 
+test('a layer that leads elsewhere, or is no link, costs the tag at once', needsLock, async (t) => {
+  const sound = await pulledImage(t)
+  const [, layer] = layerNames(sound)
+  for (const put of [(path: string) => symlinkSync('../meta.json', path), (path: string) => mkdirSync(path)]) {
+    const repository = await copyOf(t, sound.repository.path)
+    const path = repository.streams.path(layer)
+    unlinkSync(path)
+    put(path)
+    const { pullAgain, remaining } = await repairRepository(repository, alone)
+    assert.deepEqual(pullAgain, [{ tag: 'v1', manifestDigest: sound.pulled.manifestDigest }])
+    assert.deepEqual(remaining, [])
+    await assertSound(repository)
+    await pullFrom(repository, sound.registry, 'v1', alone)
+    await assertSound(repository)
+  }
+})
+
 test('an object spelled with capitals is not the one of that id', needsLock, async (t) => {
   const sound = await pulledImage(t)
   const { repository } = sound
