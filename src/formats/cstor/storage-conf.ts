@@ -1,6 +1,7 @@
 /** storage.conf: what of it says where images are (containers-storage.md §1.1). Values come as a TOML parser gives them. */
 import { SluiceError } from '../../errors.js'
-import { isRecord, tomlValue } from '../json.js'
+import { isRecord } from '../json.js'
+import { tomlValue } from '../toml.js'
 import { normalDriver } from './store-reference.js'
 
 /** What files said so far; undefined where none did. Paths are as written. */

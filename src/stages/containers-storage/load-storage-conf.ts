@@ -33,7 +33,9 @@ export async function loadStorageConf(places: StoragePlaces): Promise<StorageCon
     stated.length > 0 ? [] : [...(await mainFile(places)), ...(await dropIns(places))].map((path) => ({ path }))
   let conf = emptyStorageConf
   for (const file of [...stated, ...found, ...override]) {
-    conf = mergeStorageConf(conf, await parseToml(await readConf(file), file.path), file.path)
+    // Only where there is a file, as loading the parser takes 4 ms.
+    const { parseToml } = await import('../../formats/parse-toml.js')
+    conf = mergeStorageConf(conf, parseToml(await readConf(file), file.path), file.path)
   }
   return conf
 }
@@ -112,18 +114,6 @@ async function readConf({ path, variable }: ConfFile): Promise<string> {
       variable && `the variable ${variable} names this file: set it to another one, or unset it`,
     )
   })
-}
-
-/** The parser is loaded only where there is a file, which takes 4 ms. */
-async function parseToml(text: string, path: string): Promise<unknown> {
-  const { parse } = await import('smol-toml')
-  try {
-    // Numbers are of no interest here, and no reason to refuse a file.
-    return parse(text, { integersAsBigInt: 'asNeeded' })
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message.split('\n')[0] : ''
-    throw new SluiceError('SLUICE_CONFIG', `${path} is not TOML: ${reason}`, { cause })
-  }
 }
 
 function unreadable(path: string, cause: unknown, hint?: string): SluiceError {

@@ -1,11 +1,12 @@
 /**
  * registries.conf, version 2: where a registry really is, its mirrors, and what short names mean (oci.md §11).
  */
-import { parse } from 'smol-toml'
 import { SluiceError } from '../../../errors.js'
-import { isRecord, tomlValue } from '../../../formats/json.js'
+import { isRecord } from '../../../formats/json.js'
 import { canonicalHost, lowerHost } from '../../../formats/oci/registry-name.js'
+import { parseToml } from '../../../formats/parse-toml.js'
 import { redactText } from '../../../formats/redact.js'
+import { tomlValue } from '../../../formats/toml.js'
 
 export interface RegistryRule {
   /** `host`, `host/namespace…`, or `*.domain`. */
@@ -44,14 +45,7 @@ export const emptyRegistriesConf: RegistriesConf = {
 
 /** Parses the text of a file. */
 export function parseRegistriesConf(text: string, path: string): RegistriesConf {
-  let document: Table
-  try {
-    // Numbers are of no interest here, and no reason to refuse a file.
-    document = new Table(parse(text, { integersAsBigInt: 'asNeeded' }), path)
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message.split('\n')[0] : ''
-    throw new SluiceError('SLUICE_CONFIG', `${path} is not TOML: ${reason}`, { cause })
-  }
+  const document = new Table(parseToml(text, path), path)
   if (document.has('registries')) {
     throw document.error('it is in the format of version 1', 'rewrite it with [[registry]] tables')
   }
