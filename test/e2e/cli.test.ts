@@ -136,8 +136,12 @@ test('a value that is refused is told with its option or what to write instead, 
   }
   const absent = await sluice(['--repo', repo, 'oci', 'tag', 'debian:12', 'x'])
   assert.match(absent.stderr, /^Error: .*debian:12 .*\nhint: "sluice oci images --json"/)
-  const local = await sluice(['--repo', repo, 'ostree', 'pull-local', 'http://127.0.0.1:1/x', 'main'])
-  assert.match(local.stderr, /is not an ostree repository: .*\nhint: for a URL use "sluice ostree pull"/)
+  const local = await sluice(['--repo', repo, 'ostree', 'pull-local', 'http://u:secret@127.0.0.1:1/x', 'main', '-v'])
+  assert.match(
+    local.stderr,
+    /^Error: http:\/\/127.* is not an ostree repository: .*\nhint: for a URL use "sluice ostree pull"/,
+  )
+  assert.doesNotMatch(local.stderr, /secret/)
   const bare = await sluice(['--repo', repo, 'oci', 'pull', 'debian:12'])
   assert.match(bare.stderr, /^Error: Invalid transport: "debian" in "debian:12"\nhint: .*docker:\/\/NAME/)
 })

@@ -10,6 +10,7 @@ import {
   type RepositoryConfig,
   type RepositoryMode,
 } from '../../formats/ostree/repository-config.js'
+import { redactUrl } from '../../formats/redact.js'
 import { readLocalFile } from './local-file.js'
 
 export interface LocalRepository {
@@ -58,10 +59,13 @@ function readConfig(path: string): RepositoryConfig {
 }
 
 function notARepository(path: string, why: string, cause?: unknown): SluiceError {
-  return new SluiceError('SLUICE_NOT_FOUND', `${path} is not an ostree repository: ${why}`, {
-    cause,
-    ...(/^https?:\/\//.test(path) && { hint: 'for a URL use "sluice ostree pull"' }),
-  })
+  if (/^https?:\/\//i.test(path)) {
+    // Without the cause: it names the path, which may hold a password.
+    return new SluiceError('SLUICE_NOT_FOUND', `${redactUrl(path)} is not an ostree repository: it is a URL`, {
+      hint: 'for a URL use "sluice ostree pull"',
+    })
+  }
+  return new SluiceError('SLUICE_NOT_FOUND', `${path} is not an ostree repository: ${why}`, { cause })
 }
 
 /**
