@@ -51,7 +51,8 @@ function list(root: string, directory: ByteString): LinkEntry[] {
       const name = toByteString(entry.name)
       const path = `${directory}/${name}`
       const target = entry.isSymbolicLink() ? readLink(root, path) : undefined
-      return target === 'gone' ? [] : [{ name, path, target: target?.text, fileType: fileTypeName(entry) }]
+      const isGone = entry.isSymbolicLink() && target === undefined
+      return isGone ? [] : [{ name, path, target, fileType: fileTypeName(entry) }]
     })
     .sort((a, b) => (a.name < b.name ? -1 : 1))
 }
@@ -66,12 +67,12 @@ function fileTypeName(entry: Dirent<Buffer>): string {
   return entry.isSymbolicLink() ? 'Symlink' : 'Unknown'
 }
 
-/** `gone`: somebody has removed it since it was listed, as tags are under the shared lock. */
-function readLink(root: string, path: ByteString): { readonly text: ByteString } | 'gone' {
+/** The text of a link; undefined if somebody has removed it since it was listed, as tags are under the shared lock. */
+function readLink(root: string, path: ByteString): ByteString | undefined {
   try {
-    return { text: toByteString(readlinkSync(rawPath(root, path), { encoding: 'buffer' })) }
+    return toByteString(readlinkSync(rawPath(root, path), { encoding: 'buffer' }))
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return 'gone'
+    if (errnoOf(error) === 'ENOENT') return undefined
     throw ioError(error, `cannot read ${displayByteString(path)}`)
   }
 }
@@ -102,8 +103,7 @@ export function requireObjectLink(root: string, path: ByteString, id: ObjectId):
   const [end, object] = [fileOf(path), fileOf(`objects/${objectPath(id)}`)]
   if (end !== undefined && end.ino === object?.ino && end.dev === object.dev) return
   // Under the shared lock somebody may have stored the stream anew since it was listed.
-  const link = readLink(root, path)
-  if (link !== 'gone' && !link.text.endsWith(objectPath(id))) return
+  if (readLink(root, path)?.endsWith(objectPath(id)) === false) return
   const where = end === undefined ? 'nowhere' : 'to another file'
   throw new SluiceError('SLUICE_CORRUPT', `${displayByteString(path)} names object ${id}, but leads ${where}`, {
     hint: `move it back, or make it a link to ../objects/${objectPath(id)}; "fsck" tells of all such links`,

@@ -70,7 +70,7 @@ async function checkEntry(
   await checkContent(path, id, findings)
 }
 
-/** What a link leads to; anything else has been reported. */
+/** What a link leads to; anything else has been reported, or the link is gone. */
 function follow(repository: Repository, { path }: LinkEntry, findings: Findings): Stats | 'broken' | 'unknown' {
   try {
     const stats = followLink(repository.path, path)
