@@ -8,7 +8,7 @@ export function positive(text: string): number {
   return Number(text)
 }
 
-/** A number of which none is one. */
+/** As `positive`, or 0. */
 export function count(text: string): number {
   if (!/^(0|[1-9][0-9]{0,3})$/.test(text)) throw new InvalidArgumentError('Give a number from 0 to 9999.')
   return Number(text)

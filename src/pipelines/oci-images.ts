@@ -58,10 +58,9 @@ export function resolveImageName(repository: Repository, name: string): Digest {
   checkTag(name)
   const digest = taggedDigest(repository, encodeRefName(name))
   if (digest !== undefined) return digest
+  const aboutDigests = /^sha\d+:/.test(name) ? '; a digest is written @sha256:HEX' : ''
   throw new SluiceError('SLUICE_NOT_FOUND', `OCI reference not found: ${name}`, {
-    hint: /^sha\d+:/.test(name)
-      ? '"sluice oci images" lists the tags of this repository; a digest is written @sha256:HEX'
-      : '"sluice oci images" lists the tags of this repository',
+    hint: `"sluice oci images" lists the tags of this repository${aboutDigests}`,
   })
 }
 

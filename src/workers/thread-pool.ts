@@ -1,6 +1,6 @@
 /** The work on slabs in other threads. */
 import type { Worker } from 'node:worker_threads'
-import { type SluiceError } from '../errors.js'
+import type { SluiceError } from '../errors.js'
 import type { SlabDigest, SlabWorkers, WorkKind } from '../stages/slab/slab-workers.js'
 import type { Decoder, DecoderKind } from '../stages/decompress/decoder.js'
 import type { OstreeId } from '../formats/ostree/ostree-id.js'
