@@ -136,8 +136,8 @@ async function indexEntries(handle: FileHandle, path: string, signal: AbortSigna
   const { size: end } = await handle.stat()
   const feed = async (): Promise<void> => {
     for await (const chunk of readExtent(handle, 0, end, path, signal)) {
-      if (!tar.write(chunk)) await drained(tar)
       if (tar.destroyed) return
+      if (!tar.write(chunk)) await drained(tar)
     }
     tar.end(undefined)
   }
@@ -148,6 +148,8 @@ async function indexEntries(handle: FileHandle, path: string, signal: AbortSigna
   let next = 0
   try {
     for await (const entry of tar) {
+      // tar-stream goes on behind the end of the archive; nobody else takes what is there for a part of it.
+      if (await isEndMarker(handle, next)) break
       const { name, type, size, linkname } = entry.header
       const key = posix.normalize(name)
       // tar-stream says where the content begins; its types do not.
@@ -165,7 +167,7 @@ async function indexEntries(handle: FileHandle, path: string, signal: AbortSigna
     }
   } catch (error) {
     if (signal.aborted) throw cancelled(signal)
-    // What is wrong behind the end of the archive is no part of it.
+    // Behind the end there may be something else.
     if (await isEndMarker(handle, next)) return entries
     throw error instanceof SluiceError ? error : formatError(path, `not a tar archive: ${messageOf(error)}`)
   } finally {
