@@ -5,7 +5,7 @@
  * A blob `sha256:X` has up to three files: `sha256-X`, the bytes from its beginning; `sha256-X.json`, the journal; and
  * while somebody works on it `sha256-X.lock`.
  */
-import { lstatSync, openSync } from 'node:fs'
+import { lstatSync, openSync, type Stats } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { errnoOf, ioError } from '../../errors.js'
 import type { Digest } from '../../formats/digest.js'
@@ -68,28 +68,27 @@ export interface PartEntry {
 /** What is pending in the repository at `root`. Only files are: something else there is not ours, to open a pipe would block. */
 export function listParts(root: string): PartEntry[] {
   const directory = join(root, PARTS_DIRECTORY)
-  const isFile = (name: string) => lstatSync(join(directory, name), { throwIfNoEntry: false })?.isFile() === true
-  const names = new Set(namesIn(directory).filter(isFile))
+  const files = new Map<string, Stats>()
+  for (const name of namesIn(directory)) {
+    const stats = lstatSync(join(directory, name), { throwIfNoEntry: false })
+    if (stats?.isFile() === true) files.set(name, stats)
+  }
   const stem = (name: string) =>
     [JOURNAL_SUFFIX, LOCK_SUFFIX].reduce(
       (rest, suffix) => (rest.endsWith(suffix) ? rest.slice(0, -suffix.length) : rest),
       name,
     )
-  const path = (name: string) => (names.has(name) ? `${PARTS_DIRECTORY}/${name}` : undefined)
-  return [...new Set([...names].map(stem))].sort().map((name) => {
+  const path = (name: string) => (files.has(name) ? `${PARTS_DIRECTORY}/${name}` : undefined)
+  return [...new Set([...files.keys()].map(stem))].sort().map((name) => {
     const lock = path(name + LOCK_SUFFIX)
+    const data = files.get(name)
     return {
-      data: describeData(root, path(name)),
+      data: data && { path: `${PARTS_DIRECTORY}/${name}`, size: data.size, modifiedMs: data.mtimeMs },
       journal: path(name + JOURNAL_SUFFIX),
       lock,
       held: lock !== undefined && isHeld(join(root, lock)),
     }
   })
-}
-
-function describeData(root: string, path: string | undefined): PartEntry['data'] {
-  const stats = path === undefined ? undefined : lstatSync(join(root, path), { throwIfNoEntry: false })
-  return stats && { path: path!, size: stats.size, modifiedMs: stats.mtimeMs }
 }
 
 /** Who cannot ask the kernel leaves the file alone. */
