@@ -274,9 +274,8 @@ test('names of images cannot steer the terminal; a file or pipe gets them as the
   const pulled = await sluice(['--repo', repo, '--insecure', 'pull', '--no-tls-verify', reference, tag])
   assert.equal(pulled.status, 0, pulled.stderr)
   assert.ok((await sluice(['--repo', repo, 'oci', 'images'])).stdout.includes(tag))
-  const command = `'${process.execPath}' bin/sluice.js --repo '${repo}' oci images`
-  // Gives its command a terminal.
-  const { stdout } = await promisify(exec)(`script -qec "${command}" /dev/null`, { cwd: projectRoot })
+  const env = { NODE_OPTIONS: '--import=data:text/javascript,process.stdout.isTTY=true' }
+  const { stdout } = await sluice(['--repo', repo, 'oci', 'images'], { env })
   assert.match(stdout, /│ a\\u\{1b\}\[31mb\\u\{202e\}\tc/)
 })
 
