@@ -235,7 +235,9 @@ test('policy: the most specific scope decides, unknown requirements are refused'
   )
   const docker = (text: string) => () => enforcePolicy(policy, 'docker', registryScopes(name(text)), text)
   const oci = (path: string) => () => enforcePolicy(policy, 'oci', pathScopes(path, 't'), path)
-  for (const text of ['quay.io/open/x', 'quay.io/open/closed:ok', 'a.b.example.com/x']) docker(text)()
+  for (const text of ['quay.io/open/x', 'quay.io/open/closed:ok', 'a.b.example.com/x', 'b.example.com:5000/x']) {
+    docker(text)()
+  }
   for (const text of ['quay.io/other', 'quay.io/open/closed:t', 'example.com/x', 'debian']) {
     assert.throws(docker(text), fails('SLUICE_POLICY', /rejects/), text)
   }

@@ -97,10 +97,13 @@ export function enforcePolicy(policy: Policy, transport: string, scopes: readonl
   }
 }
 
-/** Scopes of an image in a registry: itself, its repository and the namespaces above, the host, its parent domains. */
+/**
+ * Scopes of an image in a registry: itself, its repository and the namespaces above, the host, its parent domains. These
+ * are without the port, as other tools have it.
+ */
 export function registryScopes({ host, path, tag, digest }: RegistryName): string[] {
   const repository = `${host}/${path}`
-  const labels = host.split('.')
+  const labels = host.replace(/:\d+$/, '').split('.')
   const wildcards = [...labels.keys()].slice(1).map((i) => `*.${labels.slice(i).join('.')}`)
   const version = digest === undefined ? `${repository}:${tag ?? 'latest'}` : `${repository}@${digest}`
   return [version, ...namespacesOf(repository), ...wildcards]
