@@ -12,7 +12,7 @@ import { parsePlatform } from '../../src/formats/oci/platform.js'
 import type { ImageSource } from '../../src/stages/fetch/image-source.js'
 import { never, openForTest, readAll, startRegistry } from '../helpers/registry-client.js'
 import { noise, putImage } from '../helpers/registry-images.js'
-import { makeCertificate } from '../helpers/registry-tls.js'
+import { makeCertificate, type TestCertificate } from '../helpers/registry-tls.js'
 import { temporaryDirectory } from '../helpers/temporary.js'
 
 const platform = parsePlatform('linux/amd64')
@@ -333,6 +333,52 @@ test('https: unknown authorities are refused, certs.d makes them known', async (
     openForTest(t, reference, { tlsVerify: true, certDir }).then((s) => s.manifest({ signal: never })),
     fails('SLUICE_CONFIG', /client\.key is missing/),
   )
+  writeFileSync(join(certDir, registry.host, 'client.key'), makeCertificate()!.key)
+  await assert.rejects(
+    openForTest(t, reference, { tlsVerify: true, certDir }).then((s) => s.manifest({ signal: never })),
+    fails('SLUICE_CONFIG', /client\.cert and client\.key beside it cannot be used: .*mismatch/),
+  )
+})
+
+test('https: certificates of a registry are for its token server and its blob store, too, which may have their own', async (t) => {
+  const tls = makeCertificate()
+  const other = makeCertificate()
+  if (tls === undefined || other === undefined) return t.skip('no openssl program')
+  const storeWith = async (tls: TestCertificate) => {
+    const store = await startRegistry(t, { tls })
+    putImage(store, 'app', 't', [Buffer.from('x')])
+    return store
+  }
+  const [tokens, store, ownStore] = await Promise.all([startRegistry(t, { tls }), storeWith(tls), storeWith(other)])
+  const registry = await startRegistry(t, { tls, auth: { type: 'bearer', realm: `${tokens.origin}/token` } })
+  tokens.fault({ path: /token/, redirect: registry.origin, times: 2 })
+  putImage(registry, 'app', 't', [Buffer.from('x')])
+  const certDir = temporaryDirectory(t)
+  const trust = (host: string, { cert }: TestCertificate): void => {
+    mkdirSync(join(certDir, host))
+    writeFileSync(join(certDir, host, 'ca.crt'), cert)
+  }
+  trust(registry.host, tls)
+  trust(ownStore.host, other)
+  for (const { origin } of [store, ownStore]) {
+    registry.fault({ path: /blobs/, redirect: origin, times: 1 })
+    const source = await openForTest(t, `docker://${registry.host}/app:t`, { ...quick, tlsVerify: true, certDir })
+    assert.equal(await firstLayer(source), 'x')
+  }
+  for (const { requests } of [tokens, store, ownStore]) assert.notEqual(requests.length, 0)
+})
+
+test('https: a certificate in certs.d is trusted though its issuer is not known', async (t) => {
+  const issuer = makeCertificate()
+  const tls = issuer && makeCertificate(issuer)
+  if (tls === undefined) return t.skip('no openssl program')
+  const registry = await startRegistry(t, { tls })
+  putImage(registry, 'app', 't', [Buffer.from('x')])
+  const certDir = temporaryDirectory(t)
+  mkdirSync(join(certDir, registry.host))
+  writeFileSync(join(certDir, registry.host, 'server.crt'), tls.cert)
+  const source = await openForTest(t, `docker://${registry.host}/app:t`, { ...quick, tlsVerify: true, certDir })
+  assert.equal(await firstLayer(source), 'x')
 })
 
 test('redirects never lead from https down to http', async (t) => {

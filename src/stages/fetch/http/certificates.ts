@@ -21,14 +21,16 @@ export interface HostCertificates {
 }
 
 /**
- * Reads the first of `directories` that has a folder for one of `hosts`, which are names of one host: `*.crt` are
- * authorities, `*.cert` with `*.key` of the same name a client certificate.
+ * Reads the first of `directories` that has a folder for `host`, which may have a port: `*.crt` are authorities, `*.cert` with
+ * `*.key` of the same name a client certificate. Undefined if none has.
  */
 export async function readHostCertificates(
   directories: readonly string[],
-  hosts: readonly string[],
-): Promise<HostCertificates> {
-  for (const folder of directories.flatMap((directory) => hosts.map((host) => join(directory, host)))) {
+  host: string,
+): Promise<HostCertificates | undefined> {
+  // A URL drops the default port, the folder may have it.
+  const names = /:\d+$/.test(host) ? [host] : [`${host}:443`, host]
+  for (const folder of directories.flatMap((directory) => names.map((name) => join(directory, name)))) {
     const names = await readdir(folder).catch((error: unknown) => {
       const errno = errnoOf(error)
       if (errno === 'ENOENT' || errno === 'ENOTDIR' || errno === 'EACCES') return undefined
@@ -36,7 +38,7 @@ export async function readHostCertificates(
     })
     if (names !== undefined) return readFolder(folder, names.sort())
   }
-  return { authorities: [] }
+  return undefined
 }
 
 async function readFolder(folder: string, names: readonly string[]): Promise<HostCertificates> {
@@ -51,24 +53,38 @@ async function readFolder(folder: string, names: readonly string[]): Promise<Hos
   if (!names.includes(key)) {
     throw new SluiceError('SLUICE_CONFIG', `${join(folder, certificate)} has no key beside it: ${key} is missing`)
   }
-  return { authorities, client: { certificate: await read(certificate), key: await read(key) } }
+  const client = { certificate: await read(certificate), key: await read(key) }
+  try {
+    createSecureContext({ cert: client.certificate, key: client.key })
+  } catch (cause) {
+    const what = `${join(folder, certificate)} and ${key} beside it`
+    throw new SluiceError('SLUICE_CONFIG', `${what} cannot be used: ${reasonOf(cause)}`, { cause })
+  }
+  return { authorities, client }
 }
 
 /** A TLS context that trusts the system, and what is given besides. */
 export async function makeSecureContext(
   environment: Environment,
-  { authorities, client }: HostCertificates,
+  { authorities, client }: HostCertificates = { authorities: [] },
   insecure = false,
 ): Promise<SecureContext> {
   // To read the 140 authorities of a system takes a tenth of a second; who accepts any certificate asks none of them.
   const ca = insecure ? [] : [...(await systemAuthorities(environment)), ...authorities]
   try {
-    return createSecureContext({ ca, ...(client && { cert: client.certificate, key: client.key }) })
-  } catch (cause) {
-    throw new SluiceError('SLUICE_CONFIG', `unusable certificates: ${cause instanceof Error ? cause.message : ''}`, {
-      cause,
+    return createSecureContext({
+      ca,
+      // As for other tools: whoever puts an intermediate authority there, or the certificate of the server, trusts it.
+      allowPartialTrustChain: true,
+      ...(client && { cert: client.certificate, key: client.key }),
     })
+  } catch (cause) {
+    throw new SluiceError('SLUICE_CONFIG', `unusable certificates: ${reasonOf(cause)}`, { cause })
   }
+}
+
+function reasonOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : ''
 }
 
 async function systemAuthorities(environment: Environment): Promise<(string | Buffer)[]> {

@@ -12,6 +12,8 @@ export interface HttpOptions {
   readonly connections: Connections
   /** Accept any certificate. */
   readonly insecure: boolean
+  /** `host[:port]` of the registry whose certificates count also where requests lead from there. */
+  readonly registry?: string
   /** Milliseconds without a byte after which a transfer counts as broken. */
   readonly stallTimeoutMs: number
   readonly userAgent: string
@@ -71,10 +73,10 @@ export class HttpClient {
     { url, form, encodings, signal, where }: HttpRequest,
     accept: AcceptBody,
   ): Promise<HttpAnswer> {
-    const { connections, insecure, stallTimeoutMs } = this.#options
+    const { connections, insecure, registry, stallTimeoutMs } = this.#options
     let answer: HttpAnswer | undefined
     try {
-      const dispatcher = await connections.for(at, insecure)
+      const dispatcher = await connections.for(at, insecure, registry)
       const request = { headers, form: form?.toString(), signal, stallTimeoutMs }
       const unwanted = await receive(dispatcher, at, request, (status, answered) => {
         answer = new HttpAnswer(status, answered, at, at.host !== url.host)

@@ -23,14 +23,19 @@ export class Connections {
     this.#options = { ...options, environment: { ...options.environment } }
   }
 
-  /** The pool to use for `url`; `insecure` accepts any certificate. @throws SluiceError `SLUICE_FAILED` once closed. */
-  async for(url: URL, insecure: boolean): Promise<Dispatcher> {
+  /**
+   * The pool to use for `url`; `insecure` accepts any certificate. @param registry the one on whose behalf it is asked: its
+   * certificates are for its token server and its blob store, too, if these have none of their own.
+   *
+   * @throws SluiceError `SLUICE_FAILED` once closed.
+   */
+  async for(url: URL, insecure: boolean, registry?: string): Promise<Dispatcher> {
     if (this.#isClosed) throw new SluiceError('SLUICE_FAILED', 'the source was closed')
     const proxy = proxyFor(url, this.#options.environment)
-    const key = JSON.stringify([proxy, url.protocol === 'https:' ? [url.host, insecure] : undefined])
+    const key = JSON.stringify([proxy, url.protocol === 'https:' ? [url.host, insecure, registry] : undefined])
     let dispatcher = this.#dispatchers.get(key)
     if (dispatcher === undefined) {
-      dispatcher = this.#make(url, insecure, proxy)
+      dispatcher = this.#make(url, insecure, proxy, registry)
       this.#dispatchers.set(key, dispatcher)
     }
     return dispatcher
@@ -46,18 +51,20 @@ export class Connections {
     )
   }
 
-  async #make(url: URL, insecure: boolean, proxy: string | undefined): Promise<Dispatcher> {
+  async #make(
+    url: URL,
+    insecure: boolean,
+    proxy: string | undefined,
+    registry: string | undefined,
+  ): Promise<Dispatcher> {
     const { environment, certificateDirectories, connectTimeoutMs } = this.#options
     const tls =
       url.protocol === 'https:'
         ? {
             secureContext: await makeSecureContext(
               environment,
-              // A URL drops the default port, the folder may have it.
-              await readHostCertificates(certificateDirectories, [
-                ...(url.port === '' ? [`${url.host}:443`] : []),
-                url.host,
-              ]),
+              (await readHostCertificates(certificateDirectories, url.host)) ??
+                (registry === undefined ? undefined : await readHostCertificates(certificateDirectories, registry)),
               insecure,
             ),
             rejectUnauthorized: !insecure,

@@ -56,10 +56,8 @@ export function openRegistry(
     ...(options.authFile !== undefined && { authFile: options.authFile }),
     ...(conf.credentialHelpers && { helpers: conf.credentialHelpers }),
   })
-  const http = (insecure: boolean): HttpClient => {
-    const settings: HttpOptions = { connections, insecure, stallTimeoutMs, userAgent }
-    return new HttpClient(settings)
-  }
+  const http = (settings: Pick<HttpOptions, 'insecure' | 'registry'>): HttpClient =>
+    new HttpClient({ ...settings, connections, stallTimeoutMs, userAgent })
   const { username = '', password = '' } = options.credentials ?? {}
   const stated = username === '' && password === '' ? undefined : { username, password }
   const endpoints = names.flatMap((name) =>
@@ -69,7 +67,7 @@ export function openRegistry(
     const insecure = tlsVerify === undefined ? endpoint.insecure : !tlsVerify
     return new RegistryClient({
       endpoint: { ...endpoint, insecure },
-      http: http(insecure),
+      http: http({ insecure, registry: endpoint.host }),
       retry: i === endpoints.length - 1 ? retry : { ...retry, tries: Math.min(MIRROR_TRIES, retry.tries) },
       // Stated for one registry: no mirror gets them, and no other location.
       credentials: async () => (isNamed ? stated : undefined) ?? store.find(endpoint.host, endpoint.path),
@@ -81,7 +79,7 @@ export function openRegistry(
     description: where,
     version: name.digest === undefined ? { tag: name.tag! } : { digest: name.digest },
     clients,
-    anonymous: http(false),
+    anonymous: http({ insecure: false }),
     close: async () => {
       closing.abort()
       await connections.destroy()
