@@ -10,6 +10,7 @@ import { enforcePolicy, parsePolicy, pathScopes, registryScopes } from '../../sr
 import { parseChallenges } from '../../src/stages/fetch/registry/challenge.js'
 import { endpointsOf, resolveShortName } from '../../src/stages/fetch/registry/endpoints.js'
 import { parseRetryAfter } from '../../src/stages/fetch/http/errors.js'
+import { openImageSource } from '../../src/stages/fetch/open.js'
 import { loadRegistriesConf } from '../../src/stages/fetch/registry/load-registries-conf.js'
 import { proxyFor } from '../../src/stages/fetch/http/proxy.js'
 import { emptyRegistriesConf, parseRegistriesConf } from '../../src/stages/fetch/registry/registries-conf.js'
@@ -205,6 +206,16 @@ test('registries.conf: places, drop-ins, recorded aliases', async (t) => {
     ['a', 'y/a'],
     ['c', 'z/c'],
   ])
+  // Of all that is in ~/.config/containers, this moves auth.json alone.
+  const moved = { ...places, environment: { XDG_CONFIG_HOME: join(folder, 'xdg') } }
+  assert.deepEqual(await loadRegistriesConf(moved), user)
+  write('home/.config/containers/policy.json', '{"default":[{"type":"reject"}]}')
+  const opening = openImageSource('docker://a.example/x', {
+    env: moved.environment,
+    home: places.home,
+    etc: places.etc,
+  })
+  await assert.rejects(opening, fails('SLUICE_POLICY', /rejects/))
   const stated = write('mine.conf', 'short-name-mode = "disabled"')
   const only = await loadRegistriesConf({ ...places, environment: { CONTAINERS_REGISTRIES_CONF: stated } })
   assert.equal(only.shortNameMode, 'disabled')

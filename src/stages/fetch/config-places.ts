@@ -9,7 +9,10 @@ export interface ConfigPlaces {
   readonly etc: string
 }
 
-/** `$XDG_CONFIG_HOME/containers` or `~/.config/containers`. */
-export function userConfigFolder({ environment, home }: ConfigPlaces): string {
-  return join(environment['XDG_CONFIG_HOME'] || join(home, '.config'), 'containers')
+/**
+ * Where users have policy.json, registries.conf and certs.d (oci.md §11): other tools look for these there whatever
+ * `XDG_CONFIG_HOME` is, so that who sets it gets round no policy.
+ */
+export function userConfigFolder({ home }: Pick<ConfigPlaces, 'home'>): string {
+  return join(home, '.config/containers')
 }

@@ -59,7 +59,7 @@ export class RemoteSource implements OstreeSource {
    */
   constructor(repository: Repository, url: string, options: RemoteOptions = {}) {
     const environment = options.env ?? process.env
-    const certificates = userConfigFolder({ environment, home: homedir(), etc: '/etc' })
+    const certificates = userConfigFolder({ home: homedir() })
     this.#repository = repository
     this.#subset = options.subset ?? defaultSubset()
     this.#summaryKeys = options.summaryKeys
