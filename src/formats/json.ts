@@ -6,6 +6,16 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 /**
+ * What `key` is set to in a table of a TOML file, or in a JSON document; as for the Go tools, in whatever case it is written if
+ * it is not there as it stands.
+ */
+export function valueInAnyCase(table: Readonly<Record<string, unknown>>, key: string): unknown {
+  if (Object.hasOwn(table, key)) return table[key]
+  const name = Object.keys(table).find((name) => name.toLowerCase() === key.toLowerCase())
+  return name === undefined ? undefined : table[name]
+}
+
+/**
  * The first key that an object has more than once: some tools take the first value, some the last, and would see two images
  * under one digest. @param text JSON.
  */

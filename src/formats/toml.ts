@@ -1,11 +1,14 @@
-/** Tables of configuration files in TOML. */
+/** Configuration files of the Go tools, in TOML. */
+import { parse } from 'smol-toml'
+import { SluiceError } from '../errors.js'
 
-/**
- * What `key` is set to in a table; as for the Go tools, in whatever case it is written if it is not there as it
- * stands. @param key in lower case.
- */
-export function tomlValue(table: Readonly<Record<string, unknown>>, key: string): unknown {
-  if (Object.hasOwn(table, key)) return table[key]
-  const name = Object.keys(table).find((name) => name.toLowerCase() === key)
-  return name === undefined ? undefined : table[name]
+/** @throws SluiceError `SLUICE_CONFIG` that names `path`. */
+export function parseToml(text: string, path: string): Record<string, unknown> {
+  try {
+    // Numbers are of no interest here, and no reason to refuse a file.
+    return parse(text, { integersAsBigInt: 'asNeeded' })
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message.split('\n')[0] : ''
+    throw new SluiceError('SLUICE_CONFIG', `${path} is not TOML: ${reason}`, { cause })
+  }
 }

@@ -66,6 +66,28 @@ test('the longest key that covers the repository wins', async (t) => {
   }
 })
 
+test('keys in any case; one that is a host goes before one that is a URL of it', async (t) => {
+  const home = makeHome(t, {
+    'run/containers/auth.json': {
+      Auths: {
+        'h.example': { Auth: base64('plain:p') },
+        'https://h.example/v1/': { auth: base64('url:p') },
+        'i.example': {},
+        'https://i.example/v1/': { IdentityToken: 'refresh' },
+      },
+      credhelpers: { 'j.example': 'lower' },
+    },
+  })
+  mkdirSync(join(home, 'bin'))
+  const helper = join(home, 'bin/docker-credential-lower')
+  writeFileSync(helper, `#!/bin/sh\necho '{"username":"u","secret":"s"}'\n`)
+  chmodSync(helper, 0o755)
+  const store = storeIn(home, { environment: { PATH: `${join(home, 'bin')}:${process.env['PATH']}` } })
+  assert.equal(await userFor(store, 'h.example', 'x'), 'plain:p')
+  assert.equal(await userFor(store, 'i.example', 'x'), 'token refresh')
+  assert.equal(await userFor(store, 'j.example', 'x'), 'u:s')
+})
+
 test('files in order; empty entries and empty files hide nothing', async (t) => {
   const entry = (user: string) => ({ auths: { 'h.example': { auth: base64(`${user}:p`) } } })
   const files = {

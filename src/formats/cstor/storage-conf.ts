@@ -1,7 +1,6 @@
 /** storage.conf: what of it says where images are (containers-storage.md §1.1). Values come as a TOML parser gives them. */
 import { SluiceError } from '../../errors.js'
-import { isRecord } from '../json.js'
-import { tomlValue } from '../toml.js'
+import { isRecord, valueInAnyCase } from '../json.js'
 import { normalDriver } from './store-reference.js'
 
 /** What files said so far; undefined where none did. Paths are as written. */
@@ -36,7 +35,11 @@ export function mergeStorageConf(earlier: StorageConf, document: unknown, path: 
     graphroot: text(storage, 'graphroot', path) ?? earlier.graphroot,
     rootlessStoragePath: text(storage, 'rootless_storage_path', path) ?? earlier.rootlessStoragePath,
     imageStore: text(storage, 'imagestore', path) ?? earlier.imageStore,
-    additionalImageStores: mergeList(earlier.additionalImageStores, tomlValue(options, 'additionalimagestores'), path),
+    additionalImageStores: mergeList(
+      earlier.additionalImageStores,
+      valueInAnyCase(options, 'additionalimagestores'),
+      path,
+    ),
   }
 }
 
@@ -48,8 +51,8 @@ function mergeList(earlier: readonly string[], value: unknown, path: string): re
   let append = false
   for (const item of value as unknown[]) {
     if (typeof item === 'string') stores.push(...item.split(','))
-    else if (isRecord(item) && typeof tomlValue(item, 'append') === 'boolean')
-      append = tomlValue(item, 'append') === true
+    else if (isRecord(item) && typeof valueInAnyCase(item, 'append') === 'boolean')
+      append = valueInAnyCase(item, 'append') === true
     else throw wrong(path, 'additionalimagestores has a member that is neither a path nor {append=true}')
   }
   return (append ? [...earlier, ...stores] : stores).filter((store) => store !== '')
@@ -58,7 +61,7 @@ function mergeList(earlier: readonly string[], value: unknown, path: string): re
 type Table = Readonly<Record<string, unknown>>
 
 function table(parent: unknown, key: string, path: string): Table {
-  const value = isRecord(parent) ? tomlValue(parent, key) : undefined
+  const value = isRecord(parent) ? valueInAnyCase(parent, key) : undefined
   if (value === undefined) return {}
   if (isRecord(value)) return value
   throw wrong(path, `${key} is not a table`)
@@ -66,7 +69,7 @@ function table(parent: unknown, key: string, path: string): Table {
 
 /** An empty text sets nothing. */
 function text(parent: Table, key: string, path: string): string | undefined {
-  const value = tomlValue(parent, key)
+  const value = valueInAnyCase(parent, key)
   if (value === undefined || value === '') return undefined
   if (typeof value === 'string') return value
   throw wrong(path, `${key} is not a text`)

@@ -34,7 +34,7 @@ export async function loadStorageConf(places: StoragePlaces): Promise<StorageCon
   let conf = emptyStorageConf
   for (const file of [...stated, ...found, ...override]) {
     // Only where there is a file, as loading the parser takes 4 ms.
-    const { parseToml } = await import('../../formats/parse-toml.js')
+    const { parseToml } = await import('../../formats/toml.js')
     conf = mergeStorageConf(conf, parseToml(await readConf(file), file.path), file.path)
   }
   return conf

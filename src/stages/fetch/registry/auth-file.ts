@@ -1,6 +1,6 @@
 /** `auth.json` of containers and `config.json` of Docker: which credentials they hold for a repository (oci.md §11). */
 import { SluiceError } from '../../../errors.js'
-import { isRecord } from '../../../formats/json.js'
+import { isRecord, valueInAnyCase } from '../../../formats/json.js'
 import { canonicalHost } from '../../../formats/oci/registry-name.js'
 import type { Credentials } from './credential.js'
 
@@ -26,16 +26,18 @@ export function parseAuthFile(text: string, path: string, legacy: boolean): Auth
     throw new SluiceError('SLUICE_CONFIG', `${path} is not JSON`)
   }
   const document = record(value)
-  const auths = record(legacy ? document : document['auths'])
+  const auths = record(legacy ? document : valueInAnyCase(document, 'auths'))
   const entries = new Map<string, Credentials | SluiceError>()
-  for (const [key, entry] of Object.entries(auths)) {
+  // Last, and so before any that Docker wrote as URLs, those with keys as they are looked for.
+  const isPlain = (key: string): number => Number(normaliseKey(key) === key)
+  for (const [key, entry] of Object.entries(auths).sort(([a], [b]) => isPlain(a) - isPlain(b))) {
     const credentials = parseEntry(record(entry), `${path}: ${key}`)
     if (credentials !== undefined) entries.set(normaliseKey(key), credentials)
   }
-  const helpers = Object.entries(record(legacy ? undefined : document['credHelpers'])).flatMap(([key, helper]) =>
-    typeof helper === 'string' && helper !== '' ? [[normaliseKey(key), helper] as const] : [],
+  const helpers = Object.entries(record(legacy ? undefined : valueInAnyCase(document, 'credHelpers'))).flatMap(
+    ([key, helper]) => (typeof helper === 'string' && helper !== '' ? [[normaliseKey(key), helper] as const] : []),
   )
-  const store = legacy ? undefined : document['credsStore']
+  const store = legacy ? undefined : valueInAnyCase(document, 'credsStore')
   return { entries, helpers: new Map(helpers), store: typeof store === 'string' && store !== '' ? store : undefined }
 }
 
@@ -51,7 +53,9 @@ function record(value: unknown): Readonly<Record<string, unknown>> {
 }
 
 function parseEntry(entry: Readonly<Record<string, unknown>>, where: string): Credentials | SluiceError | undefined {
-  const { auth, identitytoken: identityToken, username, password } = entry
+  const [auth, identityToken, username, password] = ['auth', 'identitytoken', 'username', 'password'].map((name) =>
+    valueInAnyCase(entry, name),
+  )
   if (typeof identityToken === 'string' && identityToken !== '') return { identityToken }
   if (typeof auth === 'string' && auth !== '') {
     const [, user, secret] = /^([^:]*):([^]*?)\0*$/.exec(Buffer.from(auth, 'base64').toString('utf8')) ?? []

@@ -1,6 +1,7 @@
 /** Credential helpers: programs named `docker-credential-NAME` that speak a one-line protocol. */
 import { spawn } from 'node:child_process'
 import { cancelled, SluiceError } from '../../../errors.js'
+import { isRecord, valueInAnyCase } from '../../../formats/json.js'
 import { redactText } from '../../../formats/redact.js'
 import type { Credentials } from './credential.js'
 import type { Environment } from '../http/proxy.js'
@@ -39,13 +40,14 @@ export async function askCredentialHelper(
 }
 
 function parseAnswer(output: string, program: string): Credentials | undefined {
-  let answer: { Username?: unknown; Secret?: unknown }
+  let answer: unknown
   try {
-    answer = (JSON.parse(output) ?? {}) as typeof answer
+    answer = JSON.parse(output)
   } catch {
     throw new SluiceError('SLUICE_AUTH', `${program} printed something that is not JSON`)
   }
-  const { Username: username, Secret: secret } = answer
+  const fields = isRecord(answer) ? answer : {}
+  const [username, secret] = ['Username', 'Secret'].map((name) => valueInAnyCase(fields, name))
   if (typeof username !== 'string' || typeof secret !== 'string') {
     throw new SluiceError('SLUICE_AUTH', `${program} printed no Username and Secret`)
   }

@@ -2,11 +2,10 @@
  * registries.conf, version 2: where a registry really is, its mirrors, and what short names mean (oci.md §11).
  */
 import { SluiceError } from '../../../errors.js'
-import { isRecord } from '../../../formats/json.js'
+import { isRecord, valueInAnyCase } from '../../../formats/json.js'
 import { canonicalHost, lowerHost } from '../../../formats/oci/registry-name.js'
-import { parseToml } from '../../../formats/parse-toml.js'
+import { parseToml } from '../../../formats/toml.js'
 import { redactText } from '../../../formats/redact.js'
-import { tomlValue } from '../../../formats/toml.js'
 
 export interface RegistryRule {
   /** `host`, `host/namespace…`, or `*.domain`. */
@@ -168,7 +167,7 @@ class Table {
   }
 
   has(name: string): boolean {
-    return tomlValue(this.#value, name) !== undefined
+    return valueInAnyCase(this.#value, name) !== undefined
   }
 
   string(name: string): string | undefined {
@@ -198,7 +197,7 @@ class Table {
   }
 
   #typed<T>(name: string, what: string, accepts: (value: unknown) => boolean): T | undefined {
-    const value = tomlValue(this.#value, name)
+    const value = valueInAnyCase(this.#value, name)
     if (value === undefined || accepts(value)) return value as T | undefined
     throw this.error(`${name} is not ${what}`)
   }
