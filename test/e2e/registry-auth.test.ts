@@ -118,6 +118,20 @@ test('Bearer with a password, from an auth file', async (t) => {
   await assert.rejects(pullAll(t, registry, { credentials: { ...account, username: 'x' } }), refused(/answered 401/))
 })
 
+test('Bearer: what is empty is not sent, nor half of a password', async (t) => {
+  const registry = await registryWith(t, { type: 'bearer', parameters: 'service="",scope=""' })
+  const authFile = join(temporaryDirectory(t), 'auth.json')
+  for (const half of ['user:', ':pw']) {
+    writeFileSync(authFile, JSON.stringify({ auths: { [registry.host]: { auth: base64(half) } } }))
+    await pullAll(t, registry, { authFile })
+  }
+  for (const parameters of registry.guard!.tokenRequests) {
+    assert.deepEqual([...parameters], [['scope', 'repository:ns/app:pull']])
+  }
+  const asked = registry.requestsFor(/token/).map(({ headers }) => headers.authorization)
+  assert.deepEqual(asked, [undefined, undefined])
+})
+
 test('identity tokens are posted', async (t) => {
   const registry = await registryWith(t, {
     type: 'bearer',

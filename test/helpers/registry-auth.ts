@@ -16,6 +16,8 @@ export interface RegistryAuth {
   readonly answer?: (token: string) => Readonly<Record<string, unknown>>
   /** Where the challenge sends clients; default: this registry. */
   readonly realm?: string
+  /** What the challenge names besides the realm. */
+  readonly parameters?: string
   /** Put before the challenge, for instance `Negotiate, `. */
   readonly prefix?: string
 }
@@ -46,9 +48,9 @@ export class RegistryGuard {
 
   challenge(response: ServerResponse, scope: string | undefined): void {
     const { type, realm, prefix = '' } = this.#auth
-    const bearer = `Bearer realm="${realm ?? `${this.#origin}/token`}",service="test \\"registry\\""`
-    const challenge =
-      type === 'basic' ? 'Basic realm="test"' : scope === undefined ? bearer : `${bearer},scope="${scope}"`
+    const usual = `service="test \\"registry\\""${scope === undefined ? '' : `,scope="${scope}"`}`
+    const bearer = `Bearer realm="${realm ?? `${this.#origin}/token`}",${this.#auth.parameters ?? usual}`
+    const challenge = type === 'basic' ? 'Basic realm="test"' : bearer
     response.writeHead(401, { 'www-authenticate': prefix + challenge, 'content-type': 'application/json' })
     response.end('{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}')
   }

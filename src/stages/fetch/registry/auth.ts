@@ -70,7 +70,7 @@ export class Authenticator {
     const challenge = ['bearer', 'basic'].map((scheme) => challenges.find((c) => c.scheme === scheme)).find(Boolean)
     this.#challenge = challenge
     const scope = challenge?.parameters.get('scope')
-    if (scope !== undefined && scope !== this.#ownScope) this.#extraScope = scope
+    if (scope && scope !== this.#ownScope) this.#extraScope = scope
     return challenges.map(({ scheme }) => scheme)
   }
 
@@ -135,7 +135,7 @@ export class Authenticator {
     const realm = this.#realm(parameters.get('realm'))
     const query = new URLSearchParams()
     const service = parameters.get('service')
-    if (service !== undefined) query.set('service', service)
+    if (service) query.set('service', service)
     const scopes = [this.#ownScope, ...(this.#extraScope === undefined ? [] : [this.#extraScope])]
     const token = `${where}: token`
     let request: Pick<HttpRequest, 'form' | 'headers'>
@@ -149,9 +149,11 @@ export class Authenticator {
       secrets = [credentials.identityToken]
     } else {
       for (const scope of scopes) query.append('scope', scope)
-      if (credentials !== undefined) query.set('account', credentials.username)
+      // As in other tools, half of a password is none: token servers refuse it, but not who comes without.
+      const isWhole = credentials !== undefined && credentials.username !== '' && credentials.password !== ''
+      if (isWhole) query.set('account', credentials.username)
       for (const [name, value] of query) realm.searchParams.append(name, value)
-      const authorization = credentials && basic(credentials)
+      const authorization = isWhole ? basic(credentials) : undefined
       request = authorization === undefined ? {} : { headers: { authorization } }
       secrets = secretsOf(authorization)
     }
