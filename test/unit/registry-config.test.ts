@@ -200,7 +200,9 @@ test('registries.conf: places, drop-ins, recorded aliases', async (t) => {
   write('home/.config/containers/registries.conf', 'credential-helpers = ["pass"]')
   write('home/.config/containers/registries.conf.d/30-c.conf', '[aliases]\na = "y/a"')
   write('home/.cache/containers/short-name-aliases.conf', '[aliases]\nc = "z/c"')
-  const user = await loadRegistriesConf(places)
+  write('var/cache/containers/short-name-aliases.conf', '[aliases]\nc = "root/c"')
+  const user = await loadRegistriesConf(places, 1000)
+  assert.equal((await loadRegistriesConf(places, 0)).aliases.get('c'), 'root/c')
   assert.deepEqual(user.credentialHelpers, ['pass'])
   assert.deepEqual(Object.entries(Object.fromEntries(user.aliases)), [
     ['a', 'y/a'],
@@ -208,7 +210,7 @@ test('registries.conf: places, drop-ins, recorded aliases', async (t) => {
   ])
   // Of all that is in ~/.config/containers, this moves auth.json alone.
   const moved = { ...places, environment: { XDG_CONFIG_HOME: join(folder, 'xdg') } }
-  assert.deepEqual(await loadRegistriesConf(moved), user)
+  assert.deepEqual(await loadRegistriesConf(moved, 1000), user)
   write('home/.config/containers/policy.json', '{"default":[{"type":"reject"}]}')
   const opening = openImageSource('docker://a.example/x', {
     env: moved.environment,

@@ -12,9 +12,12 @@ import {
 
 /**
  * The file of `CONTAINERS_REGISTRIES_CONF` alone if it is set; else the user's, or if there is none the system's, and the
- * drop-ins of both sorted by name, the user's last. Nothing at all is an empty configuration.
+ * drop-ins of both sorted by name, the user's last. Nothing at all is an empty configuration. @param uid of the user.
  */
-export async function loadRegistriesConf(places: ConfigPlaces): Promise<RegistriesConf> {
+export async function loadRegistriesConf(
+  places: ConfigPlaces,
+  uid: number | undefined = process.getuid?.(),
+): Promise<RegistriesConf> {
   const stated = places.environment['CONTAINERS_REGISTRIES_CONF']
   if (stated !== undefined && stated !== '') return parseRegistriesConf(await readStated(stated), stated)
   const user = userConfigFolder(places)
@@ -25,16 +28,17 @@ export async function loadRegistriesConf(places: ConfigPlaces): Promise<Registri
       conf = mergeRegistriesConf(conf ?? emptyRegistriesConf, (await readConf(path)) ?? emptyRegistriesConf)
     }
   }
-  const recorded = await readConf(recordedAliases(places))
+  const recorded = await readConf(recordedAliases(places, uid))
   return mergeRegistriesConf(conf ?? emptyRegistriesConf, {
     ...emptyRegistriesConf,
     aliases: recorded?.aliases ?? new Map(),
   })
 }
 
-/** Where podman writes down which registry a person chose for a short name. */
-function recordedAliases({ environment, home }: ConfigPlaces): string {
-  return join(environment['XDG_CACHE_HOME'] || join(home, '.cache'), 'containers/short-name-aliases.conf')
+/** Where podman writes down which registry a person chose for a short name: for root in `/var/cache`, beside `/etc`. */
+function recordedAliases({ environment, home, etc }: ConfigPlaces, uid: number | undefined): string {
+  const cache = uid === 0 ? join(etc, '../var/cache') : environment['XDG_CACHE_HOME'] || join(home, '.cache')
+  return join(cache, 'containers/short-name-aliases.conf')
 }
 
 async function dropIns(folder: string): Promise<string[]> {
