@@ -8,7 +8,7 @@ import { countReferences, dumpLine, writeDumpfile } from '../formats/dumpfile/wr
 import { listErofsObjects, checkErofs } from '../formats/erofs/list-objects.js'
 import { loadErofsTree } from '../formats/erofs/load.js'
 import { openErofs } from '../formats/erofs/open.js'
-import type { Directory, TreeNode } from '../formats/tree/tree.js'
+import type { Directory, LeafContent, TreeNode } from '../formats/tree/tree.js'
 import { mountComposefs } from '../native/mount.js'
 import { checkName } from '../repository/names.js'
 import type { Repository } from '../repository/repository.js'
@@ -80,14 +80,20 @@ async function storeImage(
   return id
 }
 
-/** The node at an absolute path; links are not followed. */
+/** The node at an absolute path; links are not followed, and `..` is no name of an image. */
 function lookup(root: Directory, path: ByteString): TreeNode {
   let node: TreeNode | undefined = root
-  for (const name of path.split('/').filter((part) => part !== '')) {
+  for (const name of path.split('/').filter((part) => part !== '' && part !== '.')) {
     node = node?.kind === 'directory' ? node.entries.get(name) : undefined
   }
   if (node !== undefined) return node
   throw new SluiceError('SLUICE_NOT_FOUND', `${fromByteString(path).toString('utf8')} does not exist in the image`)
+}
+
+/** Also of a file whose digest the image does not record. */
+function backingPath(content: LeafContent): ByteString | undefined {
+  if (content.type === 'external-no-verity') return content.path
+  return content.type === 'external' ? objectPath(content.id) : undefined
 }
 
 /**
@@ -108,7 +114,7 @@ export function* dumpFiles(
     const node = lookup(root, path)
     if (node.kind === 'leaf') {
       yield backingPathOnly
-        ? `${path} ${node.content.type === 'external' ? objectPath(node.content.id) : 'inline'}`
+        ? `${path} ${backingPath(node.content) ?? 'inline'}`
         : formatDumpLine(dumpLine(path, node, references.get(node) ?? 1))
     } else if (backingPathOnly) {
       throw new SluiceError('SLUICE_USAGE', `${file} is a directory`)

@@ -2,7 +2,16 @@
 import assert from 'node:assert/strict'
 import { exec } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, symlinkSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
@@ -67,6 +76,34 @@ test('a pull from a registry, and what the other commands say of it', async (t) 
     check.stdout,
     /^meta.json: ok\nobjects: (\d+)\/\1 ok\nstreams: 4\/4 ok\nimages: 1\/1 ok\nstatus: ok\noci images: 1\/1 ok\n$/,
   )
+})
+
+test('files of an image are told by any spelling of their path, and where their content is, with a digest or without', async (t) => {
+  const directory = temporaryDirectory(t)
+  const repo = join(directory, 'repo')
+  const run = (args: string[], input?: Buffer) =>
+    sluice(['--repo', repo, '--insecure', '--hash', 'sha256', ...args], { input: input ?? '' })
+  const [plain, verified] = ['12'.repeat(32), 'ab'.repeat(32)]
+  const path = (id: string) => `${id.slice(0, 2)}/${id.slice(2)}`
+  const dump = [
+    '/ 0 40755 3 0 0 0 0.0 - - -',
+    '/d 0 40755 2 0 0 0 0.0 - - -',
+    `/d/plain 100 100644 1 0 0 0 0.0 ${path(plain)} - -`,
+    '/d/sparse 100 100644 1 0 0 0 0.0 - - -',
+    `/d/verified 100 100644 1 0 0 0 0.0 ${path(verified)} - ${verified}`,
+    '',
+  ]
+  const [text, image] = [join(directory, 'dump'), join(directory, 'image')]
+  writeFileSync(text, dump.join('\n'))
+  assert.equal((await sluice(['mkcomposefs', '--from-file', text, image])).status, 0)
+  assert.equal((await run(['init', '--algorithm', 'fsverity-sha256-12'])).status, 0)
+  assert.equal((await run(['import-image', 'x'], readFileSync(image))).status, 0)
+
+  const files = ['/d/plain', 'd//plain', '/./d/./plain', '/d/sparse', '/d/verified']
+  const places = [path(plain), path(plain), path(plain), 'inline', path(verified)]
+  const told = await run(['dump-files', '--backing-path-only', 'refs/x', ...files])
+  assert.equal(told.stdout, files.map((file, index) => `${file} ${places[index]}\n`).join(''), told.stderr)
+  assert.equal((await run(['dump-files', 'refs/x', '/d/../d/plain'])).status, 4)
 })
 
 test('usage errors end with 2, help and version with 0', async () => {
