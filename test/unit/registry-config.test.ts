@@ -140,6 +140,12 @@ test('registries.conf files that cannot be used', () => {
     ['unqualified-search-registries = "x"', /not a list of strings/],
     ['[[registry]]\nlocation = "https://a.example"', /without a scheme/],
     ['[[registry]]\nlocation = "a"\n[[registry.mirror]]\nlocation = "http://b"', /without a scheme/],
+    // As they stand, these would block nothing.
+    ['[[registry]]\nprefix = "https://a"\nlocation = "a"\nblocked = true', /prefix is .*without a scheme/],
+    ['[[registry]]\nprefix = "*.a.example:5000"\nblocked = true', /without a port or path/],
+    ['[[registry]]\nprefix = "*.a.example/ns"\nblocked = true', /without a port or path/],
+    ['[[registry]]\nprefix = "a.*"\nlocation = "a.b"\nblocked = true', /at the beginning/],
+    ['[[registry]]\nlocation = "a"\n[[registry]]\nlocation = "a"\nblocked = true', /both blocked and not/],
   ]
   for (const [text, message] of table) {
     assert.throws(() => parseRegistriesConf(text, 'r.conf'), fails('SLUICE_CONFIG', message))
@@ -160,9 +166,9 @@ location = "10.0.0.1"
 blocked = true
 [[registry]]
 location = "twice.example"
-insecure = true
 [[registry]]
-location = "twice.example"
+prefix = "twice.example"
+location = "other.example"
 `,
     'r.conf',
   )
@@ -173,7 +179,7 @@ location = "twice.example"
     assert.throws(() => endpointsOf(name(blocked), rules), fails('SLUICE_POLICY', /blocks/), blocked)
   }
   assert.equal(endpointsOf(name('10.0.0.11/x'), rules).length, 1)
-  assert.deepEqual(endpointsOf(name('twice.example/x'), rules), [{ host: 'twice.example', path: 'x', insecure: true }])
+  assert.deepEqual(endpointsOf(name('twice.example/x'), rules), [{ host: 'twice.example', path: 'x', insecure: false }])
 })
 
 test('registries.conf: places, drop-ins, recorded aliases', async (t) => {

@@ -52,15 +52,17 @@ export function parseRegistriesConf(text: string, path: string): RegistriesConf 
   if (mode !== undefined && mode !== 'enforcing' && mode !== 'permissive' && mode !== 'disabled') {
     throw document.error(`unknown short-name-mode ${JSON.stringify(mode)}`)
   }
+  const rules = new Map<string, RegistryRule>()
+  for (const rule of document.tables('registry').map((table) => parseRule(table))) {
+    // Of several with one prefix the first counts, as in other tools, which refuse those that contradict one another, too.
+    const first = rules.get(rule.prefix) ?? rule
+    for (const setting of ['blocked', 'insecure'] as const) {
+      if (first[setting] !== rule[setting]) throw document.error(`${rule.prefix} is both ${setting} and not`)
+    }
+    rules.set(rule.prefix, first)
+  }
   return {
-    // Of several with one prefix the first counts, as in other tools.
-    rules: new Map(
-      document
-        .tables('registry')
-        .map((table) => parseRule(table))
-        .map((rule) => [rule.prefix, rule] as const)
-        .reverse(),
-    ),
+    rules,
     searchRegistries: document.strings('unqualified-search-registries'),
     shortNameMode: mode,
     credentialHelpers: document.strings('credential-helpers'),
@@ -82,10 +84,10 @@ export function mergeRegistriesConf(earlier: RegistriesConf, later: RegistriesCo
 
 function parseRule(table: Table): RegistryRule {
   const location = locationOf(table)
-  const prefix = lowerHost(table.string('prefix') ?? '').replace(/\/+$/, '') || location
+  const prefix = locationOf(table, 'prefix') || location
   if (prefix === undefined || prefix === '') throw table.error('a [[registry]] has neither prefix nor location')
-  if (location === undefined && !prefix.startsWith('*.')) {
-    if (prefix.includes('*')) throw table.error(`a * is allowed only at the beginning: ${prefix}`)
+  if (prefix.includes('*') && !/^\*\.[^*/:]+$/.test(prefix)) {
+    throw table.error(`a * is allowed only at the beginning of a host without a port or path: ${prefix}`)
   }
   const digestOnly = table.boolean('mirror-by-digest-only')
   return {
@@ -97,10 +99,10 @@ function parseRule(table: Table): RegistryRule {
   }
 }
 
-function locationOf(table: Table): string | undefined {
-  const location = table.string('location')
+function locationOf(table: Table, key: 'location' | 'prefix' = 'location'): string | undefined {
+  const location = table.string(key)
   if (location?.includes('://') === true) {
-    throw table.error(`a location is host[:port][/path], without a scheme: ${redactText(location)}`)
+    throw table.error(`a ${key} is host[:port][/path], without a scheme: ${redactText(location)}`)
   }
   return location === undefined ? undefined : lowerHost(location).replace(/\/+$/, '')
 }
