@@ -300,6 +300,8 @@ test('proxies: by scheme, and what NO_PROXY excludes', () => {
     ['https://nota.example/', 'http://secure:3128'],
     ['https://sub.b.example/', undefined],
     ['https://sub.c.example/', undefined],
+    ['https://b.example/', 'http://secure:3128'],
+    ['https://c.example/', 'http://secure:3128'],
     ['https://10.1.2.3/', undefined],
     ['https://11.1.2.3/', 'http://secure:3128'],
     ['https://192.168.1.1/', undefined],

@@ -39,7 +39,10 @@ function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || /^127\.\d+\.\d+\.\d+$/.test(hostname) || hostname === '[::1]'
 }
 
-/** Entries are `*`, an address, a range of addresses, or a domain, which means its subdomains too; with a port or not. */
+/**
+ * Entries are `*`, an address, a range of addresses, or a domain, which means its subdomains too, or only these where it begins
+ * with a dot; with a port or not.
+ */
 function isExcluded(url: URL, list: string): boolean {
   const host = url.hostname.replace(/^\[|\]$/g, '')
   const port = url.port === '' ? (url.protocol === 'https:' ? '443' : '80') : url.port
@@ -51,9 +54,9 @@ function isExcluded(url: URL, list: string): boolean {
       if (entry === '*') return true
       if (entry.includes('/')) return isInRange(host, entry)
       const [, name, entryPort] = /^\[?(.*?)\]?(?::(\d+))?$/.exec(isIP(entry) === 6 ? `[${entry}]` : entry)!
-      if (entryPort !== undefined && entryPort !== port) return false
-      const domain = name.replace(/^\*?\./, '')
-      return host === domain || (isIP(host) === 0 && host.endsWith(`.${domain}`))
+      if (name === '' || (entryPort !== undefined && entryPort !== port)) return false
+      const domain = name.replace(/^\*\./, '.')
+      return host === domain || (isIP(host) === 0 && host.endsWith(domain.startsWith('.') ? domain : `.${domain}`))
     })
 }
 
