@@ -1,4 +1,4 @@
-/** The defaults of options, each in this one place; the documentation is generated from the commands that show them. */
+/** The defaults of options, each in this one place, and what bounds them; the documentation is generated from the commands that show them. */
 export const defaults = {
   /** Layers at a time. */
   pullConcurrency: 4,
@@ -12,3 +12,6 @@ export const defaults = {
   algorithm: 'sha512',
   erofsVersion: 1,
 } as const
+
+/** What `maxMemory` is at least, in bytes: what one layer may hold, and two slabs to get on with. */
+export const MIN_MEMORY = 32 * 1024 * 1024

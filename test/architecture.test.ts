@@ -21,7 +21,7 @@ const allowed: Record<string, readonly string[]> = {
   native: ['formats', 'errors'],
   repository: ['formats', 'native', 'errors'],
   stages: ['formats', 'native', 'repository', 'flow', 'errors'],
-  workers: ['formats', 'native', 'repository', 'stages', 'flow', 'errors'],
+  workers: ['formats', 'native', 'repository', 'stages', 'flow', 'options', 'errors'],
   pipelines: ['formats', 'native', 'repository', 'stages', 'workers', 'flow', 'options', 'errors'],
   index: ['formats', 'native', 'repository', 'stages', 'pipelines', 'flow', 'options', 'errors'],
   cli: ['index', 'options', 'errors'],

@@ -1,6 +1,7 @@
 /** Values of options and arguments. What is refused of an option, commander tells with its name. */
 import { InvalidArgumentError } from 'commander'
 import { SluiceError } from '../errors.js'
+import { MIN_MEMORY } from '../options.js'
 import type { Digest, HashAlgorithm, ObjectId } from '../index.js'
 
 export function positive(text: string): number {
@@ -21,11 +22,13 @@ export function depth(text: string): number {
   return Number(text)
 }
 
-/** `64M`, `1GiB`, `1000000`: powers of 1024, or plain bytes. */
-export function byteSize(text: string): number {
+/** Of the buffers of a run. `64M`, `1GiB`, `100000000`: powers of 1024, or plain bytes. */
+export function bufferSize(text: string): number {
   const [, digits, unit] = /^([1-9][0-9]{0,14})([KMGT]?)(?:i?B)?$/i.exec(text) ?? []
   if (digits === undefined) throw new InvalidArgumentError('Give a size like 64M or 1GiB.')
-  return Number(digits) * 1024 ** ['', 'K', 'M', 'G', 'T'].indexOf((unit ?? '').toUpperCase())
+  const bytes = Number(digits) * 1024 ** ['', 'K', 'M', 'G', 'T'].indexOf((unit ?? '').toUpperCase())
+  if (bytes < MIN_MEMORY) throw new InvalidArgumentError(`A run needs at least ${MIN_MEMORY / 1024 ** 2}M.`)
+  return bytes
 }
 
 /** Seconds since 1970. */

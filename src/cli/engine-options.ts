@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander'
 import { defaults } from '../options.js'
-import { byteSize, count } from './arguments.js'
+import { bufferSize, count } from './arguments.js'
 import { formatSize } from './output.js'
 import { tuneV8 } from './tune-v8.js'
 
@@ -15,7 +15,7 @@ export function withEngineOptions(command: Command): Command {
     .addOption(
       new Option('--max-memory <size>', 'memory for what is between source and disk, such as 64M')
         .default(defaults.maxMemory, formatSize(defaults.maxMemory))
-        .argParser(byteSize),
+        .argParser(bufferSize),
     )
     .addOption(
       new Option(

@@ -1,5 +1,6 @@
 /** The engine of a run: how much memory and how many threads it gets. */
 import { SluiceError } from '../errors.js'
+import { MIN_MEMORY } from '../options.js'
 import { defaultThreads } from '../native/cores.js'
 import { returnLargeBlocks } from '../native/memory.js'
 import type { Repository } from '../repository/repository.js'
@@ -48,15 +49,10 @@ const ENOUGH_SLABS = 12
 /** Slabs beside those, without which nothing moves. */
 const FEWEST_SLABS = 2
 
-export const MIN_MEMORY = LAYER_BYTES + FEWEST_SLABS * SLAB_FOOTPRINT
-
 /** How the memory of a run is divided. There are more slabs than waiting layers can hold, so one of them always gets on. */
 export function divideMemory(maxMemory: number, layersWanted: number): { slabs: number; layers: number } {
   if (!(maxMemory >= MIN_MEMORY)) {
-    throw new SluiceError(
-      'SLUICE_USAGE',
-      `a run needs at least ${Math.ceil(MIN_MEMORY / MIB)} MiB of memory for its buffers`,
-    )
+    throw new SluiceError('SLUICE_USAGE', `a run needs at least ${MIN_MEMORY / MIB} MiB of memory for its buffers`)
   }
   const affordable = Math.floor((maxMemory - FEWEST_SLABS * SLAB_FOOTPRINT) / LAYER_BYTES)
   const layers = Math.min(layersWanted, affordable)

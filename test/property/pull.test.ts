@@ -17,7 +17,7 @@ import { checkRepository } from '../../src/pipelines/fsck.js'
 import { pullOciImage } from '../../src/pipelines/pull-oci.js'
 import { Repository } from '../../src/repository/repository.js'
 import type { ImageSource } from '../../src/stages/fetch/image-source.js'
-import { MIN_MEMORY } from '../../src/workers/open-engine.js'
+import { MIN_MEMORY } from '../../src/options.js'
 import { layerTar } from '../helpers/pull.js'
 import { temporaryRepository } from '../helpers/temporary.js'
 

@@ -17,7 +17,8 @@ import { fillSlabs } from '../../src/stages/slab/fill-slabs.js'
 import { blobSlabDigest } from '../../src/stages/slab/slab-digest.js'
 import { SLAB_BYTES, SLAB_FOOTPRINT, SLAB_HEADROOM, SlabPool, slabMemory } from '../../src/stages/slab/slab-pool.js'
 import type { WorkKind } from '../../src/stages/slab/slab-workers.js'
-import { divideMemory, MIN_MEMORY, openEngine } from '../../src/workers/open-engine.js'
+import { MIN_MEMORY } from '../../src/options.js'
+import { divideMemory, openEngine } from '../../src/workers/open-engine.js'
 import { temporaryRepository } from '../helpers/temporary.js'
 
 const MIB = 1024 * 1024
