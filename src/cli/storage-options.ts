@@ -52,6 +52,7 @@ export function storagePlacesOf(flags: StorageFlags): NonNullable<ImageSourceOpt
     ...(flags.storageRoot !== undefined && { storageRoot: flags.storageRoot }),
     ...(flags.additionalStore !== undefined && { additionalStores: flags.additionalStore }),
     ...(flags.holdStoreLock !== undefined && { holdLock: flags.holdStoreLock }),
+    onWait: (path) => process.stderr.write(`waiting for the storage: another process has locked ${path}\n`),
   }
 }
 

@@ -33,17 +33,24 @@ export function tryRecordLock(fd: number): RecordLockResult {
  * Waits for the shared lock, `busy` if somebody still holds it alone after `timeoutMs`. Tries every 50 ms: the blocking
  * form would stop the event loop or a pool thread, and could not be cancelled.
  *
+ * @param options.onWait called once if the lock is not free.
  * @throws SluiceError `SLUICE_CANCELLED`
  */
 export async function recordLock(
   fd: number,
-  { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined },
+  options: {
+    readonly timeoutMs: number
+    readonly signal?: AbortSignal | undefined
+    readonly onWait?: (() => void) | undefined
+  },
 ): Promise<RecordLockResult> {
+  const { timeoutMs, signal, onWait } = options
   const end = performance.now() + timeoutMs
-  for (;;) {
+  for (let tries = 0; ; tries++) {
     if (signal?.aborted === true) throw cancelled(signal)
     const result = tryRecordLock(fd)
     if (result !== 'busy' || performance.now() >= end) return result
+    if (tries === 0) onWait?.()
     // An abort ends the pause early; the loop reports it.
     await sleep(PAUSE_MS, undefined, signal === undefined ? {} : { signal }).catch(() => undefined)
   }

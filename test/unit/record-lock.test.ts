@@ -110,14 +110,16 @@ test('a locked store: what is locked is told, and nothing stays locked', needsPe
   writeFileSync(join(directory, 'images.lock'), '')
   const [layers, images] = [peerOf(t, join(directory, 'layers.lock')), peerOf(t, join(directory, 'images.lock'))]
   assert.equal(await images('exclusive'), 'done')
+  const waitedFor: string[] = []
   await assert.rejects(
-    lockStore(files, { timeoutMs: 10 }),
+    lockStore(files, { timeoutMs: 120, onWait: (path) => waitedFor.push(path) }),
     (error) =>
       error instanceof SluiceError &&
       error.details['reason'] === 'STORE_LOCKED' &&
       error.retryable &&
       error.message.includes('/store/images.lock is locked by another process'),
   )
+  assert.deepEqual(waitedFor, ['/store/images.lock'])
   assert.equal(await layers('exclusive'), 'done', 'the first lock is given up with the second')
   await layers('unlock')
   await images('unlock')

@@ -32,7 +32,7 @@ export async function openStorageImage(reference: string, options: StorageOption
   try {
     const { image, names, byId, store, documents, chain, passedOver } = await resolveImage(name, stores, options)
     for (const at of new Set([store, ...chain.map((layer) => stores[layer.store])])) {
-      await at.lock(options.signal)
+      await at.lock(options)
       documents.diffIds.forEach((diffId, i) => {
         if (stores[chain[i].store] !== at || layers.has(diffId)) return
         layers.set(diffId, new TarSplitLayer(diffId, chain[i], stores))
@@ -80,12 +80,12 @@ interface FailedStore {
 async function resolveImage(
   name: string,
   stores: readonly StorageStore[],
-  { signal }: StorageOptions,
+  options: StorageOptions,
 ): Promise<ResolvedImage> {
   const contents: StoreRecords[] = []
   const failed: FailedStore[] = []
   for (const [at, store] of stores.entries()) {
-    await store.lock(signal)
+    await store.lock(options)
     const records = readRecords(store)
     if (records instanceof SluiceError) failed.push({ at, error: records })
     contents.push(records instanceof SluiceError ? { images: [], layers: [] } : records)
@@ -108,7 +108,7 @@ async function resolveImage(
     )
   }
   const store = stores[match.store]
-  await store.lock(signal)
+  await store.lock(options)
   const documents = readImageDocuments(store, match.image, statedDigest(name))
   const index = new LayerIndex(
     contents.map(({ layers }) => layers),

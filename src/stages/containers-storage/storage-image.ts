@@ -9,6 +9,8 @@ export interface StorageOptions {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Keeps the shared locks until `close`; by default they are held only while metadata is read. */
   readonly holdLock?: boolean
+  /** Told the path of a lock file that is waited for, for a minute at most. */
+  readonly onWait?: (path: string) => void
   readonly signal?: AbortSignal
 }
 

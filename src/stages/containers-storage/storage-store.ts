@@ -13,7 +13,7 @@ import { storageError } from '../../formats/cstor/storage-error.js'
 import { checkStorageId } from '../../formats/cstor/storage-id.js'
 import { callError } from '../../native/libc.js'
 import { openBeneath } from '../../native/open-beneath.js'
-import { lockStore, type StoreLock, type StoreLockFile } from './store-lock.js'
+import { lockStore, type StoreLock, type StoreLockFile, type StoreLockOptions } from './store-lock.js'
 
 /** Drivers whose stores can be read. */
 type Driver = 'overlay' | 'vfs'
@@ -69,8 +69,8 @@ export class StorageStore {
   }
 
   /** Shares the locks of the store, unless this holds them already. */
-  async lock(signal?: AbortSignal): Promise<void> {
-    this.#lock ??= await lockStore(this.#lockFiles(), { signal })
+  async lock(options: StoreLockOptions): Promise<void> {
+    this.#lock ??= await lockStore(this.#lockFiles(), options)
     this.unlockable = this.#lock.unlockable
   }
 

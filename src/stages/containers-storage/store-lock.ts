@@ -12,6 +12,12 @@ export interface StoreLockFile {
   readonly path: string
 }
 
+export interface StoreLockOptions {
+  readonly signal?: AbortSignal | undefined
+  /** Told the path of a file that another process has locked, and that is waited for. */
+  readonly onWait?: ((path: string) => void) | undefined
+}
+
 export interface StoreLock {
   /** The path of a file that this system cannot lock. */
   readonly unlockable: string | undefined
@@ -28,7 +34,7 @@ const TIMEOUT_MS = 60_000
  */
 export async function lockStore(
   files: readonly StoreLockFile[],
-  { timeoutMs = TIMEOUT_MS, signal }: { readonly timeoutMs?: number; readonly signal?: AbortSignal | undefined } = {},
+  { timeoutMs = TIMEOUT_MS, signal, onWait }: StoreLockOptions & { readonly timeoutMs?: number } = {},
 ): Promise<StoreLock> {
   const open: number[] = []
   const release = (): void => open.splice(0).forEach((fd) => closeSync(fd))
@@ -38,7 +44,7 @@ export async function lockStore(
       const fd = openLockFile(file)
       if (fd === undefined) continue
       open.push(fd)
-      const result = await recordLock(fd, { timeoutMs, signal })
+      const result = await recordLock(fd, { timeoutMs, signal, onWait: () => onWait?.(file.path) })
       if (result === 'unsupported') unlockable = file.path
       if (result !== 'busy') continue
       throw storageError(

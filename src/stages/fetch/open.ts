@@ -34,7 +34,7 @@ export interface ImageSourceOptions {
   /** Empty ones count as none. */
   readonly credentials?: { readonly username: string; readonly password: string }
   /** Where to look for images of `containers-storage:`. */
-  readonly storage?: Pick<StorageOptions, 'storageRoot' | 'additionalStores' | 'holdLock'>
+  readonly storage?: Pick<StorageOptions, 'storageRoot' | 'additionalStores' | 'holdLock' | 'onWait'>
   /** Looked at before the usual files. */
   readonly authFile?: string
   /** In place of the usual `certs.d` folders. */
