@@ -8,7 +8,7 @@ import { decodeRefName, encodeRefName } from '../formats/ref-file-name.js'
 import { checkTag } from '../formats/oci/tag-name.js'
 import { bootImageRefName, imageRefName, streamName } from '../repository/names.js'
 import type { Repository } from '../repository/repository.js'
-import { readStoredDocument, type StoredDocument } from '../repository/stored-image.js'
+import { configStreamOf, readStoredDocument, type StoredDocument } from '../repository/stored-image.js'
 
 /** A row of `oci images`; the names are those of the reference's JSON. */
 export interface OciImageSummary {
@@ -76,14 +76,17 @@ function statedDigest(text: string): Digest {
 export function openStoredImage(repository: Repository, digest: Digest): StoredImage {
   const manifestDocument = readStoredDocument(repository, 'manifest', digest)
   const manifest = parseManifest(manifestDocument.bytes, `manifest ${digest}`)
-  const configDocument = readStoredDocument(repository, 'config', manifest.config.digest)
+  const config = manifest.config.digest
+  const configDocument = readStoredDocument(repository, 'config', config, configStreamOf(manifestDocument, config))
   return { digest, manifest, manifestDocument, configDocument }
 }
 
-/** Digests of the artifacts that refer to a manifest, sorted. */
-function referrers(repository: Repository, digest: Digest): string[] {
-  return repository.streams.refs(`oci-referrers/${encodeRefName(digest)}`).map(({ name }) => {
-    return decodeRefName(name.slice(name.lastIndexOf('/') + 1))
+/** Digests of the artifacts that refer to a manifest and are stored, sorted. */
+function referrers({ streams }: Repository, digest: Digest): string[] {
+  return streams.refs(`oci-referrers/${encodeRefName(digest)}`).flatMap(({ name, entry }) => {
+    const referrer = decodeRefName(name.slice(name.lastIndexOf('/') + 1))
+    const isStored = entry === `${MANIFEST_PREFIX}${referrer}` && streams.objectOf(entry) !== undefined
+    return isStored ? [referrer] : []
   })
 }
 

@@ -29,9 +29,7 @@ async function imageTree(repository: Repository, name: string, options: ImageTre
 }
 
 async function buildTree(repository: Repository, name: string, options: ImageTreeOptions): Promise<Directory> {
-  const digest = resolveImageName(repository, name)
-  const configDigest = name.startsWith('@') ? digest : openStoredImage(repository, digest).manifest.config.digest
-  const config = readStoredDocument(repository, 'config', configDigest)
+  const { configDigest, config } = findConfig(repository, name, options.verity)
   if (options.verity !== undefined && options.verity !== config.stream) {
     throw new SluiceError(
       'SLUICE_DIGEST_MISMATCH',
@@ -48,6 +46,15 @@ async function buildTree(repository: Repository, name: string, options: ImageTre
     for (const layer of layers) await checkLayerDigest(repository, layer, options.signal)
   }
   return buildImageTree(repository, layers, options, options.signal)
+}
+
+function findConfig(repository: Repository, name: string, stream: ObjectId | undefined) {
+  const digest = resolveImageName(repository, name)
+  if (name.startsWith('@')) {
+    return { configDigest: digest, config: readStoredDocument(repository, 'config', digest, stream) }
+  }
+  const { manifest, configDocument } = openStoredImage(repository, digest)
+  return { configDigest: manifest.config.digest, config: configDocument }
 }
 
 async function checkLayerDigest(

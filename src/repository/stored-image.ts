@@ -32,24 +32,40 @@ export function hasDigest(bytes: Uint8Array, digest: Digest): boolean {
 /**
  * A stored manifest or config.
  *
+ * @param stream its splitstream, if that is known: the name may have another one by now; default: the one that has the name.
  * @throws SluiceError `SLUICE_NOT_FOUND` if there is none; if it is damaged, one that `isDamage` knows.
  */
 export function readStoredDocument(
   repository: Repository,
   kind: 'manifest' | 'config',
   digest: Digest,
+  stream?: ObjectId,
 ): StoredDocument {
   const name = streamName[kind](digest)
-  const stream = repository.openStream(name, contentType[kind])
+  const open =
+    stream === undefined
+      ? repository.openStream(name, contentType[kind])
+      : repository.openStreamObject(stream, `stream ${name}`, contentType[kind])
   try {
-    const bytes = readDocument(repository, stream, `stream ${name}`)
+    const bytes = readDocument(repository, open, `stream ${name}`)
     if (!hasDigest(bytes, digest)) {
       throw new SluiceError('SLUICE_CORRUPT', `stream ${name} holds something else than its name says`)
     }
-    return { stream: stream.id, bytes, namedRefs: stream.namedRefs }
+    return { stream: open.id, bytes, namedRefs: open.namedRefs }
   } finally {
-    stream.close()
+    open.close()
   }
+}
+
+/**
+ * The splitstream of an image's config: the one that the manifest refers to, as it keeps that one from being collected.
+ *
+ * @throws SluiceError `SLUICE_CORRUPT` if it refers to none.
+ */
+export function configStreamOf(manifest: StoredDocument, config: Digest): ObjectId {
+  const stream = manifest.namedRefs.get(`config:${config}`)
+  if (stream !== undefined) return stream
+  throw new SluiceError('SLUICE_CORRUPT', `the manifest does not refer to its config ${config}`)
 }
 
 /** Layers are tars; blobs are the layers of artifacts. */
