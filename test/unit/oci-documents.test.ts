@@ -94,6 +94,31 @@ test('half of a surrogate pair is no text, in keys and values that are read', ()
   }
 })
 
+test('a size with a fraction or an exponent is none, whatever its value', () => {
+  const manifest = (size: string, more = '') => {
+    const layers = `[${JSON.stringify({ ...layer, size: 1 }).replace('"size":1', `"size":${size}`)}]`
+    return Buffer.from(`{"schemaVersion":2,"config":${JSON.stringify(descriptor)},"layers":${layers}${more}}`)
+  }
+  for (const size of ['5.0', '5e0', '0.5e1', '50E-1', '5.00000000000000000001', '-0', '0.0']) {
+    assert.throws(
+      () => parseManifest(manifest(size), 'm'),
+      fails('SLUICE_FORMAT', /^m: layers\[0\]\.size is not a whole number/),
+      size,
+    )
+  }
+  assert.throws(
+    () => parseManifest(Buffer.from(manifest('5').toString().replace(':2,', ':2.0,')), 'm'),
+    fails('SLUICE_FORMAT', /schemaVersion is not a whole number/),
+  )
+  // What nothing reads may be any number, and text that looks like one stays.
+  const { layers, annotations } = parseManifest(
+    manifest('5', ',"x":[1.0,-2e3],"annotations":{"\\"1.0":"2.0 \\\\"}'),
+    'm',
+  )
+  assert.equal(layers[0].size, 5)
+  assert.deepEqual([...annotations], [['"1.0', '2.0 \\']])
+})
+
 test('a key that is there twice is refused, at any depth and in any spelling', () => {
   const manifest = (more: string) =>
     Buffer.from(`{"schemaVersion":2,"config":${JSON.stringify(descriptor)},"layers":[]${more}}`)
@@ -142,6 +167,24 @@ test('an index keeps platforms', () => {
   const { manifests } = parseIndex(bytes({ schemaVersion: 2, manifests: [entry, layer] }), 'i')
   assert.deepEqual(manifests[0].platform, { os: 'linux', architecture: 'arm', variant: 'v7' })
   assert.equal(manifests[1].platform, undefined)
+})
+
+test('an index is refused where a field that has no use is of another type, as by cfsctl', () => {
+  const platform = { os: 'linux', architecture: 'arm' }
+  const index = (more: object, ofPlatform: object = {}) =>
+    bytes({ schemaVersion: 2, manifests: [{ ...layer, platform: { ...platform, ...ofPlatform } }], ...more })
+  const fine = { 'os.version': null, 'os.features': [], features: ['x'] }
+  assert.equal(parseIndex(index({ subject: layer, artifactType: 'x' }, fine), 'i').manifests.length, 1)
+  const table: [Buffer, RegExp][] = [
+    [index({ artifactType: 1 }), /artifactType is not a string/],
+    [index({ subject: [] }), /subject is not an object/],
+    [index({ subject: { ...layer, digest: 'x' } }), /subject\.digest is not a digest/],
+    [index({}, { 'os.version': 5 }), /manifests\[0\]\.platform\.os\.version is not a string/],
+    [index({}, { 'os.features': 'a' }), /platform\.os\.features is not an array/],
+    [index({}, { features: [1] }), /platform\.features\[0\] is not a string/],
+  ]
+  for (const [document, message] of table)
+    assert.throws(() => parseIndex(document, 'i'), fails('SLUICE_FORMAT', message))
 })
 
 test('the media type of a document: its own word, then the server, then its fields', () => {

@@ -62,17 +62,11 @@ export class JsonFields {
     throw this.error(`${this.#at(name)} is neither true nor false`)
   }
 
-  /** A whole number from 0 to 2^53 - 1. */
+  /** A whole number from 0 to 2^53 - 1, in digits alone. */
   integer(name: string): number {
     const value = this.#get(name) ?? this.#missing(name)
-    if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value
+    if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && !Object.is(value, -0)) return value
     throw this.error(`${this.#at(name)} is not a whole number that fits`)
-  }
-
-  optionalNumber(name: string): number | undefined {
-    const value = this.#get(name)
-    if (value === undefined || (typeof value === 'number' && Number.isFinite(value))) return value
-    throw this.error(`${this.#at(name)} is not a number`)
   }
 
   digest(name: string): Digest {
@@ -162,10 +156,24 @@ export class JsonFields {
  */
 export function parseJsonObject(bytes: Uint8Array, document: string): JsonFields {
   const { text, value } = decodeObject(bytes, document)
-  const fields = new JsonFields(value, document)
+  const fields = new JsonFields(withoutDisguisedIntegers(text) ?? value, document)
   const twice = repeatedKey(text)
   if (twice !== undefined) throw fields.error(`the field ${JSON.stringify(twice)} is there twice`)
   return fields
+}
+
+/**
+ * `text` parsed with another number in place of each that has a fraction or an exponent: `5.0` and `5e0` are 5 to `JSON.parse`,
+ * but no whole numbers to the reference, which could not read what a pull stored. Undefined if there is none.
+ */
+function withoutDisguisedIntegers(text: string): unknown {
+  let found = false
+  const replaced = text.replace(/"(?:[^"\\]+|\\.)*"|-?\d[\d.eE+-]*/g, (token) => {
+    if (token.startsWith('"') || /^-?\d+$/.test(token)) return token
+    found = true
+    return '0.5'
+  })
+  return found ? JSON.parse(replaced) : undefined
 }
 
 /** As `parseJsonObject`, for an answer that no digest names: of a key that is there twice, the last value counts. */

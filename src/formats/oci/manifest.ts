@@ -38,9 +38,12 @@ export function parseManifest(bytes: Uint8Array, document: string): Manifest {
   }
 }
 
-/** Parses an index or a manifest list. */
+/** Parses an index or a manifest list; what it says of a subject is not used, but has to be one, as for the reference. */
 export function parseIndex(bytes: Uint8Array, document: string): ImageIndex {
   const fields = parseVersioned(bytes, document)
+  fields.optionalString('artifactType')
+  const subject = fields.optionalObject('subject')
+  if (subject !== undefined) parseDescriptor(subject)
   return {
     ...mediaTypeOf(fields, ['index', 'docker-index'], 'an image index'),
     manifests: fields.objects('manifests').map(parseDescriptor),
