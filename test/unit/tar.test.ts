@@ -82,6 +82,10 @@ const headerCases: Record<string, [Buffer[], ReturnType<typeof outcome>]> = {
     [file({ flag: '3', minor: '4000000\0' })],
     ['/usr/a 0 20644 1 0 0 4294967296 1700000000.0 - - -'],
   ],
+  'a device number that a double does not hold': [
+    [file({ flag: '3', major: '10000000', minor: '0000001\0' })],
+    ['/usr/a 0 20644 1 0 0 9007199254740993 1700000000.0 - - -'],
+  ],
   'a device in a V7 header': [[file({ flag: '3', magic: magic.v7 })], 'entries'],
   'an unknown type': [[file({ flag: ' ' })], 'entries'],
   'a symlink': [[file({ flag: '2', link: '../x' })], ['/usr/a 4 120644 1 0 0 0 1700000000.0 ../x - -']],

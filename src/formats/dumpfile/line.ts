@@ -12,7 +12,7 @@ export interface DumpLine {
   readonly nlink: number
   readonly uid: number
   readonly gid: number
-  readonly rdev: number
+  readonly rdev: bigint | number
   /** Seconds. */
   readonly mtime: bigint
   /** 0..999,999,999. */

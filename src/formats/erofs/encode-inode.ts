@@ -46,7 +46,7 @@ export function encodeInode(inode: Inode, index: number, image: Image, { version
 /** i_u: device number, chunk format or first block. */
 function unionField(inode: Inode): number {
   const { content, type } = inode
-  if ((type === S_IFCHR || type === S_IFBLK) && content !== undefined && 'rdev' in content) return content.rdev
+  if ((type === S_IFCHR || type === S_IFBLK) && content !== undefined && 'rdev' in content) return Number(content.rdev)
   // The chunk format overwrites the low half of the block number of a promoted chunk table.
   if (inode.layout === CHUNK_BASED) return ((inode.firstBlock & 0xffff0000) | inode.chunkFormat) >>> 0
   return inode.firstBlock

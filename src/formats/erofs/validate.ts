@@ -13,7 +13,7 @@ function refuse(name: ByteString, problem: string): never {
   throw formatError('erofs', `cannot write ${shown(name)}: ${problem}`)
 }
 
-function isU32(value: number): boolean {
+function isU32(value: number | bigint): boolean {
   return Number.isInteger(value) && value >= 0 && value < U32
 }
 

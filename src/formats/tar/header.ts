@@ -37,11 +37,11 @@ function checkSize(size: number): number {
   return size
 }
 
-/** The st_rdev number that Linux makes of a device's major and minor number; above 32 bits for absurd ones. */
-function makeDevice(major: number, minor: number): number {
+/** The st_rdev number that Linux makes of a device's major and minor number; a bigint above 32 bits, for absurd ones. */
+function makeDevice(major: number, minor: number): number | bigint {
   const low = (((major & 0xfff) << 8) | (minor & 0xff) | ((minor & 0xfff00) << 12)) >>> 0
   const high = Math.floor(major / 0x1000) * 0x1000 + Math.floor(minor / 0x100000)
-  return high * 2 ** 32 + low
+  return high === 0 ? low : BigInt(high) * 2n ** 32n + BigInt(low)
 }
 
 /**
@@ -130,7 +130,7 @@ export class EntryHeader {
   }
 
   /** st_rdev of a device; meaningless in an `old` header. */
-  get rdev(): number {
+  get rdev(): number | bigint {
     const major = readOctal(this.#block, field.devmajor)
     return makeDevice(major, readOctal(this.#block, field.devminor))
   }

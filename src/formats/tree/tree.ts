@@ -41,8 +41,8 @@ export type LeafContent =
   | { readonly type: 'external-no-verity'; readonly path: ByteString; readonly size: number }
   /** Digest and path unknown: only a size. */
   | { readonly type: 'sparse'; readonly size: number }
-  /** `rdev` is the st_rdev number, u32. */
-  | { readonly type: 'chr' | 'blk'; readonly rdev: number }
+  /** `rdev` is the st_rdev number, u32; headers of a tar can state more, where a number is not always exact. */
+  | { readonly type: 'chr' | 'blk'; readonly rdev: number | bigint }
   | { readonly type: 'fifo' }
   | { readonly type: 'sock' }
   | { readonly type: 'symlink'; readonly target: ByteString }
