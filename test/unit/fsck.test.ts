@@ -157,6 +157,7 @@ test('links are reported by what is wrong with them', async (t) => {
   symlinkSync('loop', streams.path('loop'))
   symlinkSync('../meta.json', streams.path('odd'))
   symlinkSync('../meta.json', images.path('odd'))
+  symlinkSync('../objects', images.path('to-directory'))
   symlinkSync(`../objects/ab/${name}`, streams.path('broken'))
   symlinkSync(`../objects/ab/${name}`, images.path('broken'))
   writeFileSync(streams.path('file'), '')
@@ -172,8 +173,8 @@ test('links are reported by what is wrong with them', async (t) => {
     objects_corrupted: 0,
     streams_checked: 5,
     streams_corrupted: 3,
-    images_checked: 4,
-    images_corrupted: 3,
+    images_checked: 5,
+    images_corrupted: 4,
     broken_links: 3,
     missing_objects: 0,
     errors: [
@@ -187,6 +188,7 @@ test('links are reported by what is wrong with them', async (t) => {
       'fsck: broken-symlink: images/broken',
       'fsck: entry-not-symlink: images/directory',
       'fsck: image-invalid: images/odd: not an object',
+      'fsck: image-read-failed: images/to-directory: not a file',
     ],
   })
 })

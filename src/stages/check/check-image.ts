@@ -23,10 +23,11 @@ export function imageCheck(repository: Repository, breather: Breather): ContentC
 function listObjects(
   repository: Repository,
   path: string,
-  id: ObjectId | undefined,
+  id: ObjectId | 'no file' | undefined,
   findings: Findings,
 ): readonly ObjectId[] {
   try {
+    if (id === 'no file') throw new SluiceError('SLUICE_IO', 'not a file')
     if (id === undefined) throw new SluiceError('SLUICE_FORMAT', 'not an object')
     return listErofsObjects(openErofs(repository.objects.read(id, MAX_IMAGE_SIZE)), repository.algorithm)
   } catch (error) {

@@ -12,9 +12,9 @@ import { reasonOf, type Findings } from './findings.js'
  * Checks what an entry leads to.
  *
  * @param path the entry, as error lines have it.
- * @param id undefined if it leads to something that cannot be an object.
+ * @param id undefined if the link's text names no object, `no file` if it leads to a directory, say.
  */
-export type ContentCheck = (path: string, id: ObjectId | undefined, findings: Findings) => Promise<void>
+export type ContentCheck = (path: string, id: ObjectId | 'no file' | undefined, findings: Findings) => Promise<void>
 
 /** Checks the first-level entries. @param onEntry called after each. */
 export async function checkEntries(
@@ -66,8 +66,8 @@ async function checkEntry(
   const end = follow(repository, entry, findings)
   if (end === 'broken') findings.corrupted++
   if (typeof end === 'string') return
-  const id = end.isFile() ? objectIdFromPath(repository.algorithm, entry.target) : undefined
-  await checkContent(path, id, findings)
+  const id = objectIdFromPath(repository.algorithm, entry.target)
+  await checkContent(path, end.isFile() ? id : 'no file', findings)
 }
 
 /** What a link leads to; anything else has been reported, or the link is gone. */

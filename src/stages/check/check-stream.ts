@@ -30,11 +30,11 @@ export function streamCheck(
 function readStream(
   repository: Repository,
   path: string,
-  id: ObjectId | undefined,
+  id: ObjectId | 'no file' | undefined,
   findings: Findings,
 ): OpenStream | undefined {
   try {
-    if (id === undefined) throw new SluiceError('SLUICE_CORRUPT', 'not an object')
+    if (id === undefined || id === 'no file') throw new SluiceError('SLUICE_CORRUPT', 'not an object')
     const stream = repository.openStreamObject(id, `object ${id}`)
     stream.close()
     return stream
