@@ -6,6 +6,14 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 /**
+ * Whether a string can be written in UTF-8: an escape in JSON can be half of a character, which the reference and other tools
+ * refuse in what they read.
+ */
+export function isWellFormed(text: string): boolean {
+  return !/\p{Surrogate}/u.test(text)
+}
+
+/**
  * What `key` is set to in a table of a TOML file, or in a JSON document; as for the Go tools, in whatever case it is written if
  * it is not there as it stands.
  */

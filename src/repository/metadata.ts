@@ -2,7 +2,7 @@
 import { formatError, SluiceError } from '../errors.js'
 import type { HashAlgorithm } from '../formats/digest.js'
 import type { ErofsVersion } from '../formats/erofs/format.js'
-import { isRecord, repeatedKey } from '../formats/json.js'
+import { isRecord, isWellFormed, repeatedKey } from '../formats/json.js'
 import { quote } from '../formats/quote.js'
 import { verityAlgorithmName } from '../formats/verity/digest.js'
 
@@ -101,6 +101,7 @@ type JsonObject = Readonly<Record<string, unknown>>
 
 function objectAt(value: unknown, what: string): JsonObject {
   if (!isRecord(value)) throw malformed(`${what} is not an object`)
+  if (!Object.keys(value).every(isWellFormed)) throw malformed(`${what} has a key that is not Unicode`)
   return value
 }
 
@@ -111,7 +112,7 @@ function unsignedAt(value: unknown, what: string): number {
 
 function flagsAt(features: JsonObject, key: string): string[] {
   const value = key in features ? features[key] : []
-  if (!Array.isArray(value) || value.some((flag) => typeof flag !== 'string')) {
+  if (!Array.isArray(value) || !value.every((flag) => typeof flag === 'string' && isWellFormed(flag))) {
     throw malformed(`features.${key} is not a list of strings`)
   }
   return value as string[]

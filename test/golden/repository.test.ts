@@ -47,6 +47,8 @@ test('numbers with a fraction, text behind the document and deep duplicates are 
     good.replace('"default": 1', '"default": 1, "default": 1'),
     good.replace('"compatible": []', '"compatible": null'),
     good.replace('"compatible": []', '"compatible": [1]'),
+    good.replace('"compatible": []', '"compatible": ["\\ud800"]'),
+    good.replace('"version": 1', '"version": 1, "\\ud800": 1'),
     good.replace('"erofs_formats": {', '"erofs_formats": [{').replace('  }\n}', '  }]\n}'),
     good.replace('"version": 1', '"version": -0'),
     good.replace('"default": 1', '"default": -0'),

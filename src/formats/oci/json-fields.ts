@@ -5,21 +5,13 @@
  */
 import { formatError, type SluiceError } from '../../errors.js'
 import { parseDigest, type Digest } from '../digest.js'
-import { isRecord, repeatedKey } from '../json.js'
+import { isRecord, isWellFormed, repeatedKey } from '../json.js'
 
 /** No manifest, index or config is larger (oci.md §11). */
 export const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
 
 /** Characters of an error that names a field. */
 const MAX_QUOTE = 1000
-
-/**
- * Whether a string can be written in UTF-8: an escape in JSON can be half of a character, which the reference and other tools
- * refuse in what they read.
- */
-function isWellFormed(text: string): boolean {
-  return !/\p{Surrogate}/u.test(text)
-}
 
 /** An object of a document; `path` is where it is, for errors. */
 export class JsonFields {
