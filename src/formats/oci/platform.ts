@@ -8,11 +8,10 @@ export interface Platform {
   readonly variant?: string
 }
 
-/** @throws SluiceError `SLUICE_FORMAT` also for a field of another type than in the image specification that nothing here uses. */
 export function parsePlatformFields(fields: JsonFields): Platform {
   const variant = fields.optionalString('variant')
-  fields.optionalString('os.version')
-  for (const name of ['os.features', 'features']) fields.optionalStrings(name)
+  // Not used; of the other fields of a platform, the reference takes any value.
+  fields.optionalStrings('features')
   return {
     os: fields.string('os'),
     architecture: fields.string('architecture'),
