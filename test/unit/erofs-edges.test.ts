@@ -61,3 +61,29 @@ test('whiteouts with names of stubs are left out when an image is read, and noth
     assert.deepEqual([...tree.entries.keys()].sort(), ['ab', 'ac', 'ae', 'zz'], `V${version}`)
   }
 })
+
+test('of overlay xattrs that an image has twice, the first one that says something counts', () => {
+  const digest = (digit: string): string =>
+    `\0\x24\0\x01${String.fromCharCode(Number.parseInt(`${digit}${digit}`, 16)).repeat(32)}`
+  const path = (digit: string): string => `/${digit.repeat(2)}/${digit.repeat(62)}`
+  const object = (digit: string): string => path(digit).slice(1)
+  /** The backing path of a file with these xattrs: the names are put into the image afterwards, as no writer gives one twice. */
+  const read = (...xattrs: ['metacopy' | 'redirect', string][]): string => {
+    const of = stat(xattrs.map(([name, value], index) => [`trusted.${index}verlay.${name}`, value]))
+    const image = writeErofs(rootOf({ a: [{ type: 'inline', data: Buffer.from('xy') }, of] }), { version: 2 })
+    for (const [index, [name]] of xattrs.entries()) {
+      image.write(`overlay.${name}`, image.indexOf(`${index}verlay.${name}`), 'latin1')
+    }
+    const [leaf] = loadErofsTree(openErofs(image), 'sha256').entries.values()
+    assert.equal(leaf.kind, 'leaf')
+    const { content } = leaf
+    if (content.type === 'external') return `digest ${content.id.slice(0, 2)}`
+    return content.type === 'external-no-verity' ? content.path : content.type
+  }
+  assert.equal(read(['metacopy', ''], ['metacopy', digest('a')]), 'digest aa')
+  assert.equal(read(['metacopy', digest('a')], ['metacopy', digest('b')], ['metacopy', 'zz']), 'digest aa')
+  assert.throws(() => read(['metacopy', ''], ['metacopy', 'zz']), { code: 'SLUICE_FORMAT', message: /metacopy/ })
+  assert.equal(read(['redirect', '/elsewhere'], ['redirect', path('a')], ['redirect', path('b')]), object('a'))
+  assert.equal(read(['redirect', path('a')], ['redirect', '/elsewhere']), object('a'))
+  assert.equal(read(['metacopy', ''], ['redirect', '/elsewhere']), 'inline')
+})

@@ -112,10 +112,13 @@ function loadRegular(
   { version, algorithm }: LoadLeafOptions,
 ): LeafContent {
   const { size } = inode
-  const metacopy = xattrs.find((xattr) => keyOf(xattr) === METACOPY)?.value
-  const redirect = xattrs.find((xattr) => keyOf(xattr) === REDIRECT)?.value
-  const id = metacopy === undefined || metacopy === '' ? undefined : metacopyDigest(metacopy, algorithm)
-  const object = redirect === undefined ? undefined : redirectObject(redirect, algorithm)
+  // A hostile image may have either several times; as in the reference, the first one that says something counts.
+  const metacopy = xattrs.find((xattr) => keyOf(xattr) === METACOPY && xattr.value !== '')?.value
+  const id = metacopy === undefined ? undefined : metacopyDigest(metacopy, algorithm)
+  const object = xattrs
+    .filter((xattr) => keyOf(xattr) === REDIRECT)
+    .map(({ value }) => redirectObject(value, algorithm))
+    .find((path) => path !== undefined)
   const external = id !== undefined || object !== undefined || inode.layout === CHUNK_BASED
   if (external && size > MAX_FILE_SIZE) throw formatError('erofs', 'a file larger than 2^53 bytes')
   if (id !== undefined) return { type: 'external', id, size }
