@@ -87,3 +87,21 @@ test('of overlay xattrs that an image has twice, the first one that says somethi
   assert.equal(read(['redirect', path('a')], ['redirect', '/elsewhere']), object('a'))
   assert.equal(read(['metacopy', ''], ['redirect', '/elsewhere']), 'inline')
 })
+
+test('zeros that fill a group of names are no part of the last one, a zero inside makes it impossible', () => {
+  const empty: LeafContent = { type: 'inline', data: Buffer.alloc(0) }
+  const names = (count: number, last: string): string[] => {
+    const fill = Array.from({ length: count }, (_, index) => `n${String(index).padStart(4, '0')}`)
+    const image = writeErofs(rootOf(Object.fromEntries([...fill, 'zzzzzz'].map((name) => [name, [empty]]))), {
+      version: 2,
+    })
+    image.write(last, image.indexOf('zzzzzz'), 'latin1')
+    return [...loadErofsTree(openErofs(image)).entries.keys()].filter((name) => !fill.includes(name))
+  }
+  // The first fit behind their inode, the others take a block.
+  for (const count of [3, 200]) {
+    assert.deepEqual(names(count, 'zzz\0\0\0'), ['zzz'])
+    assert.throws(() => names(count, 'zz\0zz\0'), { code: 'SLUICE_FORMAT', message: /not possible/ })
+    assert.throws(() => names(count, '\0\0\0\0\0\0'), { code: 'SLUICE_FORMAT', message: /not possible/ })
+  }
+})

@@ -210,10 +210,14 @@ export class InodeReader {
   }
 }
 
-/** The last name of a group ends at the first zero byte. */
+/**
+ * The last name of a group ends before the zeros that fill it. A zero inside makes it a name that cannot be, as for the
+ * reference; the kernel would show what stands before it.
+ */
 function endOfLastName(group: Buffer, start: number): number {
-  const zero = group.indexOf(0, start)
-  return zero < 0 ? group.length : zero
+  let end = group.length
+  while (end > start && group[end - 1] === 0) end--
+  return end
 }
 
 function broken(nid: number, problem: string): Error {
