@@ -105,3 +105,19 @@ test('zeros that fill a group of names are no part of the last one, a zero insid
     assert.throws(() => names(count, '\0\0\0\0\0\0'), { code: 'SLUICE_FORMAT', message: /not possible/ })
   }
 })
+
+test('a file of one byte more than is possible is refused', () => {
+  const load = (size: bigint) => {
+    const image = writeErofs(rootOf({ a: [{ type: 'sparse', size: 4321 }] }), { version: 2 })
+    const field = Buffer.alloc(8)
+    field.writeBigUInt64LE(4321n)
+    image.writeBigUInt64LE(size, image.lastIndexOf(field))
+    const [leaf] = loadErofsTree(openErofs(image)).entries.values()
+    return leaf.kind === 'leaf' && leaf.content.type === 'sparse' ? BigInt(leaf.content.size) : undefined
+  }
+  assert.equal(load(2n ** 53n - 1n), 2n ** 53n - 1n)
+  assert.equal(load(2n ** 53n), 2n ** 53n)
+  for (const size of [2n ** 53n + 1n, 2n ** 53n + 2n, 2n ** 64n - 1n]) {
+    assert.throws(() => load(size), { code: 'SLUICE_FORMAT', message: /larger than/ })
+  }
+})

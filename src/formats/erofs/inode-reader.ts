@@ -27,7 +27,7 @@ export interface DiskInode {
   readonly mtime: bigint
   readonly mtimeNsec: number
   readonly layout: number
-  /** i_size; values above 2^53 are rounded. */
+  /** i_size; values above 2^53 are rounded, none of them to 2^53. */
   readonly size: number
   /** i_u: device number or first block. */
   readonly union: number
@@ -80,6 +80,7 @@ export class InodeReader {
       throw broken(nid, `has the unknown data layout ${layout}`)
     }
     const sizeLow = bytes.readUInt32LE(at + 8)
+    const sizeHigh = extended ? bytes.readUInt32LE(at + 12) : 0
     const xattrCount = bytes.readUInt16LE(at + 2)
     const xattrStart = at + headSize
     const xattrEnd = xattrStart + (xattrCount === 0 ? 0 : XATTR_HEADER_SIZE + 4 * (xattrCount - 1))
@@ -96,7 +97,7 @@ export class InodeReader {
       mtime: extended ? bytes.readBigInt64LE(at + 32) : this.#image.buildTime,
       mtimeNsec: extended ? bytes.readUInt32LE(at + 40) : this.#image.buildTimeNsec,
       layout,
-      size: extended ? bytes.readUInt32LE(at + 12) * 2 ** 32 + sizeLow : sizeLow,
+      size: sizeHigh * 2 ** 32 + (sizeHigh < 2 ** 21 ? sizeLow : roundUp(sizeLow, 2)),
       union: bytes.readUInt32LE(at + 16),
       xattrStart,
       xattrEnd,
