@@ -103,10 +103,22 @@ export function requireObjectLink(root: string, path: ByteString, id: ObjectId):
   const [end, object] = [fileOf(path), fileOf(`objects/${objectPath(id)}`)]
   if (end !== undefined && end.ino === object?.ino && end.dev === object.dev) return
   // Under the shared lock somebody may have stored the stream anew since it was listed.
-  if (readLink(root, path)?.endsWith(objectPath(id)) === false) return
+  if (readLink(root, path)?.toLowerCase().endsWith(objectPath(id)) === false) return
   const where = end === undefined ? 'nowhere' : 'to another file'
   throw new SluiceError('SLUICE_CORRUPT', `${displayByteString(path)} names object ${id}, but leads ${where}`, {
     hint: `move it back, or make it a link to ../objects/${objectPath(id)}; "fsck" tells of all such links`,
+  })
+}
+
+/**
+ * Makes sure that a directory that seems to be missing is not a link to one elsewhere which is not there now.
+ *
+ * @throws SluiceError `SLUICE_CORRUPT`
+ */
+export function requireNoBrokenLink(root: string, directory: ByteString): void {
+  if (!isLinkThere(root, directory) || resolveLink(root, directory) !== undefined) return
+  throw new SluiceError('SLUICE_CORRUPT', `${displayByteString(directory)} is a link that leads nowhere`, {
+    hint: 'mount what it leads to, or remove the link if nothing in there is wanted any more',
   })
 }
 

@@ -101,6 +101,7 @@ test('where the links of what is wanted lead nowhere, or elsewhere, nothing is r
     copyFileSync(`${root}/objects/${other}`, `${root}/elsewhere/${objectPath(stream)}`)
     for (const [target, where] of [
       [`objects/${objectPath(stream)}`, 'nowhere'],
+      [`../objects/${objectPath(stream).toUpperCase()}`, 'nowhere'],
       [`/nonexistent/objects/${objectPath(stream)}`, 'nowhere'],
       [`../elsewhere/${objectPath(stream)}`, 'to another file'],
     ]) {
@@ -116,6 +117,26 @@ test('where the links of what is wanted lead nowhere, or elsewhere, nothing is r
   renameSync(streams.path(), `${root}/elsewhere/x/streams`)
   symlinkSync('elsewhere/x/streams', streams.path())
   await assert.rejects(collectGarbage(repository), failsWith('SLUICE_CORRUPT', /leads nowhere$/))
+})
+
+test('where refs are elsewhere, and that is not there, nothing is removed', needsLock, async (t) => {
+  const repository = await temporaryRepository(t)
+  await storeTaggedImage(repository, 'app', [])
+  const { path: root } = repository
+  const elsewhere = `${dirname(root)}/elsewhere`
+  for (const directory of ['streams/refs', 'streams', 'images']) {
+    const home = `${root}/${directory}`
+    renameSync(home, elsewhere)
+    symlinkSync(elsewhere, home)
+    renameSync(elsewhere, `${elsewhere}-not-mounted`)
+    const files = listFiles(root)
+    const refused = failsWith('SLUICE_CORRUPT', new RegExp(`: ${directory} is a link that leads nowhere$`))
+    await assert.rejects(collectGarbage(repository), refused)
+    assert.deepEqual(listFiles(root), files)
+    rmSync(home)
+    renameSync(`${elsewhere}-not-mounted`, home)
+  }
+  assert.equal((await collectGarbage(repository)).objectsRemoved, 0)
 })
 
 test('refs that lead in circles are an error', async (t) => {

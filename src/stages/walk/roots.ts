@@ -2,7 +2,7 @@
 import { SluiceError } from '../../errors.js'
 import { displayByteString, utf8ByteString, type ByteString } from '../../formats/bytes.js'
 import { objectIdFromPath, type ObjectId } from '../../formats/digest.js'
-import { listLinks, listRefs, type LinkEntry } from '../../repository/link-listing.js'
+import { listLinks, listRefs, requireNoBrokenLink, type LinkEntry } from '../../repository/link-listing.js'
 import type { Category } from '../../repository/names.js'
 import type { Repository } from '../../repository/repository.js'
 
@@ -19,10 +19,11 @@ export interface CategoryRoots {
  * Reads a category and its refs.
  *
  * @param extraRoots first-level names to keep as well; those that do not exist mean nothing (§5.5).
- * @throws SluiceError `SLUICE_CORRUPT` for a dangling ref, for a link that names no object, and for what is no link: what
- *   they were meant to keep is unknown.
+ * @throws SluiceError `SLUICE_CORRUPT` for a dangling ref, for a link that names no object, for what is no link, and where all of
+ *   them are elsewhere and not to be seen: what they were meant to keep is unknown.
  */
 export function collectRoots(repository: Repository, category: Category, extraRoots: readonly string[]): CategoryRoots {
+  for (const directory of [category, `${category}/refs`]) requireNoBrokenLink(repository.path, directory)
   // Refs first: of one that somebody makes meanwhile the entry is older.
   const listedRefs = listRefs(repository.path, category)
   const entries = new Map<ByteString, ObjectId>()
