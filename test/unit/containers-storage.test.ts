@@ -112,6 +112,19 @@ test('a layer comes out as it was, as often as it is asked for', async (t) => {
   await assert.rejects(image.layers[0].isVanished(), /is closed/)
 })
 
+test('an entry without data may have no name, as global headers do; one with data may not', async (t) => {
+  const store = simpleStore(t)
+  const lines = tarSplitLines(parts).split('\n').slice(0, -1)
+  const nameless = (position: number): string => JSON.stringify({ type: 1, payload: null, position })
+  writeFileSync(store.tarSplit(id), gzipSync([...lines, nameless(lines.length)].join('\n')))
+  const image = await open(t, store)
+  assert.equal((await rebuildTar(image.layers[0])).diffId, diffIdOf(parts))
+  writeFileSync(store.tarSplit(id), gzipSync(lines.join('\n').replace(/"name":"[^"]*tool",/, '')))
+  await refused(t, store, 'TARSPLIT_CORRUPT', id, 'leads nowhere')
+  writeFileSync(store.tarSplit(id), gzipSync(lines.join('\n').replace(/"name":"[^"]*tool"/, `"name":5`)))
+  await refused(t, store, 'TARSPLIT_CORRUPT', id, 'line 4: name is not a string')
+})
+
 test('a consumer that stops early leaves nothing open', async (t) => {
   const image = await open(t, simpleStore(t))
   const before = readdirSync('/proc/self/fd').length

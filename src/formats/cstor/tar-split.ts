@@ -111,8 +111,10 @@ export class TarSplitReader {
     const isRaw = rawName !== undefined && rawName !== null && rawName !== ''
     if (isRaw && typeof rawName !== 'string') throw this.#error('name_raw is not a string')
     if (isRaw) return this.#base64(rawName, 'name_raw').toString('latin1')
-    if (typeof name === 'string') return Buffer.from(name, 'utf8').toString('latin1')
-    throw this.#error('a file without a name')
+    // The Go library leaves out what is empty: a global header may have no name.
+    const text = name ?? ''
+    if (typeof text === 'string') return Buffer.from(text, 'utf8').toString('latin1')
+    throw this.#error('name is not a string')
   }
 
   #size(size: unknown): number {
