@@ -266,6 +266,18 @@ describe('a storage that is trusted', { skip }, () => {
     ensureNothingRegistered(repository)
   })
 
+  test('may not leave out what it does not know the length of', async (t) => {
+    const root = unpackStore(t, 'main-plain')
+    const [layer] = expectedImages('main-plain').get('hardlinks')!.storage_layer_ids_base_to_top
+    writeFileSync(join(root, 'overlay-layers', `${layer}.tar-split.gz`), gzipSync(''))
+    const records = join(root, 'overlay-layers/layers.json')
+    writeFileSync(records, readFileSync(records, 'utf8').replaceAll(/"diff-size":\d+/g, '"diff-size":-1'))
+    const repository = await temporaryRepository(t)
+    const error = await failureOf(importImage(repository, root, image, trusting))
+    assert.equal(error.details['reason'], 'LAYER_DIGEST')
+    ensureNothingRegistered(repository)
+  })
+
   test('gives the same image', async (t) => {
     const repository = await temporaryRepository(t)
     const result = await importImage(repository, unpackStore(t, 'main-plain'), image, trusting)

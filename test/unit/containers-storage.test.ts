@@ -401,6 +401,8 @@ describe('the chain of layers', () => {
       [{ 'diff-digest': undefined, flags: { 'expected-layer-diffid': diffId } }, true],
       [{ 'toc-digest': 'sha256:1' }, true],
       [{ 'toc-digest': 'sha256:1', 'diff-digest': '', 'diff-size': -1 }, true],
+      [{ 'diff-size': -1 }, true],
+      [{ 'diff-size': undefined }, true],
     ]
     for (const [record, mustVerify] of records) {
       const image = await resolve(t, [layer('a', undefined, record)])

@@ -11,7 +11,10 @@ export interface ChainLayer {
   readonly record: LayerRecord
   /** Layers below it, nearest first. */
   readonly parents: readonly ParentLayer[]
-  /** Whether it is taken for this layer without the storage having checked its diff_id. */
+  /**
+   * Whether it is taken for this layer without the storage having checked its diff_id, or knowing how long its tar is: then
+   * nothing else tells that lines of the tar-split are missing.
+   */
   readonly unchecked: boolean
 }
 
@@ -69,7 +72,7 @@ export class LayerIndex {
       store,
       record,
       parents: this.#parentsOf(record),
-      unchecked: record.partial || record.diffDigest !== diffIds[i],
+      unchecked: record.partial || record.diffDigest !== diffIds[i] || record.diffSize === undefined,
     }))
   }
 
