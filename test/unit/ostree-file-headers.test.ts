@@ -46,3 +46,13 @@ test('a size that is too much is refused, whatever was read before', () => {
   assert.throws(() => readFileHeaders(wrong), { code: 'SLUICE_FORMAT' })
   assert.throws(() => readFileHeaders(stored.subarray(0, 20)), { code: 'SLUICE_FORMAT' })
 })
+
+test('what a symlink states as its size does not count: old versions of ostree have the length of the target there', () => {
+  const { stored, hashed } = writeFileHeaders({ uid: 0, gid: 0, mode: 0o120777, target: 'there', size: 0, xattrs: [] })
+  for (const stated of [5n, 1000n, 2n ** 64n - 1n]) {
+    const old = Buffer.from(stored)
+    old.writeBigUInt64BE(stated, 8)
+    assert.equal(readSizedZlibHeader(old).header.size, 0)
+    assert.deepEqual(readFileHeaders(old), { size: 0, isSymlink: true, stored: old, hashed })
+  }
+})

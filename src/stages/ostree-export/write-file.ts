@@ -57,7 +57,7 @@ export async function writeFile(path: string, file: CommitFile, writing: FileWri
 }
 
 async function writeContent(fd: number, file: CommitFile, writing: FileWriting): Promise<void> {
-  if (file.external === undefined) return writePieces(fd, [file.rest], file, writing)
+  if (file.external === undefined || isSymlink(file.header)) return writePieces(fd, [file.rest], file, writing)
   const source = writing.store.open(file.external)
   try {
     const isShared = !writing.layout.deflates && writing.clone(source, fd)
