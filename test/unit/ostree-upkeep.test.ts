@@ -20,8 +20,10 @@ import { pullOstreeCommit } from '../../src/pipelines/pull-ostree.js'
 import { repairRepository } from '../../src/pipelines/repair.js'
 import { measureRepository } from '../../src/pipelines/stats.js'
 import type { Repository } from '../../src/repository/repository.js'
+import { Breather } from '../../src/flow/breather.js'
 import { encodeCommit } from '../../src/stages/ostree/encode-commit.js'
 import { openLocalOstree } from '../../src/stages/ostree/local-source.js'
+import { reachableObjects } from '../../src/stages/ostree/reachable-objects.js'
 import { readStoredCommit } from '../../src/stages/ostree/stored-commit.js'
 import { ostreeVector } from '../helpers/ostree-vectors.js'
 import { temporaryRepository } from '../helpers/temporary.js'
@@ -119,6 +121,24 @@ test('a repair forgets a damaged commit and names its refs; another pull brings 
   assert.deepEqual([[...pullCommitsAgain].sort(), remaining], [['a%/b', 'alpha/main'], []])
   await pullOstreeCommit(repository, async () => openLocalOstree(archive), { ref: 'alpha/main', threads: 0 })
   assert.deepEqual(await problems(repository, true), [])
+})
+
+test('directories that a stored parent has outside of its stream are fetched', async (t) => {
+  const repository = await pulled(t, first)
+  const stored = await readStoredCommit(repository, commitStreamName(first))
+  const { metadata } = await reachableObjects(stored, first, new Breather(undefined))
+  const directories = new Set(metadata.filter(({ type }) => type !== 'commit').map(({ id }) => id))
+  const external = stored.externals.at(0)
+  await forge(repository, first, (all) =>
+    all.map((entry) => (directories.has(entry.id) ? { ...entry, external } : entry)),
+  )
+  const { image } = await pullOstreeCommit(repository, async () => openLocalOstree(archive), {
+    ref: second,
+    threads: 0,
+  })
+  const elsewhere = await temporaryRepository(t)
+  const alone = await pullOstreeCommit(elsewhere, async () => openLocalOstree(archive), { ref: second, threads: 0 })
+  assert.equal(image, alone.image)
 })
 
 test('a stored commit may have any name that is one of a file, once its slashes are encoded', async (t) => {

@@ -45,7 +45,7 @@ export async function collectMetadata(walk: MetadataWalk, commit: Commit): Promi
       for (const { id: file } of tree.files) {
         if (seen.has(file)) continue
         seen.add(file)
-        if (!objects.has(file) && fromBases(walk, file) === undefined) files.push(file)
+        if (!objects.has(file) && fromBases(walk, file, true) === undefined) files.push(file)
       }
       for (const { meta, tree: below } of tree.directories) {
         visit('dirmeta', meta)
@@ -59,11 +59,11 @@ export async function collectMetadata(walk: MetadataWalk, commit: Commit): Promi
   return files
 }
 
-/** Takes an object over from the first base that has it. */
-function fromBases({ bases, objects }: MetadataWalk, id: OstreeId): Uint8Array | undefined {
+/** Takes an object over from the first base that has it. @param isFile other objects are never outside of a stream (§4.4). */
+function fromBases({ bases, objects }: MetadataWalk, id: OstreeId, isFile: boolean): Uint8Array | undefined {
   for (const base of bases) {
     const found = base.get(id)
-    if (found === undefined) continue
+    if (found === undefined || (found.external !== undefined && !isFile)) continue
     objects.add(id, found.data, found.external)
     return found.data
   }
@@ -72,7 +72,7 @@ function fromBases({ bases, objects }: MetadataWalk, id: OstreeId): Uint8Array |
 
 /** What is there, or in a base, or comes from the source and is what its id says. */
 async function obtain(walk: MetadataWalk, type: MetadataType, id: OstreeId): Promise<Uint8Array> {
-  const known = walk.objects.data(id) ?? fromBases(walk, id)
+  const known = walk.objects.data(id) ?? fromBases(walk, id, false)
   if (known !== undefined) return known
   const bytes = await walk.source.metadata(type, id, walk.signal)
   const actual = hashMetadata(bytes)
