@@ -76,7 +76,7 @@ function valueOf({ shape, text: name }: GvariantType): fc.Arbitrary<Value> {
     case 'o':
       return fc.constantFrom('/', '/a', '/org/Some_1/x')
     case 'g':
-      return fc.constantFrom('', 's', 'a{sv}(yu)', 'mav')
+      return fc.constantFrom('', 's', 'a{sv}(yu)', 'aav')
   }
 }
 

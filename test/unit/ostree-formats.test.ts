@@ -39,6 +39,7 @@ test('GVariant that is not in normal form is refused', () => {
     ['s', 'ff00', /UTF-8/],
     ['o', '6100', /object path/],
     ['g', '7b7300', /signature/],
+    ['g', '6d7300', /signature/],
     ['as', '02', /damaged/],
     ['as', '6100620002', /overlap/],
     ['as', '610062000402', /overlap/],

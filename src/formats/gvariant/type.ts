@@ -132,8 +132,9 @@ export function membersOf({ shape }: GvariantType): readonly GvariantType[] {
   return shape.kind === 'tuple' ? shape.members : []
 }
 
-/** Whether `text` is a signature: any number of complete types, one after the other. */
+/** Whether `text` is a signature: any number of complete types, one after the other; D-Bus, whose they are, has no maybes. */
 export function isSignature(text: string): boolean {
+  if (text.includes('m')) return false
   const parser = new TypeParser(text)
   try {
     while (!parser.atEnd) parser.next(MAX_DEPTH)
