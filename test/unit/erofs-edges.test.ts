@@ -36,6 +36,7 @@ test('the zero byte that ends the key of an xattr does not count against its lim
   }
   for (const key of [
     `user.${'x'.repeat(251)}`,
+    '\0',
     'user.x\0\0',
     `${'x'.repeat(255)}\0`,
     `trusted.overlay.${'x'.repeat(239)}\0`,

@@ -32,7 +32,7 @@ export function checkStat(name: ByteString, stat: Stat): void {
   for (const [key, value] of stat.xattrs) {
     // One NUL at the end is what the reference makes of the names in ostree commits (ostree.md §5.2), and not part of them.
     const bare = key.endsWith('\0') ? key.slice(0, -1) : key
-    if (key === '' || bare.length > 255) refuse(name, `an xattr key of ${bare.length} bytes (1 to 255 are possible)`)
+    if (bare === '' || bare.length > 255) refuse(name, `an xattr key of ${bare.length} bytes (1 to 255 are possible)`)
     if (bare.includes('\0')) refuse(name, 'an xattr key with NUL')
     if (value.length > 65535) refuse(name, `an xattr value of ${value.length} bytes (65535 are possible)`)
   }
