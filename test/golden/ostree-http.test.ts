@@ -236,6 +236,19 @@ test('a server may say of a summary of the index that it is encoded as gzip, whi
   }
 })
 
+test('what comes with another status of success is taken, as by the reference', async (t) => {
+  for (const scenario of ['indexed-summary', 'nodelta']) {
+    const server = await serveOstree(t, unpackScenario(t, scenario, http[scenario]))
+    server.fault = (_request, response, body) => {
+      if (body === undefined) return false
+      response.writeHead(203).end(body)
+      return true
+    }
+    const { commit } = await pull(await temporaryRepository(t), server.url, { ref: 'delta' })
+    assert.equal(commit, ids['D2'])
+  }
+})
+
 test('a store of objects, which says 403 of what it does not have, is found in URL/REF', async (t) => {
   const archive = unpackOstree(t, 'archive')
   const server = await serveOstree(t, dirname(archive))

@@ -37,7 +37,7 @@ export class RemoteClient {
   /** Finds out where the repository is, if that is not known. Every request does so. */
   async open(_signal: AbortSignal): Promise<void> {}
 
-  /** The answer to one request, whatever its status, and the document in it, of at most `limit` bytes, if that is 200. */
+  /** The answer to one request, whatever its status, and the document in it, of at most `limit` bytes, if it succeeded. */
   async get(
     segments: readonly string[],
     limit: number,
@@ -52,7 +52,7 @@ export class RemoteClient {
   /**
    * One request for a document that goes to `sink` as it comes.
    *
-   * @throws SluiceError for any status but 200, and if the document ends early.
+   * @throws SluiceError for any status but those of success (ostree.md §2.4), and if the document ends early.
    */
   async receive(segments: readonly string[], signal: AbortSignal, sink: BodySink): Promise<void> {
     let length = 0
@@ -60,11 +60,11 @@ export class RemoteClient {
       length += piece.length
       return sink(piece)
     }
-    const answer = await this.#receive(segments, signal, {}, ({ status }) => (status === 200 ? counted : undefined))
+    const answer = await this.#receive(segments, signal, {}, ({ succeeded }) => (succeeded ? counted : undefined))
     ensureWhole(answer, length)
   }
 
-  /** A document of at most `limit` bytes, with retries. @throws SluiceError for any status but 200. */
+  /** A document of at most `limit` bytes, with retries. @throws SluiceError as `receive`. */
   async document(segments: readonly string[], limit: number, signal: AbortSignal): Promise<Buffer> {
     return this.retrying(signal, async (client) => {
       const { answer, bytes } = await client.get(segments, limit, signal)
@@ -121,9 +121,9 @@ export function refused(answer: HttpAnswer): SluiceError {
   return statusError(answer, 'ostree', { loginHint: 'put user and password into the URL' })
 }
 
-/** An answer with status 200 that came whole: a proxy may end one early as if it were. @param length bytes that came. */
+/** An answer that succeeded and came whole: a proxy may end one early as if it were. @param length bytes that came. */
 function ensureWhole(response: HttpAnswer, length: number): void {
-  if (response.status !== 200) throw refused(response)
+  if (!response.succeeded) throw refused(response)
   const stated = response.header('content-length')
   if (stated === undefined || Number(stated) === length) return
   throw new SluiceError(

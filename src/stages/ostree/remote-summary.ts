@@ -93,7 +93,7 @@ class SummaryLoader {
   async #listed(subset: string): Promise<string | undefined> {
     try {
       const { answer, bytes } = await this.#client.get(['summary.idx'], MAX_METADATA, this.#signal)
-      if (answer.status !== 200) return undefined
+      if (!answer.succeeded) return undefined
       // Where flatpak has the signature of an index (§2.5).
       const signature = ['summaries', `${createHash('sha256').update(bytes).digest('hex')}.idx.sig`]
       await (
@@ -116,7 +116,7 @@ class SummaryLoader {
       const { answer, bytes } = await client.get(['summary'], MAX_METADATA, this.#signal, conditions(cached))
       if (answer.status === 304 && cached !== undefined) return cached.parsed
       if (answer.status === 404 || answer.status === 410) return undefined
-      if (answer.status !== 200) throw refused(answer)
+      if (!answer.succeeded) throw refused(answer)
       await check(bytes)
       const parsed = parse(bytes, client)
       const payload = writeSummaryCache(answer.header('etag') ?? '', answer.header('last-modified') ?? '', bytes)

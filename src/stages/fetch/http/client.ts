@@ -135,6 +135,11 @@ export class HttpAnswer {
     this.#headers = headers
   }
 
+  /** Whether the body is what was asked for: 200, or what proxies and odd servers say in its place, such as 203. */
+  get succeeded(): boolean {
+    return this.status >= 200 && this.status < 300
+  }
+
   /** The value of a header; of several lines the first. */
   header(name: string): string | undefined {
     return this.headerLines(name)[0]
@@ -151,7 +156,7 @@ export class HttpAnswer {
   }
 }
 
-/** Takes the body of an answer with status 200 as a whole. */
+/** Takes the body of an answer that succeeded as a whole. */
 export class WholeBody {
   readonly #where: string
   readonly #limit: number
@@ -165,8 +170,8 @@ export class WholeBody {
   }
 
   /** @throws SluiceError, from what it gives, `SLUICE_FORMAT` for a body that is longer than the limit. */
-  readonly accept: AcceptBody = ({ status, url }) => {
-    if (status !== 200) return undefined
+  readonly accept: AcceptBody = ({ succeeded, url }) => {
+    if (!succeeded) return undefined
     return (piece) => {
       this.#length += piece.length
       if (this.#length > this.#limit) {
