@@ -187,6 +187,19 @@ test('wire formats are read as they were written, at any chunking; damage never 
   )
 })
 
+test('numbers that the wire formats cannot hold are refused, not written as something else', () => {
+  const isFormat = { name: 'SluiceError', code: 'SLUICE_FORMAT' }
+  for (const index of [-1, 0.5, 2 ** 32, NaN]) {
+    const file: SplitDirChunk = { type: 'file', length: 1, directory: index, name: 'a' }
+    assert.throws(() => splitDirChunkToBytes(file), isFormat)
+    assert.throws(() => splitFdChunkToBytes({ type: 'external', index }), isFormat)
+  }
+  for (const length of [-1, 0.5, 2 ** 53, NaN]) {
+    const file: SplitDirChunk = { type: 'file', length, directory: 0, name: 'a' }
+    assert.throws(() => splitDirChunkToBytes(file), isFormat)
+  }
+})
+
 test('any records and any reference give an image, or none', () => {
   const digest = `sha256:${'a'.repeat(64)}`
   const name = fc.oneof(

@@ -24,6 +24,7 @@ export interface SplitDirFile {
 /** Of metadata and of inline data. */
 export const MAX_CHUNK_BYTES = 256 * 1024 * 1024
 const MAX_NAME = 4096
+const MAX_DIRECTORY = 0xffffffff
 
 const kinds = ['metadata', 'inline', 'file'] as const
 const BYTES_HEADER = 5
@@ -101,11 +102,18 @@ function nameFault(name: ByteString): string | undefined {
   return name.split('/').includes('..') ? '`..` component in name' : undefined
 }
 
+/** What makes the numbers of a file unfit to be written, or undefined. */
+function numberFault({ length, directory }: SplitDirFile): string | undefined {
+  if (!Number.isSafeInteger(length) || length < 0) return `a file of ${length} bytes`
+  const isIndex = Number.isInteger(directory) && directory >= 0 && directory <= MAX_DIRECTORY
+  return isIndex ? undefined : `dirfd index ${directory} out of range`
+}
+
 /** A chunk as it is written; metadata without bytes is nothing. */
 export function splitDirChunkToBytes(chunk: SplitDirChunk): Buffer {
   if (chunk.type === 'file') {
     const { length, directory, name } = chunk
-    const fault = name.length > MAX_NAME ? 'file name too long' : nameFault(name)
+    const fault = numberFault(chunk) ?? (name.length > MAX_NAME ? 'file name too long' : nameFault(name))
     if (fault !== undefined) throw formatError('splitdirfdstream', fault)
     const bytes = Buffer.alloc(FILE_HEADER + name.length)
     bytes[0] = kinds.indexOf(chunk.type)

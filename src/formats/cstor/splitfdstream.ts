@@ -8,7 +8,7 @@ export type SplitFdChunk =
   | { readonly type: 'external'; readonly index: number }
 
 const MAX_INLINE = 256n * 1024n * 1024n
-const MAX_INDEX = 0xffffffffn
+const MAX_INDEX = 0xffffffff
 const PREFIX = 8
 
 export class SplitFdReader {
@@ -50,10 +50,18 @@ export class SplitFdReader {
 
 /** A chunk as it is written; no bytes are nothing, as their prefix would mean a file. */
 export function splitFdChunkToBytes(chunk: SplitFdChunk): Buffer {
-  if (chunk.type === 'inline' && chunk.bytes.length === 0) return Buffer.alloc(0)
-  const value = chunk.type === 'inline' ? -BigInt(chunk.bytes.length) : BigInt(chunk.index)
-  if (-value > MAX_INLINE || value > MAX_INDEX) throw formatError('splitfdstream', 'a chunk is too large')
   const prefix = Buffer.alloc(PREFIX)
-  prefix.writeBigInt64LE(value)
-  return chunk.type === 'inline' ? Buffer.concat([prefix, chunk.bytes]) : prefix
+  if (chunk.type === 'external') {
+    const { index } = chunk
+    // A number below 0 would be read as bytes.
+    if (!Number.isInteger(index) || index < 0 || index > MAX_INDEX) {
+      throw formatError('splitfdstream', `external index ${index} is not one from 0 to ${MAX_INDEX}`)
+    }
+    prefix.writeBigInt64LE(BigInt(index))
+    return prefix
+  }
+  if (chunk.bytes.length === 0) return Buffer.alloc(0)
+  if (chunk.bytes.length > MAX_INLINE) throw formatError('splitfdstream', 'a chunk is too large')
+  prefix.writeBigInt64LE(-BigInt(chunk.bytes.length))
+  return Buffer.concat([prefix, chunk.bytes])
 }
