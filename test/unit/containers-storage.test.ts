@@ -191,6 +191,7 @@ describe('damage to a layer', () => {
         'leads',
       ],
       [`${lines}x`, 'line 8: it is not JSON'],
+      [`${lines}{"type":2,"x":[${'{},'.repeat(500_000)}{}]}`, 'line 8: it is not an entry, but many values'],
       [lines.replace('"size":700', '"size":1e300'), 'size'],
       [lines.replace('"size":700', '"size":9007199254740991'), 'more than'],
       [lines.replace('"payload":"', '"payload":"*'), 'not base64'],

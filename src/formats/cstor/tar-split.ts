@@ -26,6 +26,11 @@ export type TarSplitEntry = TarSplitSegment | TarSplitFile
 /** Real lines reach 1.4 MB: what follows the archive comes in segments of 1 MiB. */
 export const MAX_LINE_BYTES = 64 * 1024 * 1024
 
+/** Lines of more bytes are looked at before they are parsed: a few KiB of gzip would make gigabytes of objects. */
+const LONG_LINE = 1024 * 1024
+/** Bytes `,`, `[` and `{` in a long line, which is one payload in base64. */
+const MAX_VALUES = 65_536
+
 const NEWLINE = 10
 const SEGMENT = 2
 const FILE = 1
@@ -76,6 +81,7 @@ export class TarSplitReader {
     this.#line++
     if (line.length === 0) return
     if (line.length > MAX_LINE_BYTES) throw this.#error(`it has more than ${MAX_LINE_BYTES} bytes`)
+    if (line.length > LONG_LINE && hasManyValues(line)) throw this.#error('it is not an entry, but many values')
     const { type, name, name_raw: rawName, size, payload, position } = this.#object(line)
     if (type !== SEGMENT && type !== FILE) {
       throw this.#error(`unknown tar-split entry type ${JSON.stringify(type)?.slice(0, 40)}`)
@@ -143,4 +149,14 @@ export class TarSplitReader {
   #error(message: string, line = this.#line, cause?: unknown): Error {
     return storageError('TARSPLIT_CORRUPT', `tar-split line ${line}: ${message}`, { cause, details: { line } })
   }
+}
+
+function hasManyValues(line: Buffer): boolean {
+  let count = 0
+  for (const character of ',[{') {
+    for (let at = line.indexOf(character); at >= 0; at = line.indexOf(character, at + 1)) {
+      if (++count > MAX_VALUES) return true
+    }
+  }
+  return false
 }
