@@ -1,5 +1,4 @@
 /** A stored layer by its diff_id: tar, entries, figures; and layers that come in by hand (oci.md §5.4). */
-import { statSync } from 'node:fs'
 import { SluiceError } from '../errors.js'
 import type { ByteString } from '../formats/bytes.js'
 import type { Digest, ObjectId } from '../formats/digest.js'
@@ -8,7 +7,7 @@ import { dumpTarEntry } from '../formats/tar/dump.js'
 import { defaults } from '../options.js'
 import { checkName, streamName } from '../repository/names.js'
 import type { OpenStream, Repository } from '../repository/repository.js'
-import { readLayerEntries } from '../stages/erofs/image-tree.js'
+import { objectSize, readLayerEntries } from '../stages/erofs/image-tree.js'
 import { mergeStream, streamParts } from '../stages/splitstream/read.js'
 import { importLayer } from '../stages/tar/import-layer.js'
 import { openEngine } from '../workers/open-engine.js'
@@ -88,10 +87,15 @@ async function readDetails(
   try {
     let entryCount = 0
     for await (const _ of readLayerEntries(repository, stream, signal)) entryCount++
-    const sizes = [...stream.objectRefs].map((id) => statSync(repository.objects.path(id)).size)
+    // By number in the table, which may have more than the layer holds.
+    const sizes: number[] = []
     let externalSize = 0
     for await (const parts of streamParts(stream, signal)) {
-      for (const part of parts) if (typeof part === 'number') externalSize += sizes[part]
+      for (const part of parts) {
+        if (typeof part === 'number') {
+          externalSize += sizes[part] ??= objectSize(repository, stream.objectRefs.at(part))
+        }
+      }
     }
     const size = Number(stream.size)
     return {
@@ -100,7 +104,7 @@ async function readDetails(
       size,
       entryCount,
       splitstream: {
-        externalObjects: sizes.length,
+        externalObjects: stream.objectRefs.length,
         externalSize,
         inlineSize: Math.max(0, size - externalSize),
       },

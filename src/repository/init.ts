@@ -10,7 +10,6 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
-  statSync,
   unlinkSync,
   writeSync,
 } from 'node:fs'
@@ -199,13 +198,22 @@ export function upgradeOldRepository(
 function firstObject(path: string): { path: string; algorithm: HashAlgorithm } | undefined {
   for (const { name } of readDirectory(join(path, 'objects'))) {
     const directory = join(path, 'objects', name)
-    // It may be a link to one.
-    if (name.length !== 2 || statSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true) continue
-    for (const file of readdirSync(directory)) {
+    for (const file of name.length === 2 ? filesIn(directory) : []) {
       for (const algorithm of ['sha256', 'sha512'] as const) {
         if (file.length === 2 * digestLength[algorithm] - 2) return { path: join(directory, file), algorithm }
       }
     }
   }
   return undefined
+}
+
+/** Of a directory or a link to one; none of anything else. */
+function filesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory)
+  } catch (error) {
+    const errno = errnoOf(error)
+    if (errno === 'ENOENT' || errno === 'ENOTDIR') return []
+    throw ioError(error, `cannot list ${directory}`)
+  }
 }

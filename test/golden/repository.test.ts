@@ -122,6 +122,8 @@ test('a repository of an old version is upgraded by the length of its object nam
     const path = temporaryDirectory(t)
     mkdirSync(join(path, 'objects/ab'), { recursive: true })
     writeFileSync(join(path, 'objects/ab', 'c'.repeat(length)), '')
+    writeFileSync(join(path, 'objects/aa'), '')
+    symlinkSync('nowhere', join(path, 'objects/a0'))
     await assert.rejects(Repository.open(path, { upgrade: false }), { code: 'SLUICE_REPOSITORY' })
     using repository = await Repository.open(path)
     assert.equal(repository.algorithm, algorithm)
@@ -133,6 +135,8 @@ test('a repository of an old version is upgraded by the length of its object nam
   mkdirSync(join(empty, 'objects'))
   await assert.rejects(Repository.open(empty), { code: 'SLUICE_REPOSITORY' })
   await assert.rejects(Repository.open(temporaryDirectory(t)), { code: 'SLUICE_REPOSITORY' })
+  symlinkSync('aa', join(empty, 'objects/aa'))
+  await assert.rejects(Repository.open(empty), { code: 'SLUICE_IO', message: /cannot list .*objects\/aa: ELOOP/ })
 })
 
 test('reset keeps the objects only', async (t) => {

@@ -1,6 +1,6 @@
 /** The file tree of an image from its stored layers (oci.md §4). */
 import { statSync } from 'node:fs'
-import { SluiceError, withContext } from '../../errors.js'
+import { errnoOf, ioError, SluiceError, withContext } from '../../errors.js'
 import type { Digest, ObjectId } from '../../formats/digest.js'
 import { contentType } from '../../formats/splitstream/format.js'
 import { TarEntryReader, type TarEntry } from '../../formats/tar/entries.js'
@@ -52,10 +52,14 @@ export async function* readLayerEntries(
   }
 }
 
-function objectSize(repository: Repository, id: ObjectId): number {
-  const stats = statSync(repository.objects.path(id), { throwIfNoEntry: false })
-  if (stats !== undefined) return stats.size
-  throw new SluiceError('SLUICE_CORRUPT', `object ${id} is missing`, { details: { object: id } })
+/** @throws SluiceError `SLUICE_CORRUPT` if it is missing. */
+export function objectSize(repository: Repository, id: ObjectId): number {
+  try {
+    return statSync(repository.objects.path(id)).size
+  } catch (cause) {
+    if (errnoOf(cause) !== 'ENOENT') throw ioError(cause, `cannot look at object ${id}`)
+    throw new SluiceError('SLUICE_CORRUPT', `object ${id} is missing`, { cause, details: { object: id } })
+  }
 }
 
 /** Merges the layers, in config order, and applies the final transform. */
