@@ -128,6 +128,12 @@ const cases: Record<string, Damage & { readonly errors?: (image: Stored) => stri
     unlinked: 'layers',
     errors: ({ layers }) => layers.map((id) => `layer-stream-missing: app/t: ${id}`),
   },
+  'missing layers without names': {
+    unlinked: 'layers',
+    configRefs: toMissing,
+    errors: ({ layers }) =>
+      layers.flatMap((id) => [`layer-stream-missing: app/t: ${id}`, `layer-object-missing: app/t: ${id}`]),
+  },
   'a seal without its image': {
     labels: { 'containers.composefs.fsverity': missing },
     errors: () => [`seal-image-missing: app/t: ${missing}`],

@@ -69,8 +69,12 @@ class OciImageCheck {
     if (config === undefined) return
     for (const diffId of config.diffIds) {
       const stream = document.namedRefs.get(diffId)
-      if (stream === undefined) this.#error('layer-ref-missing', diffId)
-      else if (this.#hasLayer(diffId)) this.#checkObject('layer-object-missing', diffId, stream)
+      if (stream === undefined) {
+        this.#error('layer-ref-missing', diffId)
+        continue
+      }
+      this.#checkLayerLink(diffId)
+      this.#checkObject('layer-object-missing', diffId, stream)
     }
     const seal = config.labels.get(SEAL_LABEL)
     if (seal !== undefined) this.#checkSeal(seal)
@@ -122,21 +126,17 @@ class OciImageCheck {
     }
   }
 
-  /** Whether there is a link of the layer, whatever is wrong with it. */
-  #hasLayer(diffId: Digest): boolean {
+  /** Reports a layer without a link, and what is wrong with the link. */
+  #checkLayerLink(diffId: Digest): void {
     const { streams } = this.#repository
     const name = streamName.layer(diffId)
     try {
-      if (streams.objectOf(name) === undefined) {
-        this.#error('layer-stream-missing', diffId)
-        return false
-      }
+      if (streams.objectOf(name) === undefined) return this.#error('layer-stream-missing', diffId)
       const target = readlinkSync(streams.path(name))
       if (!target.startsWith('../')) this.#error('layer-check-failed', diffId, `${target} is not relative to streams`)
     } catch (error) {
       this.#error('layer-check-failed', diffId, reasonOf(error))
     }
-    return true
   }
 
   #checkObject(problem: Problem, digest: Digest, id: ObjectId): void {
