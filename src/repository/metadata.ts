@@ -9,7 +9,7 @@ import { verityAlgorithmName } from '../formats/verity/digest.js'
 /** Which EROFS images a pull makes: the default one, and further ones. */
 export interface ErofsFormats {
   readonly default: ErofsVersion
-  /** Ascending, without `default`. */
+  /** Ascending; of those in force without `default`, which meta.json may repeat. */
   readonly extra: readonly ErofsVersion[]
 }
 
@@ -129,7 +129,6 @@ function erofsFormatsAt(value: unknown): ErofsFormats {
   const listed = 'extra' in formats ? formats['extra'] : []
   if (!Array.isArray(listed)) throw malformed('erofs_formats.extra is not a list')
   const extra = new Set(listed.map((version) => erofsVersionAt(version, 'erofs_formats.extra')))
-  extra.delete(primary)
   return { default: primary, extra: [...extra].sort((a, b) => a - b) }
 }
 
@@ -187,11 +186,11 @@ export function unknownReadOnlyFlags(metadata: Metadata): string[] {
   return metadata.readOnlyCompatible.filter((flag) => flag !== V1_EROFS)
 }
 
-/** The EROFS versions in force: an absent or plain-V2 field yields to the flag (§2.1). */
+/** The EROFS versions in force: an absent or plain-V2 field yields to the flag (§2.1), one that repeats V2 does not. */
 export function effectiveErofsFormats(metadata: Metadata): ErofsFormats {
   const written = metadata.erofsFormats
   if (written === undefined || (written.default === 2 && written.extra.length === 0)) {
     return { default: metadata.readOnlyCompatible.includes(V1_EROFS) ? 1 : 2, extra: [] }
   }
-  return written
+  return { default: written.default, extra: written.extra.filter((version) => version !== written.default) }
 }

@@ -67,6 +67,14 @@ test('numbers with a fraction, text behind the document and deep duplicates are 
   assert.equal(parseMetadata(Buffer.from(withUnknown)).version, 1)
 })
 
+test('an EROFS version that is repeated is the one that is meant, whatever the flag says', () => {
+  const textOf = (formats: string) => formatMetadata(newMetadata('sha512', 1)).replace('"default": 1', formats)
+  const effective = (formats: string) => effectiveErofsFormats(parseMetadata(Buffer.from(textOf(formats))))
+  assert.deepEqual(effective('"default": 2'), { default: 1, extra: [] })
+  assert.deepEqual(effective('"default": 2, "extra": [2]'), { default: 2, extra: [] })
+  assert.deepEqual(effective('"default": 1, "extra": [2, 1, 2]'), { default: 1, extra: [2] })
+})
+
 test('init writes the bytes of the reference', async (t) => {
   const text =
     '{\n  "version": 1,\n  "algorithm": "fsverity-sha512-12",\n  "features": {\n    "compatible": [],\n' +
