@@ -9,6 +9,7 @@ import { naming, SluiceError, withContext } from '../errors.js'
 import type { ObjectId } from '../formats/digest.js'
 import { isContainerImage } from '../formats/oci/diff-ids.js'
 import { imageLayers, type ImageLayer } from '../formats/oci/image-layers.js'
+import { DELTA_ARTIFACT_TYPE } from '../formats/oci/media-types.js'
 import { encodeRefName } from '../formats/ref-file-name.js'
 import { checkTag } from '../formats/oci/tag-name.js'
 import { resultOf } from '../flow/result-of.js'
@@ -90,6 +91,7 @@ async function run(pull: PullRun): Promise<PullResult> {
   const { repository, source, options, signal } = pull
   const started = performance.now()
   const resolved = await source.manifest({ signal, ...(options.platform && { platform: options.platform }) })
+  refuseDelta(resolved)
   const isContainer = isContainerImage(resolved.manifest)
   const documents = await describe(pull, resolved)
   const { layers, fetched } = await ensureLayers(pull, imageLayers(resolved.manifest, documents.config.bytes))
@@ -117,6 +119,14 @@ async function run(pull: PullRun): Promise<PullResult> {
     stages: pull.stages,
     elapsedMs: performance.now() - started,
   }
+}
+
+/** A delta stands for the image that it makes of another one (oci.md §7); stored as it is, its tag would name no image. */
+function refuseDelta({ digest, manifest }: ResolvedManifest): void {
+  if (manifest.artifactType !== DELTA_ARTIFACT_TYPE) return
+  throw new SluiceError('SLUICE_UNSUPPORTED', `manifest ${digest} is a delta between images`, {
+    hint: 'pull the image itself: deltas cannot be applied yet',
+  })
 }
 
 /** The two documents; the config is not fetched if it is there. */

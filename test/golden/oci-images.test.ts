@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdirSync, readdirSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
+import { SluiceError } from '../../src/errors.js'
 import type { Digest, HashAlgorithm, ObjectId } from '../../src/formats/digest.js'
 import type { ErofsVersion } from '../../src/formats/erofs/format.js'
 import { Repository } from '../../src/repository/repository.js'
@@ -203,3 +204,21 @@ for (const name of cases) {
     }
   })
 }
+
+test('a delta is refused, not stored as an artifact under the tag of the image', async (t) => {
+  const layout = unpack(t, 'basic')
+  const read = (name: string) => JSON.parse(readFileSync(join(layout, name), 'utf8'))
+  const { manifests, ...index } = read('index.json')
+  const manifest = read(`blobs/sha256/${manifests[0].digest.slice('sha256:'.length)}`)
+  const delta = { ...manifest, artifactType: 'application/vnd.io.github.containers.oci-delta.v1' }
+  const bytes = Buffer.from(JSON.stringify(delta))
+  writeFileSync(join(layout, 'blobs/sha256', sha256(bytes)), bytes)
+  const entry = { ...manifests[0], digest: `sha256:${sha256(bytes)}`, size: bytes.length }
+  writeFileSync(join(layout, 'index.json'), JSON.stringify({ ...index, manifests: [entry] }))
+  const repository = await temporaryRepository(t)
+  await assert.rejects(
+    pull(repository, layout),
+    (error) => error instanceof SluiceError && error.code === 'SLUICE_UNSUPPORTED' && /is a delta/.test(error.message),
+  )
+  assert.deepEqual(streamNames(repository), [])
+})
