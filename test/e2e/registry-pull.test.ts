@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { createServer, request as httpRequest, type Server } from 'node:http'
-import { connect, type AddressInfo, type Socket } from 'node:net'
+import { connect, createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { SluiceError, type ErrorCode } from '../../src/errors.js'
@@ -306,6 +306,20 @@ test('where there is no https, it counts what became of plain http', async (t) =
   const once = await openForTest(t, reference, quick)
   await assert.rejects(once.manifest({ signal: never }), fails('SLUICE_NETWORK', / http:/))
   assert.equal(await firstLayer(await openForTest(t, reference)), 'x')
+})
+
+test('where https and plain http both fail, why is told of both', async (t) => {
+  const server = createTcpServer((socket) => {
+    socket.on('error', () => undefined)
+    // A handshake is hung up on, without a word; a request is answered with what is no HTTP.
+    socket.once('data', ([first]) => (first === 0x16 ? socket.destroy() : socket.end('SSH-2.0-x\r\n')))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.after(() => server.close())
+  const { port } = server.address() as AddressInfo
+  const source = await openForTest(t, `docker://127.0.0.1:${port}/app:t`, quick)
+  const both = /app:t: https:\/\/[^;]+TLS[^;]+; http:\/\/127\S+: [^;]*HTTP\/1\.1 protocol/
+  await assert.rejects(source.manifest({ signal: never }), fails('SLUICE_NETWORK', both))
 })
 
 test('https: unknown authorities are refused, certs.d makes them known', async (t) => {

@@ -109,17 +109,16 @@ export class RegistryClient {
     if (!isHostName(host)) {
       throw new SluiceError('SLUICE_CONFIG', `${where}: ${JSON.stringify(host)} is not a host, or its port is none`)
     }
-    let failure: unknown
+    let failure: SluiceError | undefined
     for (const scheme of endpoint.insecure ? ['https', 'http'] : ['https']) {
       const base = `${scheme}://${host}`
       let answer: HttpAnswer
       try {
         answer = await http.receive({ url: new URL('/v2/', base), signal: lifetime, where }, () => undefined)
       } catch (error) {
-        // Where there is no TLS, it counts why plain http fails: that may pass.
-        if (!(failure instanceof SluiceError && failure.retryable)) failure = error
-        if (error instanceof SluiceError && error.code === 'SLUICE_NETWORK') continue
-        throw error
+        if (!(error instanceof SluiceError) || error.code !== 'SLUICE_NETWORK') throw error
+        failure = failure === undefined ? error : unreachable(failure, error, where)
+        continue
       }
       // Some registries do not answer here, but serve images all the same: then the request itself will tell.
       if (answer.status === 429 || answer.status >= 500) throw registryError(answer, where)
@@ -128,4 +127,14 @@ export class RegistryClient {
     }
     throw failure
   }
+}
+
+/**
+ * Where there is no TLS, it counts why plain http fails: that may pass. But some servers without TLS just close the
+ * connection, as one does that has TLS and is out of order: then either may be the reason.
+ */
+function unreachable(https: SluiceError, http: SluiceError, where: string): SluiceError {
+  if (!https.retryable) return http
+  const message = `${https.message}; ${http.message.replace(`${where}: `, '')}`
+  return new SluiceError('SLUICE_NETWORK', message, { cause: http, retryable: true, details: http.details })
 }
