@@ -501,10 +501,22 @@ test('a mirror that is no host is passed over', async (t) => {
 test('a content encoding that is none is none', async (t) => {
   const registry = await startRegistry(t)
   putImage(registry, 'app', 't', [Buffer.from('x')])
-  for (const encoding of ['', 'identity, Identity']) {
+  for (const encoding of ['', 'identity, Identity', 'aws-chunked', 'utf-8']) {
     const source = await openForTest(t, `docker://${registry.host}/app:t`, quick)
     const { manifest } = await source.manifest({ signal: never, platform })
     registry.fault({ path: /blobs/, status: 200, headers: { 'content-encoding': encoding }, body: 'x' })
     assert.equal((await readAll(source.blob(manifest.layers[0], { signal: never }))).toString(), 'x')
+  }
+})
+
+test('a blob that comes compressed is refused for that, whatever its length', async (t) => {
+  const registry = await startRegistry(t)
+  putImage(registry, 'app', 't', [Buffer.from('x')])
+  const source = await openForTest(t, `docker://${registry.host}/app:t`, quick)
+  const { manifest } = await source.manifest({ signal: never, platform })
+  for (const encoding of ['gzip', 'aws-chunked, GZIP']) {
+    registry.fault({ path: /blobs/, status: 200, headers: { 'content-encoding': encoding }, body: 'longer' })
+    const blob = readAll(source.blob(manifest.layers[0], { signal: never }))
+    await assert.rejects(blob, fails('SLUICE_HTTP', /content encoding gzip/))
   }
 })

@@ -110,12 +110,17 @@ function redirectTarget(response: HttpAnswer, where: string): URL | undefined {
 
 /** Nobody asked for an encoding. */
 function refuseEncoding(answer: HttpAnswer, where: string, stored: readonly string[] = []): void {
-  const encoding = answer.header('content-encoding')
-  const isFine = (name: string): boolean => ['', 'identity', ...stored].includes(name.trim().toLowerCase())
-  if (encoding === undefined || encoding.split(',').every(isFine)) return
+  const encoding = answer.encodings.find((name) => !stored.includes(name))
+  if (encoding === undefined) return
   const what = `answered with content encoding ${encoding}, which was not asked for`
   throw new SluiceError('SLUICE_HTTP', `${where}: ${redactUrl(answer.url)} ${what}`)
 }
+
+/**
+ * What servers name and that leaves other bytes than those that were asked for. The rest, such as the `aws-chunked` or `utf-8`
+ * of some blob stores, is passed over, as by other tools.
+ */
+const compressions = new Set(['gzip', 'x-gzip', 'deflate', 'br', 'zstd', 'compress', 'x-compress'])
 
 /** What an answer begins with, and what came of its body that nobody wanted. */
 export class HttpAnswer {
@@ -148,6 +153,12 @@ export class HttpAnswer {
   headerLines(name: string): string[] {
     const value = this.#headers[name]
     return value === undefined ? [] : Array.isArray(value) ? value : [value]
+  }
+
+  /** How the body is compressed, in lower case; empty if it is not. */
+  get encodings(): string[] {
+    const names = this.headerLines('content-encoding').flatMap((line) => line.split(','))
+    return names.map((name) => name.trim().toLowerCase()).filter((name) => compressions.has(name))
   }
 
   /** The media type without parameters, lower case. */
