@@ -205,6 +205,10 @@ test('errors that no retry mends are not tried again', async (t) => {
     await assert.rejects(fetch(), fails(code, new RegExp(`answered ${status}`)))
     assert.equal(registry.requestsFor(/blobs/).length, before + 1)
   }
+  const before = registry.requestsFor(/blobs/).length
+  fault({ status: 200, headers: { 'x-long': 'x'.repeat(17_000) } })
+  await assert.rejects(fetch(), fails('SLUICE_NETWORK', /headers of its answer are too long/))
+  assert.equal(registry.requestsFor(/blobs/).length, before + 1)
 })
 
 test('a registry that goes away', async (t) => {

@@ -55,14 +55,24 @@ export function parseRetryAfter(value: string | undefined, now: number): number 
 }
 
 const certificateProblems = /^(?:CERT_|ERR_TLS_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO_|HOSTNAME_MISMATCH|INVALID_CA)/
-const timeouts: Readonly<Record<string, string>> = {
+const reasons: Readonly<Record<string, string>> = {
   UND_ERR_CONNECT_TIMEOUT: 'no connection in time',
   UND_ERR_HEADERS_TIMEOUT: 'no answer in time',
   UND_ERR_BODY_TIMEOUT: 'the transfer stalled',
+  UND_ERR_HEADERS_OVERFLOW: 'the headers of its answer are too long',
 }
 
-/** No such host; a request that cannot be sent, such as one with a line break in a header; and the source was closed. */
-const permanent = new Set(['ENOTFOUND', 'UND_ERR_INVALID_ARG', 'UND_ERR_DESTROYED', 'UND_ERR_CLOSED'])
+/**
+ * No such host; a request that cannot be sent, such as one with a line break in a header; an answer that cannot be read, and is
+ * the same each time; and the source was closed.
+ */
+const permanent = new Set([
+  'ENOTFOUND',
+  'UND_ERR_INVALID_ARG',
+  'UND_ERR_HEADERS_OVERFLOW',
+  'UND_ERR_DESTROYED',
+  'UND_ERR_CLOSED',
+])
 
 /** The error for a request that got no answer or lost its connection. */
 export function connectionError(cause: unknown, url: URL, where: string, signal: AbortSignal): SluiceError {
@@ -70,7 +80,7 @@ export function connectionError(cause: unknown, url: URL, where: string, signal:
   if (cause instanceof SluiceError) return cause
   const code = errnoOf(cause) ?? ''
   if (code === 'EMFILE' || code === 'ENFILE') return ioError(cause, `${where}: cannot connect to ${redactUrl(url)}`)
-  const message = `${where}: ${redactUrl(url)}: ${timeouts[code] ?? reasonOf(cause, code)}`
+  const message = `${where}: ${redactUrl(url)}: ${reasons[code] ?? reasonOf(cause, code)}`
   if (certificateProblems.test(code)) {
     return new SluiceError('SLUICE_NETWORK', message, {
       cause,
