@@ -118,6 +118,10 @@ test('sizes that the server states otherwise are refused at once', async (t) => 
   fault({ cutAfter: 1000 })
   fault({ status: 416, headers: { 'content-range': 'bytes */1000' } })
   await assert.rejects(fetch(), fails('SLUICE_SIZE_MISMATCH', /found 1000/))
+  const page = '<p>Please log in.</p>'
+  const headers = { 'content-type': 'text/html; charset=utf-8', 'content-length': String(page.length) }
+  fault({ status: 200, headers, body: page })
+  await assert.rejects(fetch(), { code: 'SLUICE_SIZE_MISMATCH', hint: /web page/ })
 })
 
 test('too many bytes and wrong bytes', async (t) => {

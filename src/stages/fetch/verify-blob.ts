@@ -78,14 +78,18 @@ export function verifyDigest(bytes: Uint8Array, digest: Digest, where: string): 
   checkDigest(digest, createHash(digestHashName(digest)).update(bytes).digest('hex'), where)
 }
 
-export function sizeMismatch(where: string, digest: Digest, expected: number, found: string): SluiceError {
-  return new SluiceError(
-    'SLUICE_SIZE_MISMATCH',
-    `${where}: blob ${digest}: Expected size ${expected} but found ${found}`,
-    {
-      details: { digest, expected },
-    },
-  )
+export function sizeMismatch(
+  where: string,
+  digest: Digest,
+  expected: number,
+  found: string,
+  hint?: string,
+): SluiceError {
+  const message = `${where}: blob ${digest}: Expected size ${expected} but found ${found}`
+  return new SluiceError('SLUICE_SIZE_MISMATCH', message, {
+    details: { digest, expected },
+    ...(hint === undefined ? {} : { hint }),
+  })
 }
 
 function checkDigest(digest: Digest, hex: string, where: string): void {

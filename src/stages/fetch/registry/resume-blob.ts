@@ -149,6 +149,8 @@ type BodyStart = number | 'no-ranges' | 'refused'
 /** What servers and those before them also say where they cannot do with a range or its condition: 416 would be the word. */
 const refusedRanges: readonly number[] = [400, 412, 416, 501]
 
+const WEB_PAGE = 'the answer is a web page, as of a portal or a filter on the way, and not what the registry has'
+
 function bodyStart(
   answer: HttpAnswer,
   received: number,
@@ -158,7 +160,9 @@ function bodyStart(
 ): BodyStart {
   const { status } = answer
   const checkTotal = (total: string | undefined): void => {
-    if (total !== undefined && Number(total) !== size) throw sizeMismatch(where, digest, size, total)
+    if (total === undefined || Number(total) === size) return
+    const hint = answer.mediaType === 'text/html' ? WEB_PAGE : undefined
+    throw sizeMismatch(where, digest, size, total, hint)
   }
   if (status === 200) {
     // Compressed, it is refused for that, and of whatever length.
