@@ -141,9 +141,13 @@ test('zstd: frames no decoder should take', async () => {
     [frame(0x01, 0x00, 7, 1, 0, 0), /dictionary/],
     [frame(0x00, 0x00, 7, 0, 0), /reserved type/],
     [frame(0x00, 0x00, 0x03, 0x40, 0), /larger than the window/],
+    // A single segment of two bytes, in a compressed block of four.
+    [frame(0x20, 2, 0x25, 0, 0, 0x10, 0x61, 0x62, 0), /larger than the window/],
     // States one byte, gives none.
     [frame(0x20, 1, 1, 0, 0), /less than it states/],
-    [frame(0x20, 1, 0x13, 0, 0, 65), /more than it states/],
+    [frame(0x20, 1, 0x0a, 0, 0, 65, 0x0b, 0, 0, 65), /more than it states/],
+    // Two symbols of weight 11, so that codes of one bit are the longest.
+    [frame(0x00, 0x58, 0x3d, 0, 0, 0x12, 0xc0, 0, 0x80, 0xb0, 0x02, 0), /shorter codes/],
     // A compressed block whose Huffman tree of one FSE symbol takes no bits: others loop for ever on it.
     [frame(0x00, 0x58, 0x55, 0, 0, 0xa2, 0x80, 0x01, 4, 0xf0, 0x03, 0xff, 0xff, 1, 0), /too many symbols/],
   ]

@@ -11,12 +11,12 @@ export function isSkippableMagic(magic: number): boolean {
 
 /** Larger windows are refused, as by the reference's decoder: the memory would have to be at hand. */
 export const MAX_WINDOW_BYTES = 128 * 1024 * 1024
-const MIN_WINDOW_BYTES = 1024
 
 /** The longest header: descriptor, window, dictionary id, content size. */
 export const MAX_HEADER_BYTES = 14
 
 export interface FrameHeader {
+  /** Of a single segment, what comes out in all. */
   readonly windowSize: number
   /** What comes out in all, if the frame states it. */
   readonly contentSize: number | undefined
@@ -44,7 +44,7 @@ export function parseFrameHeader(bytes: Buffer): FrameHeader {
   if (windowSize > MAX_WINDOW_BYTES) {
     throw zstdError(`a frame wants a window of ${windowSize} bytes; the limit is ${MAX_WINDOW_BYTES}`)
   }
-  return { windowSize: Math.max(windowSize, MIN_WINDOW_BYTES), contentSize, checksum: (descriptor & 4) !== 0 }
+  return { windowSize, contentSize, checksum: (descriptor & 4) !== 0 }
 }
 
 function fieldLengths(descriptor: number): { singleSegment: boolean; dictionaryBytes: number; sizeBytes: number } {

@@ -65,6 +65,8 @@ function buildHuffmanTable(weights: number[]): { bits: number; entries: Uint16Ar
   // The last weight is not stored: it completes the sum to a power of two.
   if (sum === 0 || bits > MAX_BITS || (rest & (rest - 1)) !== 0) throw damaged('a Huffman tree is not complete')
   const all = [...weights, 32 - Math.clz32(rest)]
+  // The longest codes differ in their last bit: there are two of them at least. libzstd refuses a tree that has none.
+  if (!all.includes(1)) throw damaged('a Huffman tree has shorter codes than its weights say')
   const entries = new Uint16Array(1 << bits)
   // The longest codes, which have the smallest weight, come first; those of one weight in the order of their symbols.
   const cells = new Uint32Array(bits + 2)
