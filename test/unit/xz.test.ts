@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { test } from 'node:test'
 import { Worker } from 'node:worker_threads'
+import { crc32 } from 'node:zlib'
 import { SluiceError } from '../../src/errors.js'
 import { openLibrary } from '../../src/native/library.js'
 import { lzmaUsable, XzDecoder } from '../../src/native/lzma.js'
@@ -63,6 +64,18 @@ test('liblzma passes its test where it is installed', () => {
   assert.equal(lzmaUsable(), openLibrary('liblzma') !== undefined)
 })
 
+const noBytes = Buffer.alloc(0)
+
+/** The stream with another number for its check, of as many bytes as the CRC-64 that it has. */
+function unknownCheck(packed: Buffer): Buffer {
+  const changed = Buffer.from(packed)
+  const footer = changed.length - 12
+  changed[7] = changed[footer + 9] = 5
+  changed.writeUInt32LE(crc32(changed.subarray(6, 8)), 8)
+  changed.writeUInt32LE(crc32(changed.subarray(footer + 4, footer + 10)), footer)
+  return changed
+}
+
 const cases: readonly (readonly [name: string, () => Buffer, limit: number, expected: () => Verdict])[] = [
   ['nothing', () => xz(Buffer.alloc(0)), 0, () => Buffer.alloc(0)],
   ['a few bytes', () => xz(Buffer.from('text')), 4, () => Buffer.from('text')],
@@ -74,6 +87,10 @@ const cases: readonly (readonly [name: string, () => Buffer, limit: number, expe
   ['the largest window of a preset', () => xz(words, '-9'), words.length, () => words],
   ['a larger window', () => xz(words, '--lzma2=dict=96MiB'), 10 * MIB, () => 'SLUICE_COMPRESSION'],
   ['junk behind it', () => Buffer.concat([xz(words), Buffer.from('junk')]), MIB, () => 'SLUICE_COMPRESSION'],
+  ['two streams', () => Buffer.concat([xz(words), xz(words)]), MIB, () => 'SLUICE_COMPRESSION'],
+  ['an empty stream behind it', () => Buffer.concat([xz(words), xz(noBytes)]), MIB, () => 'SLUICE_COMPRESSION'],
+  ['padding behind it', () => Buffer.concat([xz(words), Buffer.alloc(4)]), MIB, () => 'SLUICE_COMPRESSION'],
+  ['a check that nobody knows', () => unknownCheck(xz(words)), MIB, () => words],
   ['no bytes', () => Buffer.alloc(0), MIB, () => 'SLUICE_COMPRESSION'],
   ['another format', () => xz(words, '--format=lzma'), MIB, () => 'SLUICE_COMPRESSION'],
   ['cut at its end', () => xz(large).subarray(0, -1), large.length, () => 'SLUICE_COMPRESSION'],

@@ -64,7 +64,8 @@ class BoundedOutput {
 
 function runXz(input: Uint8Array, limit: number, signal: AbortSignal): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const words = ['--decompress', '--stdout', '--format=xz', `--memlimit-decompress=${XZ_MEMORY_LIMIT}`]
+    // It warns of a check that it does not know, which liblzma passes over.
+    const words = ['--decompress', '--stdout', '--format=xz', '--no-warn', `--memlimit-decompress=${XZ_MEMORY_LIMIT}`]
     const child = spawn('xz', words, {
       // Its own variables add options.
       env: { PATH: process.env['PATH'], LC_ALL: 'C' },
@@ -93,11 +94,45 @@ function runXz(input: Uint8Array, limit: number, signal: AbortSignal): Promise<B
     })
     child.on('close', (status) => {
       if (failure === undefined && status !== 0) failure = corrupt(said.trim() || `the program ended with ${status}`)
+      if (failure === undefined && !isOneStream(Buffer.from(input.buffer, input.byteOffset, input.length))) {
+        failure = corrupt('it is followed by junk')
+      }
       if (failure === undefined) resolve(result.whole())
       else reject(failure)
     })
     child.stdin.end(input)
   })
+}
+
+const HEADER_BYTES = 12
+const FOOTER_BYTES = 12
+
+/**
+ * Whether what the program has taken is one stream from its first byte to its last: it also takes several, and zeros behind
+ * them, which liblzma, as it is called here and by the reference, does not. The index at the end of a stream has the sizes of
+ * its blocks.
+ */
+function isOneStream(input: Buffer): boolean {
+  const footer = input.length - FOOTER_BYTES
+  if (input.subarray(-2).toString('latin1') !== 'YZ') return false
+  const index = footer - 4 * (input.readUInt32LE(footer + 4) + 1)
+  // Behind a byte that tells it from a block.
+  let at = index + 1
+  const number = (): number => {
+    let value = 0
+    for (let scale = 1; ; scale *= 128) {
+      const byte = input[at++]
+      value += (byte & 0x7f) * scale
+      if (byte < 0x80) return value
+    }
+  }
+  let blocks = 0
+  for (let left = number(); left > 0; left--) {
+    blocks += 4 * Math.ceil(number() / 4)
+    // What comes out of it.
+    number()
+  }
+  return HEADER_BYTES + blocks === index
 }
 
 function noDecoder(cause: Error): SluiceError {
