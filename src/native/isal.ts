@@ -38,10 +38,15 @@ const failures = new Map([
 
 /** Decodes one deflate stream after the other. */
 export class Inflater implements NativeDecoder {
+  readonly #format: 'gzip' | 'deflate'
   readonly #state: PinnedBuffer
 
-  /** @param state to work in; the test at load looks at it. */
-  constructor(state = PinnedBuffer.allocate(STATE_BYTES)) {
+  /**
+   * @param format what the streams are a part of, for errors.
+   * @param state to work in; the test at load looks at it.
+   */
+  constructor(format: 'gzip' | 'deflate', state = PinnedBuffer.allocate(STATE_BYTES)) {
+    this.#format = format
     this.#state = state
     this.begin()
   }
@@ -63,7 +68,7 @@ export class Inflater implements NativeDecoder {
     const result = callCodec('libisal', 'isal_inflate', 'int', [address])
     if (result < 0) {
       const what = failures.get(result) ?? `error ${result}`
-      throw new SluiceError('SLUICE_COMPRESSION', `gzip: the data is corrupt (${what})`)
+      throw new SluiceError('SLUICE_COMPRESSION', `${this.#format}: the data is corrupt (${what})`)
     }
     const finished = bytes.readUInt32LE(field.blockState) === BLOCK_FINISH
     return {
@@ -112,7 +117,7 @@ function knowsItsAnswers(): boolean {
   const guard = Buffer.alloc(1024, 0xa5)
   const state = PinnedBuffer.allocate(STATE_BYTES + guard.length)
   guard.copy(state.bytes, STATE_BYTES)
-  const inflater = new Inflater(state)
+  const inflater = new Inflater('deflate', state)
 
   const consumed = decodesInPieces(inflater, withJunk, 100)
   const rest = Buffer.concat([inflater.surplus(), withJunk.subarray(consumed)])

@@ -83,7 +83,7 @@ test(
   'streams and frames in steps of any size, one after the other, with something behind them',
   needsBoth,
   async () => {
-    const inflater = new Inflater()
+    const inflater = new Inflater('deflate')
     const unzstd = new ZstdDecoder()
     const steps = fc.record({ piece: fc.integer({ min: 1, max: 3000 }), room: fc.integer({ min: 1, max: 3000 }) })
     const small = data.map((content) => content.subarray(0, 20_000))

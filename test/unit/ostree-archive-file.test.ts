@@ -40,7 +40,8 @@ for (const [what, header] of [
         if (code === undefined)
           assert.deepEqual(Buffer.concat((await read(data, isWhole)).data), writeSizedZlibHeader(header), follows)
         else {
-          const isRefused = (error: unknown) => error instanceof SluiceError && error.code === code
+          const isRefused = (error: unknown) =>
+            error instanceof SluiceError && error.code === code && !error.message.startsWith('gzip')
           await assert.rejects(read(data, isWhole), isRefused, follows)
         }
       }

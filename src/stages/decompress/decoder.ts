@@ -35,7 +35,7 @@ export type DecoderKind = 'gzip' | 'zstd'
 
 /** A decoder that works where it is called. */
 export function localDecoder(kind: DecoderKind): LocalDecoder {
-  if (kind === 'gzip') return new Inflater()
+  if (kind === 'gzip') return new Inflater('gzip')
   const decoder = new ZstdDecoder()
   return {
     begin: (header) => decoder.begin(header!),

@@ -26,7 +26,7 @@ export function rawInflater(): RawInflater {
 const OUTPUT_BYTES = 256 * 1024
 
 class NativeInflater implements RawInflater {
-  readonly #inflater = new Inflater()
+  readonly #inflater = new Inflater('deflate')
   readonly #output = PinnedBuffer.allocate(OUTPUT_BYTES)
   finished = false
 
