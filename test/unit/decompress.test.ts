@@ -148,6 +148,11 @@ test('zstd: frames no decoder should take', async () => {
     [frame(0x20, 1, 0x0a, 0, 0, 65, 0x0b, 0, 0, 65), /more than it states/],
     // Two symbols of weight 11, so that codes of one bit are the longest.
     [frame(0x00, 0x58, 0x3d, 0, 0, 0x12, 0xc0, 0, 0x80, 0xb0, 0x02, 0), /shorter codes/],
+    // Four literals in as many streams.
+    [
+      frame(0x00, 0x58, 0x85, 0, 0, 0x46, 0, 0x03, 0x80, 0x10, 1, 0, 1, 0, 1, 0, 2, 2, 2, 2, 0),
+      /too few literals for four streams/,
+    ],
     // A compressed block whose Huffman tree of one FSE symbol takes no bits: others loop for ever on it.
     [frame(0x00, 0x58, 0x55, 0, 0, 0xa2, 0x80, 0x01, 4, 0xf0, 0x03, 0xff, 0xff, 1, 0), /too many symbols/],
   ]

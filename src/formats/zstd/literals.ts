@@ -2,6 +2,8 @@
 import { damaged } from './damaged.js'
 import { decodeHuffman, readHuffmanTable, type HuffmanTable } from './huffman.js'
 
+const MIN_FOR_FOUR_STREAMS = 6
+
 export interface Literals {
   readonly bytes: Uint8Array
   /** Where in the block the section ended. */
@@ -49,8 +51,9 @@ export class LiteralsDecoder {
     let start = hasTable ? table.end : sizes.headerBytes
     if (sizes.streams === 1) return decodeHuffman(table, block, start, end, target, 0, target.length)
     if (start + 6 > end) throw damaged('the literals are cut short')
+    // Of fewer, three streams may leave none for the fourth; libzstd refuses them all.
+    if (target.length < MIN_FOR_FOUR_STREAMS) throw damaged('too few literals for four streams')
     const quarter = (target.length + 3) >> 2
-    if (3 * quarter > target.length) throw damaged('too few literals for four streams')
     const lengths = [0, 2, 4].map((at) => block[start + at] | (block[start + at + 1] << 8))
     start += 6
     for (let i = 0; i < 4; i++) {
