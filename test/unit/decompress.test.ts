@@ -6,6 +6,7 @@ import { compress as zstdCompress } from '@mongodb-js/zstd'
 import { SluiceError } from '../../src/errors.js'
 import type { Compression } from '../../src/formats/oci/media-types.js'
 import { decompress } from '../../src/stages/decompress/decompress.js'
+import { gunzip } from '../../src/stages/decompress/gunzip.js'
 import { MAX_OUTPUT_CHUNK } from '../../src/stages/decompress/output-memory.js'
 import { unzstd } from '../../src/stages/decompress/unzstd.js'
 import { Xxh64 } from '../../src/formats/zstd/xxh64.js'
@@ -93,6 +94,13 @@ test('nothing, junk and truncation are errors', async () => {
     await assert.rejects(unpack(Buffer.from('neither of them'), compression), corrupt(/corrupt|does not begin/))
   }
   await assert.rejects(unpack(skippable.subarray(0, 9), 'zstd'), corrupt(/cut short/))
+})
+
+test('the portable decoder tells a cut from damage', async () => {
+  const packed = gzipSync(words)
+  const refusal = (bytes: Uint8Array) => readAll(gunzip(inChunks(bytes, 100)))
+  await assert.rejects(refusal(packed.subarray(0, -1)), corrupt(/cut short after \d+ bytes$/))
+  await assert.rejects(refusal(Buffer.concat([packed, Buffer.from('junk')])), corrupt(/is corrupt \(/))
 })
 
 test('a flipped bit in gzip is found', async () => {

@@ -1,6 +1,7 @@
 /** gzip by node:zlib: the decoder that every host has. */
 import type { TransformOptions } from 'node:stream'
 import { createGunzip, type Gunzip, type ZlibOptions } from 'node:zlib'
+import type { SluiceError } from '../../errors.js'
 import { compressionError } from './compression-error.js'
 
 /** With the default of 16 KiB the same decoder needs 1.6 times the CPU. */
@@ -34,18 +35,25 @@ export async function* gunzip(source: AsyncIterable<Uint8Array>): AsyncGenerator
     if (fed === 0) throw compressionError('gzip', 'there is no data, not even an empty member')
     inflater.end()
     yield* output(inflater, activity, () => inflater.readableEnded)
+  } catch (error) {
+    throw error === activity.error ? told(error as NodeJS.ErrnoException, fed) : error
   } finally {
     inflater.destroy()
   }
+}
+
+/** @param fed bytes that the inflater was given. */
+function told(error: NodeJS.ErrnoException, fed: number): SluiceError {
+  const isCut = error.code === 'Z_BUF_ERROR'
+  const what = isCut ? `the data is cut short after ${fed} bytes` : `the data is corrupt (${error.message})`
+  return compressionError('gzip', what, error)
 }
 
 /** What the inflater has to give until `finished`. */
 async function* output(inflater: Gunzip, activity: Activity, finished: () => boolean): AsyncGenerator<Uint8Array> {
   for (;;) {
     const chunk = inflater.read() as Buffer | null
-    if (activity.error !== undefined) {
-      throw compressionError('gzip', `the data is corrupt or cut short (${activity.error.message})`, activity.error)
-    }
+    if (activity.error !== undefined) throw activity.error
     if (chunk !== null) yield chunk
     else if (finished()) return
     else await activity.next()
