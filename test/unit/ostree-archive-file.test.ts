@@ -1,4 +1,4 @@
-/** `.filez` objects of files without content: nothing follows the header, or a deflate stream of nothing. */
+/** `.filez` objects: what follows the header is a deflate stream of as much as that states, and may be missing where that is nothing. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { deflateRawSync } from 'node:zlib'
@@ -44,6 +44,31 @@ for (const [what, header] of [
             error instanceof SluiceError && error.code === code && !error.message.startsWith('gzip')
           await assert.rejects(read(data, isWhole), isRefused, follows)
         }
+      }
+    }
+  })
+}
+
+for (const size of [10, 2 ** 21]) {
+  test(`a size in the header that is not that of the content, ${size} bytes; no id covers it`, async (t) => {
+    const { objects } = await temporaryRepository(t)
+    const content = Buffer.alloc(size, 'x')
+    const header = { ...owner, mode: 0o100644, target: '' }
+    for (const stated of [size - 1, size, size + 1]) {
+      for (const isWhole of [true, false]) {
+        const read = storeInBatch(objects, async (batch, inflaters) => {
+          const reader = new ArchiveFileReader(inflaters, (headers) => batch.open(fileId(header, content), headers))
+          const object = Buffer.concat([writeSizedZlibHeader({ ...header, size: stated }), deflateRawSync(content)])
+          try {
+            await (isWhole ? reader.takeWhole(object) : reader.push(object))
+            await reader.end()
+          } catch (error) {
+            reader.abort()
+            throw error
+          }
+        })
+        if (stated === size) await read
+        else await assert.rejects(read, { code: 'SLUICE_SIZE_MISMATCH' })
       }
     }
   })

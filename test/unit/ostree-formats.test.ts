@@ -6,7 +6,7 @@ import type { ObjectId } from '../../src/formats/digest.js'
 import { lookup, lookupAs } from '../../src/formats/gvariant/dictionary.js'
 import { readValue } from '../../src/formats/gvariant/read.js'
 import { parseType } from '../../src/formats/gvariant/type.js'
-import type { Dictionary } from '../../src/formats/gvariant/value.js'
+import type { Dictionary, Variant } from '../../src/formats/gvariant/value.js'
 import { variant, writeValue } from '../../src/formats/gvariant/write.js'
 import { CommitStream } from '../../src/formats/ostree/commit-stream.js'
 import { applyPatch } from '../../src/formats/ostree/delta/bspatch.js'
@@ -74,6 +74,21 @@ test('types nest to 128 levels, variants included, and no deeper', () => {
   }
   readValue(parseType('v'), nest(128))
   refuses('SLUICE_FORMAT', /levels/, () => readValue(parseType('v'), nest(129)))
+  // Variants inside of what else holds values: two levels each.
+  for (const [type, wrap] of [
+    ['av', (value: Variant) => [value]],
+    ['mv', (value: Variant) => [value]],
+    ['(v)', (value: Variant) => [value]],
+    ['(yv)', (value: Variant) => [0, value]],
+  ] as const) {
+    const nestIn = (levels: number) => {
+      let value = variant('s', 'x')
+      for (let level = 1; level < levels; level += 2) value = variant(type, wrap(value))
+      return writeValue(parseType('v'), value)
+    }
+    readValue(parseType('v'), nestIn(127))
+    refuses('SLUICE_FORMAT', /levels/, () => readValue(parseType('v'), nestIn(129)))
+  }
 })
 
 test('dictionaries give the first value of a name, and know its type', () => {
