@@ -229,3 +229,14 @@ test('any records and any reference give an image, or none', () => {
     { numRuns: 300 },
   )
 })
+
+test('no image is meant by nothing, by a path, or by what leads out of one (containers-storage.md §3.1)', () => {
+  for (const name of ['', '/a', 'a/../b', '..', '../a', 'a/..', 'a']) {
+    const images = parseImageRecords(
+      Buffer.from(JSON.stringify([{ id: 'a'.repeat(64), names: [name] }])),
+      'images.json',
+    )
+    assert.equal(images.length, 1)
+    assert.equal(matchImage(name, [images])?.image, name === 'a' ? images[0] : undefined, name)
+  }
+})

@@ -63,6 +63,31 @@ test('whiteouts with names of stubs are left out when an image is read, and noth
   }
 })
 
+test('a whiteout just like a stub is one in images of a repository only (erofs.md §5.7)', () => {
+  const whiteout: LeafContent = { type: 'chr', rdev: 0 }
+  const stub = { ...stat(), mode: 0o644 }
+  for (const version of [0, 1] as const) {
+    const write = (dialect: 'c' | 'rust', ...entries: [string, Stat][]) =>
+      writeErofs(rootOf(Object.fromEntries(entries.map(([name, of]) => [name, [whiteout, of]]))), { version, dialect })
+    const none = write('rust')
+    assert.ok(write('rust', ['3a', stub]).equals(none))
+    assert.ok(!write('c', ['3a', stub]).equals(none))
+    for (const [name, of] of [
+      ['3A', stub],
+      ['zz', stub],
+      ['3a', { ...stub, mode: 0o600 }],
+      ['3a', { ...stub, uid: 1 }],
+      ['3a', { ...stub, gid: 1 }],
+      ['3a', { ...stub, mtime: 1n }],
+      ['3a', { ...stub, mtimeNsec: 1 }],
+      ['3a', { ...stub, xattrs: new Map([['user.x', '']]) }],
+    ] as const) {
+      assert.ok(write('rust', [name, of]).equals(write('c', [name, of])), name)
+      assert.ok(!write('rust', [name, of]).equals(none), name)
+    }
+  }
+})
+
 test('of overlay xattrs that an image has twice, the first one that says something counts', () => {
   const digest = (digit: string): string =>
     `\0\x24\0\x01${String.fromCharCode(Number.parseInt(`${digit}${digit}`, 16)).repeat(32)}`

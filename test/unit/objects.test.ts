@@ -1,6 +1,16 @@
 /** Objects appear whole, under the name of their content, and leave nothing else behind. */
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { dirname } from 'node:path'
 import { test } from 'node:test'
 import { Worker } from 'node:worker_threads'
@@ -92,6 +102,31 @@ test('an object that comes in pieces is the one that comes whole', async (t) => 
   aborted.write(data)
   aborted.abort()
   assert.deepEqual(filesOf(objects), [id])
+})
+
+test('a file that has the content already is taken only if nothing was written to it meanwhile', async (t) => {
+  const { objects } = await temporaryRepository(t)
+  const data = Buffer.alloc(5000, 'content')
+  const commit = (content: Buffer, isUnwritten: boolean) => {
+    const { path, fd } = objects.temporaries.create(constants.O_WRONLY)
+    writeSync(fd, content)
+    closeSync(fd)
+    const source = { path: 'source', isUnwritten: () => isUnwritten }
+    const writer = objects.begin({ path, sharing: 'reflinked', source })
+    writer.write(data)
+    return writer.commit()
+  }
+  const mismatch = { code: 'SLUICE_DIGEST_MISMATCH', message: /source was written to/ }
+  for (const content of [Buffer.alloc(5000, 'changed'), data.subarray(1), Buffer.concat([data, data])]) {
+    assert.throws(() => commit(content, false), mismatch)
+    assert.deepEqual(filesOf(objects), [])
+  }
+  // Also where only a time has changed.
+  for (const isUnwritten of [true, false]) {
+    const { id } = commit(data, isUnwritten)
+    assert.deepEqual(filesOf(objects), [id])
+    rmSync(objects.path(id))
+  }
 })
 
 test('a failure to store leaves no temporary file', async (t) => {

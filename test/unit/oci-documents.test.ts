@@ -265,6 +265,18 @@ test('ids of layers: diff ids of images, blob digests of artifacts, counts must 
     'm',
   )
   assert.deepEqual(layerIds(artifact, Buffer.from('{}')), [other])
+  // As a containers-storage has them; a config of Docker's makes no image of an OCI manifest, nor any other of Docker's.
+  const [ofDocker, ofOci] = ['docker.distribution.manifest.v2', 'oci.image.manifest.v1'].map(
+    (type) => (config: string) => {
+      const mediaType = `application/vnd.${type}+json`
+      const fields = { schemaVersion: 2, mediaType, config: { ...descriptor, mediaType: config }, layers: [layer] }
+      return parseManifest(bytes(fields), 'm')
+    },
+  )
+  const dockerConfig = 'application/vnd.docker.container.image.v1+json'
+  assert.deepEqual(layerIds(ofDocker(dockerConfig), config), [digest])
+  assert.deepEqual(layerIds(ofDocker('x/y'), config), [other])
+  assert.deepEqual(layerIds(ofOci(dockerConfig), config), [other])
   const blobLayer = parseManifest(
     bytes({ schemaVersion: 2, config: descriptor, layers: [{ ...layer, mediaType: 'x/y' }] }),
     'm',
