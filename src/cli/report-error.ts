@@ -25,7 +25,7 @@ function isSystemError(error: unknown): boolean {
   return error instanceof Error && (error as NodeJS.ErrnoException).syscall !== undefined
 }
 
-export function exitStatusOf(error: unknown): number {
+function exitStatusOf(error: unknown): number {
   return error instanceof SluiceError ? error.exitStatus : ExitStatus.someFailed
 }
 

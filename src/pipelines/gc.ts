@@ -79,7 +79,7 @@ export async function planGc(repository: Repository, options: Omit<GcOptions, 'd
 }
 
 /** The counters of a plan. */
-export function summarisePlan({ objects, links, parts, mountedOnly }: GcPlan): GcResult {
+function summarisePlan({ objects, links, parts, mountedOnly }: GcPlan): GcResult {
   return {
     objectsRemoved: objects.length,
     objectsBytes: objects.bytes,

@@ -8,7 +8,7 @@ import type { ErofsVersion } from '../formats/erofs/format.js'
  * The stages of a pull, in the order of the flow. `digest` (of the tar) and `object` are the work of all threads; the
  * others are that of the main thread.
  */
-export const pullStages = ['fetch', 'decompress', 'digest', 'tar', 'object', 'splitstream', 'erofs'] as const
+const pullStages = ['fetch', 'decompress', 'digest', 'tar', 'object', 'splitstream', 'erofs'] as const
 export type PullStage = (typeof pullStages)[number]
 
 export interface PullResult {

@@ -12,7 +12,7 @@ export function randomSuffix(): string {
 }
 
 /** The text of the link at `link` that points to `target`; both relative to the repository. */
-export function relativeTarget(link: string, target: string): string {
+function relativeTarget(link: string, target: string): string {
   const from = dirname(link).split('/')
   const to = target.split('/')
   let common = 0

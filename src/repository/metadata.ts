@@ -25,7 +25,7 @@ export interface Metadata {
 
 const LAYOUT_VERSION = 1
 /** The read-only-compatible flag that goes with EROFS V1 images. */
-export const V1_EROFS = 'v1_erofs'
+const V1_EROFS = 'v1_erofs'
 const U32_MAX = 0xffff_ffff
 
 const malformed = (message: string, cause?: unknown) =>

@@ -25,7 +25,7 @@ export function readDocument(repository: Repository, stream: OpenStream, what: s
 }
 
 /** Whether `bytes` have the digest. */
-export function hasDigest(bytes: Uint8Array, digest: Digest): boolean {
+function hasDigest(bytes: Uint8Array, digest: Digest): boolean {
   return createHash(digestHashName(digest)).update(bytes).digest('hex') === digest.slice(digest.indexOf(':') + 1)
 }
 

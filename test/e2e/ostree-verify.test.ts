@@ -8,7 +8,7 @@ import { readValue } from '../../src/formats/gvariant/read.js'
 import { parseType } from '../../src/formats/gvariant/type.js'
 import type { Dictionary, Value } from '../../src/formats/gvariant/value.js'
 import { variant, writeValue } from '../../src/formats/gvariant/write.js'
-import { writeDictionary } from '../../src/formats/gvariant/dictionary.js'
+import { dictionaryType } from '../../src/formats/gvariant/dictionary.js'
 import { COMMIT_TYPE } from '../../src/formats/ostree/commit.js'
 import { deltaDirectory } from '../../src/formats/ostree/delta-path.js'
 import { ostreeObjectPath } from '../../src/formats/ostree/object-type.js'
@@ -212,7 +212,8 @@ const signer = generateKeyPairSync('ed25519')
 const ownKeys: TrustedKeys = { sign: { ed25519: [{ name: 'own', key: signer.publicKey }] } }
 
 function signatureFile(data: Uint8Array): Buffer {
-  return writeDictionary([['ostree.sign.ed25519', variant('aay', [sign(undefined, data, signer.privateKey)])]])
+  const signature = variant('aay', [sign(undefined, data, signer.privateKey)])
+  return writeValue(dictionaryType, [['ostree.sign.ed25519', signature]])
 }
 
 describe('signatures of summaries', { skip: missing }, () => {

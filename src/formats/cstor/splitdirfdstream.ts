@@ -22,7 +22,7 @@ export interface SplitDirFile {
 }
 
 /** Of metadata and of inline data. */
-export const MAX_CHUNK_BYTES = 256 * 1024 * 1024
+const MAX_CHUNK_BYTES = 256 * 1024 * 1024
 const MAX_NAME = 4096
 const MAX_DIRECTORY = 0xffffffff
 

@@ -24,7 +24,7 @@ export interface TarSplitFile {
 export type TarSplitEntry = TarSplitSegment | TarSplitFile
 
 /** Real lines reach 1.4 MB: what follows the archive comes in segments of 1 MiB. */
-export const MAX_LINE_BYTES = 64 * 1024 * 1024
+const MAX_LINE_BYTES = 64 * 1024 * 1024
 
 /** Lines of more bytes are looked at before they are parsed: a few KiB of gzip would make gigabytes of objects. */
 const LONG_LINE = 1024 * 1024

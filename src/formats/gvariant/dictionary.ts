@@ -3,7 +3,6 @@ import { formatError } from '../../errors.js'
 import { readValue } from './read.js'
 import { parseType, type GvariantType } from './type.js'
 import type { Dictionary, Variant } from './value.js'
-import { writeValue } from './write.js'
 
 export const dictionaryType = parseType<Dictionary>('a{sv}')
 
@@ -35,8 +34,4 @@ export function lookupAs<T>(dictionary: Dictionary, name: string, type: Gvariant
 /** @throws SluiceError `SLUICE_FORMAT` */
 export function readDictionary(bytes: Uint8Array): Dictionary {
   return readValue(dictionaryType, bytes)
-}
-
-export function writeDictionary(dictionary: Dictionary): Buffer {
-  return writeValue(dictionaryType, dictionary)
 }

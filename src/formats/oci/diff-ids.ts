@@ -19,18 +19,14 @@ export function isContainerImage({ mediaType, config }: Manifest): boolean {
   return isDocker || isImageConfig(config.mediaType)
 }
 
-/** The identifiers of an artifact's layers: the digests of the blobs as stored, compressed or not. */
-export function layerIdentifiers(manifest: Manifest): Digest[] {
-  return manifest.layers.map(({ digest }) => digest)
-}
-
 /**
- * The identifiers of a manifest's layers, in its order: the diff ids of its config, or for an artifact the blob digests.
+ * The identifiers of a manifest's layers, in its order: the diff ids of its config, or for an artifact the digests of the
+ * blobs as stored, compressed or not.
  *
  * @throws SluiceError `SLUICE_FORMAT` if the config does not have one diff id for each layer.
  */
 export function layerIds(manifest: Manifest, config: Uint8Array): Digest[] {
-  if (!isContainerImage(manifest)) return layerIdentifiers(manifest)
+  if (!isContainerImage(manifest)) return manifest.layers.map(({ digest }) => digest)
   const document = `config ${manifest.config.digest}`
   const { diffIds } = parseConfig(config, document)
   if (diffIds.length !== manifest.layers.length) {

@@ -55,10 +55,6 @@ export class CommitStream {
     return found?.external === undefined ? found?.data : undefined
   }
 
-  has(id: OstreeId): boolean {
-    return this.#indexOf(ostreeIdToBytes(id)) >= 0
-  }
-
   /** @param index 0 to `count` - 1; ids ascend. */
   idAt(index: number): OstreeId {
     return ostreeIdFromBytes(this.#idBytes(index))

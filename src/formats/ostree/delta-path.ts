@@ -8,7 +8,7 @@ export interface DeltaEnds {
 }
 
 /** Standard base64 with `_` for `/`, without padding: 43 characters. */
-export function modifiedBase64(id: OstreeId): string {
+function modifiedBase64(id: OstreeId): string {
   return ostreeIdToBytes(id).toString('base64').replaceAll('/', '_').replace('=', '')
 }
 

@@ -30,7 +30,7 @@ const zlibType = parseType<readonly [size: bigint, ...Members]>('(tuuuusa(ayay))
 /** Bytes before the variant of a sized header. */
 export const PREFIX_LENGTH = 8
 /** Longest variant that is read: an inode's xattrs are far below. */
-export const MAX_HEADER = 16 * 1024 * 1024
+const MAX_HEADER = 16 * 1024 * 1024
 
 const malformed = (message: string) => formatError('ostree file header', message)
 
@@ -66,7 +66,7 @@ export function checkFileHeader({ mode, target }: FileHeader): void {
 }
 
 /** A zlib header without prefix. @throws SluiceError `SLUICE_FORMAT` */
-export function readZlibHeader(variant: Uint8Array): ArchiveFileHeader {
+function readZlibHeader(variant: Uint8Array): ArchiveFileHeader {
   const [size, ...members] = readValue(zlibType, variant)
   const header = ofMembers(members)
   checkFileHeader(header)

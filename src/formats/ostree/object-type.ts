@@ -2,7 +2,7 @@
 import type { OstreeId } from './ostree-id.js'
 
 /** Type bytes in deltas, and the suffixes of file names. `file` is `.filez` in archive repositories. */
-export const objectTypes = {
+const objectTypes = {
   file: { number: 1, suffix: 'file' },
   dirtree: { number: 2, suffix: 'dirtree' },
   dirmeta: { number: 3, suffix: 'dirmeta' },

@@ -2,7 +2,6 @@
 import { readValue } from '../gvariant/read.js'
 import { parseType } from '../gvariant/type.js'
 import type { Dictionary } from '../gvariant/value.js'
-import { writeValue } from '../gvariant/write.js'
 import { ostreeIdFromBytes } from './ostree-id.js'
 
 export interface SubSummary {
@@ -40,11 +39,4 @@ export function readSummaryIndex(bytes: Uint8Array): SummaryIndex {
     })),
     metadata,
   }
-}
-
-export function writeSummaryIndex({ subsets, metadata }: SummaryIndex): Buffer {
-  const entries = subsets.map(
-    ({ subset, digest, history, metadata: about }) => [subset, [Buffer.from(digest, 'hex'), history, about]] as const,
-  )
-  return writeValue(indexType, [entries, metadata])
 }

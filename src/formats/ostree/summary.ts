@@ -3,7 +3,6 @@ import { asBuffer } from '../bytes.js'
 import { readValue } from '../gvariant/read.js'
 import { parseType } from '../gvariant/type.js'
 import type { Dictionary } from '../gvariant/value.js'
-import { writeValue } from '../gvariant/write.js'
 import { isOstreeId, parseOstreeId, type OstreeId } from './ostree-id.js'
 
 export interface SummaryRef {
@@ -37,13 +36,6 @@ export function readSummary(bytes: Uint8Array): Summary {
     })),
     metadata,
   }
-}
-
-export function writeSummary({ refs, metadata }: Summary): Buffer {
-  const entries = refs.map(
-    ({ name, commit, size, metadata: about }) => [name, [size, Buffer.from(commit, 'hex'), about]] as const,
-  )
-  return writeValue(summaryType, [entries, metadata])
 }
 
 /** The commit of a ref: the first of that name, if that has one. */

@@ -10,7 +10,7 @@ export function isSkippableMagic(magic: number): boolean {
 }
 
 /** Larger windows are refused, as by the reference's decoder: the memory would have to be at hand. */
-export const MAX_WINDOW_BYTES = 128 * 1024 * 1024
+const MAX_WINDOW_BYTES = 128 * 1024 * 1024
 
 /** The longest header: descriptor, window, dictionary id, content size. */
 export const MAX_HEADER_BYTES = 14

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { SluiceError } from '../../../src/errors.js'
 import type { ObjectId } from '../../../src/formats/digest.js'
-import { readDictionary, writeDictionary } from '../../../src/formats/gvariant/dictionary.js'
+import { dictionaryType, readDictionary } from '../../../src/formats/gvariant/dictionary.js'
+import { writeValue } from '../../../src/formats/gvariant/write.js'
 import { CommitStream } from '../../../src/formats/ostree/commit-stream.js'
 import { readCommit, writeCommit } from '../../../src/formats/ostree/commit.js'
 import { readDeltaIndex } from '../../../src/formats/ostree/delta-listing.js'
@@ -16,8 +17,9 @@ import { checkRefName } from '../../../src/formats/ostree/ref-name.js'
 import { readRepositoryConfig } from '../../../src/formats/ostree/repository-config.js'
 import { signaturesOf } from '../../../src/formats/ostree/signatures.js'
 import { readSummaryCache, writeSummaryCache } from '../../../src/formats/ostree/summary-cache.js'
-import { readSummaryIndex, writeSummaryIndex } from '../../../src/formats/ostree/summary-index.js'
-import { readSummary, writeSummary } from '../../../src/formats/ostree/summary.js'
+import { readSummaryIndex } from '../../../src/formats/ostree/summary-index.js'
+import { readSummary } from '../../../src/formats/ostree/summary.js'
+import { writeSummary, writeSummaryIndex } from '../../helpers/ostree-summaries.js'
 import { readXattrs, writeXattrs, xattrMap } from '../../../src/formats/ostree/xattrs.js'
 import { readSeeds } from '../corpus.js'
 import type { Target } from '../target.js'
@@ -41,7 +43,7 @@ const remakers: readonly ((input: Buffer) => Buffer)[] = [
   (input) => {
     const dictionary = readDictionary(input)
     signaturesOf(dictionary, 'gpg')
-    return writeDictionary(dictionary)
+    return writeValue(dictionaryType, dictionary)
   },
 ]
 

@@ -60,17 +60,3 @@ export function* patchSteps(patch: Uint8Array, oldSize: number, newSize: number)
 export function addBytes(old: Uint8Array, diff: Uint8Array, out: Uint8Array): void {
   for (let index = 0; index < diff.length; index++) out[index] = old[index] + diff[index]
 }
-
-/** Applies a whole patch in memory. @throws SluiceError `SLUICE_FORMAT` */
-export function applyPatch(old: Uint8Array, patch: Uint8Array, newSize: number): Buffer {
-  // Every byte that is made takes one of the patch.
-  if (newSize > patch.length) throw malformed(`${patch.length} bytes cannot make ${newSize}`)
-  const result = Buffer.allocUnsafe(newSize)
-  let at = 0
-  for (const { oldOffset, diff, extra } of patchSteps(patch, old.length, newSize)) {
-    addBytes(old.subarray(oldOffset, oldOffset + diff.length), diff, result.subarray(at))
-    result.set(extra, at + diff.length)
-    at += diff.length + extra.length
-  }
-  return result
-}
