@@ -146,9 +146,12 @@ test(`no source file has more than ${maxLines} lines`, () => {
 })
 
 test('the public API only re-exports', () => {
-  const { text } = source.find(({ path }) => path === 'index.ts') ?? { text: '' }
-  const declarations = [...text.matchAll(/^(?:export\s+)?(?:async\s+)?(?:const|let|function|class)\s+\w+/gm)]
-  assert.deepEqual(declarations.map(String), [])
+  const files = source.filter(({ path }) => folderOf(path) === 'index' || publicApi.includes(path))
+  assert.ok(files.length > publicApi.length)
+  for (const { path, text } of files) {
+    const declarations = [...text.matchAll(/^(?:export\s+)?(?:async\s+)?(?:const|let|function|class)\s+\w+/gm)]
+    assert.deepEqual(declarations.map(String), [], path)
+  }
 })
 
 const manifest = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8')) as Record<
