@@ -10,6 +10,7 @@ import {
   type PathTransport,
 } from '../../formats/oci/reference.js'
 import type { StorageOptions } from '../containers-storage/storage-image.js'
+import { httpDefaults } from './http/http-defaults.js'
 import type { ImageSource } from './image-source.js'
 import { directoryLayoutFiles, type LayoutFiles } from './layout-files.js'
 import { OciLayoutSource } from './oci-layout.js'
@@ -48,8 +49,6 @@ export interface ImageSourceOptions {
   readonly retry?: Partial<RetryPolicy>
   readonly userAgent?: string
 }
-
-const defaults = { stallTimeoutMs: 60_000, connectTimeoutMs: 30_000, userAgent: 'sluice' } as const
 
 /**
  * Opens the source of `text`. Nothing is fetched yet, but an archive is indexed.
@@ -152,7 +151,7 @@ async function openRegistryImage(
     for (const name of names) enforcePolicy(policy, 'docker', registryScopes(name), reference.text)
   }
   return openRegistry(names, conf, {
-    ...defaults,
+    ...httpDefaults,
     ...places,
     ...definedOf(options),
     retry: { ...defaultRetryPolicy, ...options.retry },

@@ -13,6 +13,7 @@ import { RemoteDeltas } from '../ostree-delta/remote-deltas.js'
 import { userConfigFolder } from '../fetch/config-places.js'
 import { Connections } from '../fetch/http/connections.js'
 import { HttpClient } from '../fetch/http/client.js'
+import { httpDefaults } from '../fetch/http/http-defaults.js'
 import type { TrustedKeys } from '../ostree-verify/verify.js'
 import { fetchFiles } from './fetch-files.js'
 import type { StoreFilesOptions } from './file-workers.js'
@@ -65,14 +66,14 @@ export class RemoteSource implements OstreeSource {
     this.#summaryKeys = options.summaryKeys
     this.#connections = new Connections({
       environment,
-      connectTimeoutMs: options.connectTimeoutMs ?? 30_000,
+      connectTimeoutMs: options.connectTimeoutMs ?? httpDefaults.connectTimeoutMs,
       certificateDirectories: [join(certificates, 'certs.d'), '/etc/containers/certs.d'],
     })
     const http = new HttpClient({
       connections: this.#connections,
       insecure: options.tlsVerify === false,
-      stallTimeoutMs: options.stallTimeoutMs ?? 60_000,
-      userAgent: options.userAgent ?? 'sluice',
+      stallTimeoutMs: options.stallTimeoutMs ?? httpDefaults.stallTimeoutMs,
+      userAgent: options.userAgent ?? httpDefaults.userAgent,
     })
     const retry = { ...defaultRetryPolicy, ...options.retry }
     const { contentUrl } = options
