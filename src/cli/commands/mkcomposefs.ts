@@ -52,7 +52,7 @@ export function mkcomposefsCommand(streams: StandardStreams = process): Command 
 }
 
 /** Makes the image. OUT is replaced at the end, so a refused dumpfile leaves none. */
-export async function mkcomposefs(
+async function mkcomposefs(
   source: string,
   image: string | undefined,
   options: MkcomposefsOptions,

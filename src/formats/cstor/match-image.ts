@@ -55,7 +55,7 @@ export function statedDigest(reference: string): string | undefined {
 
 function rulesOf(reference: string): Rule[] {
   const id = withoutAlgorithm(reference)
-  const rules: Rule[] = isHex(id, 64) ? [{ image: (image) => image.id === id }] : []
+  const rules: Rule[] = isImageId(id) ? [{ image: (image) => image.id === id }] : []
   const at = reference.lastIndexOf('@')
   if (at >= 0) rules.push(...identityRules(repositoryOf(reference.slice(0, at)), reference.slice(at + 1)))
   rules.push({ name: (name) => name === reference }, { name: (name) => endsInParts(name, reference) })
@@ -73,7 +73,7 @@ function asStored(reference: string): string {
 
 /** `@ID`, `NAME@ID`, `NAME@sha256:DIGEST`: an image of that identity which has such a name, too. */
 function identityRules(repository: string, identity: string): Rule[] {
-  const isId = isHex(identity, 64)
+  const isId = isImageId(identity)
   const image: Rule['image'] = isId ? ({ id }) => id === identity : (image) => hasManifest(image, identity)
   if (repository === '') return isId ? [{ image }] : []
   return [{ image, name: (name) => endsInParts(repositoryOf(name), repository) }]
@@ -126,6 +126,6 @@ function withoutAlgorithm(text: string): string {
   return text.startsWith('sha256:') ? text.slice('sha256:'.length) : text
 }
 
-function isHex(text: string, length: number): boolean {
-  return text.length === length && /^[0-9a-f]+$/.test(text)
+function isImageId(text: string): boolean {
+  return /^[0-9a-f]{64}$/.test(text)
 }

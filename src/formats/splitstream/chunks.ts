@@ -100,7 +100,7 @@ export class ChunkEncoder {
   inline(data: Uint8Array): void {
     if (data.length === 0) return
     if (this.#runStart < 0 && this.#longRun < 0) {
-      this.#makeRoom(WORD)
+      this.#makeRoomForWord()
       this.#runStart = this.#used
       this.#used += WORD
     }
@@ -116,7 +116,7 @@ export class ChunkEncoder {
   /** @param index position in the object table. */
   external(index: number): void {
     this.#endRun()
-    this.#makeRoom(WORD)
+    this.#makeRoomForWord()
     // In halves: the word would be an object of its own.
     this.#buffer.writeUInt32LE(index, this.#used)
     this.#used = this.#buffer.writeUInt32LE(0, this.#used + WORD / 2)
@@ -127,8 +127,8 @@ export class ChunkEncoder {
     this.#flush(this.#used)
   }
 
-  #makeRoom(size: number): void {
-    if (this.#used + size > FRAME_INPUT) this.#flush(this.#used)
+  #makeRoomForWord(): void {
+    if (this.#used + WORD > FRAME_INPUT) this.#flush(this.#used)
   }
 
   /** The buffer is full and a run is open. */

@@ -4,7 +4,6 @@ import { storageError, type StorageReason } from '../../formats/cstor/storage-er
 import type { Digest } from '../../formats/digest.js'
 import { sha256Digest } from '../../formats/oci/sha256-digest.js'
 import { parseConfig } from '../../formats/oci/config.js'
-import { MAX_DOCUMENT_BYTES } from '../../formats/oci/json-fields.js'
 import { documentMediaType, parseManifest } from '../../formats/oci/manifest.js'
 import { documentKind, MediaType } from '../../formats/oci/media-types.js'
 import { quote } from '../../formats/quote.js'
@@ -79,7 +78,7 @@ function isIndex(mediaType: string): boolean {
 }
 
 function readManifestItem(store: StorageStore, image: ImageRecord, key: string): StoredManifest | undefined {
-  const bytes = store.readImageItem(image.id, key, MAX_DOCUMENT_BYTES)
+  const bytes = store.readImageItem(image.id, key)
   if (bytes === undefined) return undefined
   const digest = sha256Digest(bytes)
   const stated = image.bigDataDigests.get(key) ?? (key.startsWith(BY_DIGEST) ? key.slice(BY_DIGEST.length) : undefined)
@@ -89,9 +88,7 @@ function readManifestItem(store: StorageStore, image: ImageRecord, key: string):
 
 /** Images whose id was chosen by somebody have it under its digest all the same. */
 function readConfig(store: StorageStore, image: ImageRecord, digest: Digest): Buffer {
-  const bytes =
-    store.readImageItem(image.id, digest, MAX_DOCUMENT_BYTES) ??
-    store.readImageItem(image.id, `sha256:${image.id}`, MAX_DOCUMENT_BYTES)
+  const bytes = store.readImageItem(image.id, digest) ?? store.readImageItem(image.id, `sha256:${image.id}`)
   if (bytes === undefined) {
     throw storageError('CONFIG_CORRUPT', `image ${image.id} in ${store.path} has no config ${digest}`)
   }

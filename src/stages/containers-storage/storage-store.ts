@@ -11,6 +11,7 @@ import {
 } from '../../formats/cstor/records.js'
 import { storageError } from '../../formats/cstor/storage-error.js'
 import { checkStorageId } from '../../formats/cstor/storage-id.js'
+import { MAX_DOCUMENT_BYTES } from '../../formats/oci/json-fields.js'
 import { callError } from '../../native/libc.js'
 import { openBeneath } from '../../native/open-beneath.js'
 import { lockStore, type StoreLock, type StoreLockFile, type StoreLockOptions } from './store-lock.js'
@@ -99,9 +100,9 @@ export class StorageStore {
     }
   }
 
-  /** An item of big data of an image; undefined if it has none of this name. */
-  readImageItem(image: string, key: string, limit: number): Buffer | undefined {
-    return this.#read('images', `${checkStorageId(image, 'an image id')}/${bigDataFileName(key)}`, limit)
+  /** An item of big data of an image, a document; undefined if it has none of this name. */
+  readImageItem(image: string, key: string): Buffer | undefined {
+    return this.#read('images', `${checkStorageId(image, 'an image id')}/${bigDataFileName(key)}`, MAX_DOCUMENT_BYTES)
   }
 
   /** The directory with the files of a layer, open; undefined if there is none. */
