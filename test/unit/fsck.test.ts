@@ -13,10 +13,12 @@ import {
 import { test } from 'node:test'
 import { lastValueFrom, tap, toArray } from 'rxjs'
 import { SluiceError } from '../../src/errors.js'
+import { Breather } from '../../src/flow/breather.js'
 import { objectPath, type ObjectId } from '../../src/formats/digest.js'
 import { contentType } from '../../src/formats/splitstream/format.js'
 import { checkRepository, fsck } from '../../src/pipelines/fsck.js'
 import type { Repository } from '../../src/repository/repository.js'
+import { planRepair } from '../../src/stages/repair/plan.js'
 import { checkObjects } from '../../src/workers/check-objects.js'
 import { storeDocument, storeImage, storeLayer } from '../helpers/stored-graph.js'
 import { temporaryDirectory, temporaryRepository } from '../helpers/temporary.js'
@@ -284,4 +286,19 @@ test('threads that cannot start end a check with the reason', async (t) => {
   t.after(() => process.chdir(here))
   rmdirSync(gone)
   await assert.rejects(checkRepository(repository, { threads: 1 }), { code: 'SLUICE_IO', message: /working directory/ })
+})
+
+test('nothing is repaired where an object cannot be opened: it may be sound', async (t) => {
+  const repository = await temporaryRepository(t)
+  const plan = (id: ObjectId) => {
+    const path = `objects/${objectPath(id)}`
+    const closed = { problem: 'object-open-failed', path, id, parts: [path, 'EACCES'] } as const
+    return planRepair(repository, { objects: [closed], wrongStreams: [] }, new Breather())
+  }
+  const { id } = repository.objects.store(Buffer.from('content'))
+  await assert.rejects(plan(id), { code: 'SLUICE_READ_ONLY', message: /EACCES/ })
+  // A link that leads nowhere is none.
+  rmSync(repository.objects.path(id))
+  symlinkSync('nowhere', repository.objects.path(id))
+  assert.equal((await plan(id)).aside.length, 1)
 })

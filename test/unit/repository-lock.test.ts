@@ -1,10 +1,11 @@
 /** Who waits for whom: operations and exclusive work of one handle, of several, and what closing does meanwhile. */
 import assert from 'node:assert/strict'
-import { mkdirSync, openSync, renameSync, symlinkSync, unlinkSync } from 'node:fs'
+import { existsSync, mkdirSync, openSync, renameSync, symlinkSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { SluiceError } from '../../src/errors.js'
+import { objectPath } from '../../src/formats/digest.js'
 import { contentType } from '../../src/formats/splitstream/format.js'
 import { tryLock } from '../../src/native/lock.js'
 import { streamContent } from '../../src/pipelines/images.js'
@@ -165,7 +166,8 @@ test('a repository below a directory whose name is not UTF-8 can be used', async
   symlinkSync(odd, join(folder, 'link'))
   const repository = await Repository.open(await insecureRepository(join(folder, 'link', 'repo')), { insecure: true })
   t.after(() => repository.close())
-  await repository.during(() => repository.objects.store(Buffer.from('an object')))
+  const { id } = await repository.during(() => repository.objects.store(Buffer.from('an object')))
+  assert.ok(existsSync(Buffer.concat([odd, Buffer.from(`/repo/objects/${objectPath(id)}`)])))
 })
 
 test('what is read piece by piece keeps collections away until it is read, or left', async (t) => {
