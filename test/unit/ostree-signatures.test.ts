@@ -160,6 +160,154 @@ describe('OpenPGP', () => {
     }
   })
 
+  describe('revocations', () => {
+    const made = new Date('2024-01-01')
+    const { enums } = openpgp
+    type Key = openpgp.PrivateKey
+    type Change = Partial<Record<keyof openpgp.SignaturePacket, unknown>>
+
+    const newKey = async (type: 'ecc' | 'rsa' = 'ecc'): Promise<Key> => {
+      const user = { userIDs: { name: type }, date: made, format: 'object' } as const
+      return (await openpgp.generateKey({ ...user, type, rsaBits: 2048, subkeys: [{ sign: true }] })).privateKey
+    }
+
+    /** A signature of keys by `by`, who says to be `claimed`. */
+    const packetOf = async (
+      by: Key,
+      data: object,
+      type: openpgp.enums.signature,
+      change: Change = {},
+      claimed = by,
+    ) => {
+      const packet = new openpgp.SignaturePacket()
+      Object.assign(packet, {
+        signatureType: type,
+        publicKeyAlgorithm: by.keyPacket.algorithm,
+        hashAlgorithm: enums.hash.sha512,
+        ...change,
+      })
+      const { value } = Object.getOwnPropertyDescriptor(openpgp.SignaturePacket.prototype, 'sign')!
+      const config = { ...openpgp.config, nonDeterministicSignaturesViaNotation: false }
+      const signer = Object.create(by.keyPacket, {
+        getKeyID: { value: () => claimed.getKeyID() },
+        getFingerprintBytes: { value: () => Buffer.from(claimed.getFingerprint(), 'hex') },
+      })
+      await value.call(packet, signer, data, new Date('2025-01-01'), false, config)
+      return packet
+    }
+
+    const revocation = (of: Key, by: Key, change?: Change, claimed?: Key) =>
+      packetOf(by, { key: of.keyPacket }, enums.signature.keyRevocation, change, claimed)
+
+    const subkeyRevocation = (of: Key, change?: Change) => {
+      const data = { key: of.keyPacket, bind: of.subkeys[0].keyPacket }
+      return packetOf(of, data, enums.signature.subkeyRevocation, change)
+    }
+
+    /** With this, `revoker` may revoke the key. */
+    const designation = (of: Key, revoker: Key, by = of) => {
+      const change = {
+        revocationKeyClass: 0x80,
+        revocationKeyAlgorithm: revoker.keyPacket.algorithm,
+        revocationKeyFingerprint: Buffer.from(revoker.getFingerprint(), 'hex'),
+      }
+      return packetOf(by, { key: of.keyPacket }, enums.signature.key, change, of)
+    }
+
+    /** The key with signatures of it, and with signatures of its subkey. */
+    function binaryKey(key: Key, ofKey: readonly Uint8Array[] = [], ofSubkey: readonly Uint8Array[] = []): Buffer {
+      const packets = new openpgp.PacketList<openpgp.AnyPacket>()
+      const [first, ...others] = key.toPublic().toPacketList()
+      packets.push(first)
+      const head = packets.write()
+      packets.splice(0, 1, ...others)
+      return Buffer.concat([head, ...ofKey, packets.write(), ...ofSubkey])
+    }
+
+    const packetsOf = (...packets: openpgp.SignaturePacket[]) => {
+      const list = new openpgp.PacketList<openpgp.SignaturePacket>()
+      list.push(...packets)
+      return [list.write()]
+    }
+
+    /** Of a signature by the subkey. */
+    const verdict = async (key: Key, keyring: OpenPgpKeyring, date = today) => {
+      const message = await openpgp.createMessage({ binary: signedData })
+      const signing = { message, signingKeys: key, date: new Date('2024-06-01') }
+      const signature = await openpgp.sign({ ...signing, detached: true, format: 'binary' })
+      const [{ valid, reason }] = await verifyOpenPgp(signedData, [signature], keyring, date)
+      return valid ? 'valid' : reason!
+    }
+
+    const superseded = { reasonForRevocationFlag: enums.reasonForRevocation.keySuperseded }
+    const expired = { ...superseded, signatureExpirationTime: 60, signatureNeverExpires: false }
+    const weak = { hashAlgorithm: enums.hash.ripemd }
+
+    for (const [name, { type, change, date }] of Object.entries({
+      'that has expired': { type: 'ecc', change: expired, date: today },
+      'by a weak hash': { type: 'rsa', change: weak, date: today },
+      'of a date to come': { type: 'ecc', change: superseded, date: new Date('2024-12-31') },
+    } as const)) {
+      test(`one ${name} counts, also in one of two copies of a key`, async () => {
+        const key = await newKey(type)
+        const good = binaryKey(key)
+        for (const revoked of [
+          binaryKey(key, packetsOf(await revocation(key, key, change))),
+          binaryKey(key, [], packetsOf(await subkeyRevocation(key, change))),
+        ]) {
+          for (const copies of [[revoked], [good, revoked], [revoked, good]]) {
+            const keyring = await readKeyring(Buffer.concat(copies), 'keys')
+            for (const each of [keyring, await readKeyring(encodeKeyring(keyring), 'imported')]) {
+              assert.match(await verdict(key, each, date), /revoked/)
+            }
+          }
+        }
+      })
+    }
+
+    test('another key counts if this one allows it', async () => {
+      const [key, revoker] = await Promise.all([newKey(), newKey()])
+      const other = binaryKey(revoker)
+      const by = await revocation(key, revoker)
+      const allowed = await designation(key, revoker)
+      const forged = await designation(key, revoker, revoker)
+      const broken = await revocation(revoker, revoker)
+      for (const [expected, keyring] of [
+        [/its key is revoked/, [binaryKey(key, packetsOf(by, allowed)), other]],
+        [/its key is revoked/, [other, binaryKey(key, packetsOf(by, allowed))]],
+        [/valid/, [binaryKey(key, packetsOf(by)), other]],
+        [/valid/, [binaryKey(key, packetsOf(by, forged)), other]],
+        [/valid/, [binaryKey(key, packetsOf(broken, allowed)), other]],
+        // Nobody can tell whether it is genuine.
+        [/valid/, [binaryKey(key, packetsOf(by, allowed))]],
+      ] as const) {
+        const read = await readKeyring(Buffer.concat(keyring), 'keys')
+        assert.match(await verdict(key, read), expected)
+      }
+    })
+
+    test('one by a stranger, or of something else, does not count', async () => {
+      const [key, stranger] = await Promise.all([newKey(), newKey()])
+      const claimed = await revocation(key, stranger, {}, key)
+      for (const packet of [claimed, await revocation(key, stranger), await revocation(stranger, key)]) {
+        const read = await readKeyring(binaryKey(key, packetsOf(packet)), 'keys')
+        assert.equal(await verdict(key, read), 'valid')
+      }
+    })
+
+    test('a keyring with one that cannot be read is refused, unless it is of a key that cannot be read', async () => {
+      const key = await newKey()
+      /** Of version 3. */
+      const packet = Buffer.concat([Buffer.from([0x88, 6, 3, 5, enums.signature.keyRevocation]), Buffer.alloc(3)])
+      await assert.rejects(readKeyring(binaryKey(key, [packet]), 'keys'), {
+        code: 'SLUICE_CONFIG',
+        message: /keys is not a keyring: it has a revocation that cannot be read/,
+      })
+      const oldKey = Buffer.concat([Buffer.from([0x98, 8, 3]), Buffer.alloc(7), packet])
+      assert.equal(await verdict(key, await readKeyring(Buffer.concat([oldKey, binaryKey(key)]), 'keys')), 'valid')
+    })
+  })
+
   test('what is no list of keys is told apart', async () => {
     const keybox = Buffer.from('00000020010100024b425866', 'hex')
     for (const bytes of [keybox, Buffer.from('hello'), Buffer.alloc(0), gpgKeys.subarray(0, 20), gpgSignatures.good]) {

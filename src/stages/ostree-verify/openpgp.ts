@@ -2,7 +2,7 @@
  * OpenPGP signatures (ostree.md §2.5, §3.8), judged as GnuPG does for libostree: the key must be in the keyring, able to
  * sign, and neither expired nor revoked *now*, whatever it was when it signed.
  */
-import type { KeyID, PublicKey, SignaturePacket } from 'openpgp'
+import type { KeyID, PacketList, PublicKey, SignaturePacket } from 'openpgp'
 import { SluiceError } from '../../errors.js'
 import { checkSignatureCount, type SignatureVerdict } from './verdict.js'
 
@@ -12,6 +12,9 @@ export interface OpenPgpKeyring {
 }
 
 const publicKeys = ({ keys }: OpenPgpKeyring): readonly PublicKey[] => keys as readonly PublicKey[]
+
+type KeyPacket = PublicKey['keyPacket']
+type AllowedPackets = Parameters<typeof PacketList.fromBinary>[1]
 
 /** The library is an optional dependency and takes 50 ms to load. */
 async function openpgp() {
@@ -45,19 +48,61 @@ export async function readKeyring(bytes: Uint8Array, what: string): Promise<Open
       hint: `write the keys with "gpg --no-default-keyring --keyring ${what} --export"`,
     })
   }
-  const { readKeys } = await openpgp()
   // In binary data the first byte of a packet has the top bit set; in armour it is text.
   const isBinary = bytes.length > 0 && bytes[0] >= 0x80
   try {
-    if (isBinary) return joinKeyrings([{ keys: await readKeys({ binaryKeys: bytes }) }])
+    if (isBinary) return await joinKeyrings([await readBinaryKeys(bytes)])
     const blocks = Buffer.from(bytes).toString('latin1').match(ARMOUR_BLOCK) ?? []
     if (blocks.length === 0) throw new Error('there is no public key in it')
-    return joinKeyrings(
-      await Promise.all(blocks.map(async (block) => ({ keys: await readKeys({ armoredKeys: block }) }))),
-    )
+    return await joinKeyrings(await Promise.all(blocks.map(async (block) => readBinaryKeys(await unarmour(block)))))
   } catch (error) {
     throw new SluiceError('SLUICE_CONFIG', `${what} is not a keyring: ${(error as Error).message}`, { cause: error })
   }
+}
+
+async function unarmour(block: string): Promise<Uint8Array> {
+  const { unarmor } = await openpgp()
+  return (await unarmor(block)).data
+}
+
+async function readBinaryKeys(bytes: Uint8Array): Promise<OpenPgpKeyring> {
+  const { readKeys } = await openpgp()
+  const keys = await readKeys({ binaryKeys: bytes })
+  if (await hasUnreadableRevocation(bytes)) throw new Error('it has a revocation that cannot be read')
+  return { keys }
+}
+
+/**
+ * The library passes over packets of versions and algorithms that it does not know, revocations too: the key would be good.
+ * Those of keys that it passes over do not matter.
+ */
+async function hasUnreadableRevocation(keys: Uint8Array): Promise<boolean> {
+  const { enums, UnparseablePacket, PacketList, ...library } = await openpgp()
+  const { publicKey, secretKey, signature } = enums.packet
+  const { keyRevocation, subkeyRevocation } = enums.signature
+  const classes = [
+    library.PublicKeyPacket,
+    library.PublicSubkeyPacket,
+    library.SecretKeyPacket,
+    library.SecretSubkeyPacket,
+    library.UserIDPacket,
+    library.UserAttributePacket,
+    library.SignaturePacket,
+  ]
+  // A map is what the declaration says; an object is what it takes.
+  const allowed: unknown = Object.fromEntries(classes.map((packet) => [packet.tag, packet]))
+  let keyIsRead = false
+  for (const packet of await PacketList.fromBinary(keys, allowed as AllowedPackets)) {
+    const isRead = !(packet instanceof UnparseablePacket)
+    const { tag } = isRead ? (packet.constructor as unknown as { readonly tag: number }) : packet
+    if (tag === publicKey || tag === secretKey) keyIsRead = isRead
+    if (isRead || !keyIsRead || tag !== signature) continue
+    const bytes = packet.write()
+    // Up to version 3 the length of what is hashed precedes the type.
+    const type = bytes[0] <= 3 ? bytes[2] : bytes[1]
+    if (type === keyRevocation || type === subkeyRevocation) return true
+  }
+  return false
 }
 
 /**
@@ -68,10 +113,33 @@ export async function joinKeyrings(keyrings: readonly OpenPgpKeyring[]): Promise
   for (const key of keyrings.flatMap(publicKeys)) {
     const [fingerprint, copy] = [key.getFingerprint(), key.toPublic()]
     const before = joined.get(fingerprint)
-    joined.set(fingerprint, before === undefined ? copy : await before.update(copy))
+    joined.set(fingerprint, before === undefined ? copy : await joinCopies(before, copy))
   }
   return { keys: [...joined.values()] }
 }
+
+async function joinCopies(one: PublicKey, other: PublicKey): Promise<PublicKey> {
+  const both = await one.update(other)
+  // The library leaves out revocations that it does not heed.
+  for (const copy of [one, other]) {
+    addRevocations(both, copy)
+    for (const subkey of copy.subkeys) {
+      for (const same of both.getSubkeys(subkey.getKeyID())) addRevocations(same, subkey)
+    }
+  }
+  return both
+}
+
+interface Revocable {
+  readonly revocationSignatures: SignaturePacket[]
+}
+
+function addRevocations({ revocationSignatures }: Revocable, from: Revocable): void {
+  const known = new Set(revocationSignatures.map(encodePacket))
+  revocationSignatures.push(...from.revocationSignatures.filter((packet) => !known.has(encodePacket(packet))))
+}
+
+const encodePacket = (packet: SignaturePacket) => Buffer.from(packet.write()).toString('latin1')
 
 /** The keys as `readKeyring` takes them, binary. */
 export function encodeKeyring(keyring: OpenPgpKeyring): Buffer {
@@ -113,8 +181,7 @@ export async function verifyOpenPgp(
           format: 'binary',
           // The clock of who signed may be ahead; GnuPG accepts that. The key must be valid now all the same.
           date: packet.created !== null && packet.created > date ? packet.created : date,
-          // A key whose expiry was put off has a newer self-signature than what it signed before; GnuPG accepts that.
-          config: { allowInsecureVerificationWithReformattedKeys: true },
+          config: leniency,
         })
         for (const { keyID, verified } of results) verdicts.push(await judge(keyID, verified, keys, date))
       }
@@ -124,6 +191,11 @@ export async function verifyOpenPgp(
     }
   }
   return verdicts
+}
+
+const leniency = {
+  /** A key whose expiry was put off has a newer self-signature than what it signed before; GnuPG accepts that. */
+  allowInsecureVerificationWithReformattedKeys: true,
 }
 
 async function judge(
@@ -137,10 +209,68 @@ async function judge(
   try {
     if (key === undefined) throw new Error('its key is not in the keyring')
     await verified
-    await key.getSigningKey(id, date)
+    const { config } = await openpgp()
+    await key.getSigningKey(id, date, undefined, { ...config, ...leniency })
+    if (await isRevoked(key, id, keys)) throw new Error('its key is revoked')
     return { kind: 'gpg', signer, valid: true, reason: undefined }
   } catch (error) {
     return refused(signer, error)
+  }
+}
+
+/**
+ * Whether the key, or the subkey called `id`, is revoked. The library heeds no revocation that is by a weak hash, expired, of
+ * a date to come, or by another key that may revoke this one (RFC 4880 §5.2.3.15); GnuPG heeds them.
+ */
+async function isRevoked(key: PublicKey, id: KeyID, keys: readonly PublicKey[]): Promise<boolean> {
+  const { enums } = await openpgp()
+  const { keyRevocation, subkeyRevocation } = enums.signature
+  const primary = key.keyPacket
+  const revocations = [
+    ...key.revocationSignatures.map((packet) => ({ packet, type: keyRevocation, data: { key: primary } })),
+    ...key.getSubkeys(id).flatMap(({ keyPacket, revocationSignatures }) =>
+      revocationSignatures.map((packet) => ({
+        packet,
+        type: subkeyRevocation,
+        data: { key: primary, bind: keyPacket },
+      })),
+    ),
+  ]
+  if (revocations.length === 0) return false
+  const revokers = [primary, ...(await designatedRevokers(key, keys))]
+  for (const { packet, type, data } of revocations) {
+    for (const revoker of revokers) if (await isGenuine(packet, revoker, type, data)) return true
+  }
+  return false
+}
+
+/** The other keys that may revoke this one, of those that are there. */
+async function designatedRevokers(key: PublicKey, keys: readonly PublicKey[]): Promise<KeyPacket[]> {
+  const { enums, SignaturePacket } = await openpgp()
+  const type = enums.signature.key
+  const revokers: KeyPacket[] = []
+  for (const packet of key.toPacketList()) {
+    if (!(packet instanceof SignaturePacket) || packet.signatureType !== type) continue
+    const fingerprint = Buffer.from(packet.revocationKeyFingerprint ?? []).toString('hex')
+    const revoker = keys.find((candidate) => candidate.getFingerprint() === fingerprint)
+    if (revoker === undefined || !(await isGenuine(packet, key.keyPacket, type, { key: key.keyPacket }))) continue
+    revokers.push(revoker.keyPacket)
+  }
+  return revokers
+}
+
+/** What the library says of a signature by another key or of other data, or made for who knows more. */
+const VOID = /not issued by|does not match|did not match|verification failed|^Unknown critical/
+
+/** Whether the key made this signature of a key, however weak. What the library cannot check counts as made by it. */
+async function isGenuine(packet: SignaturePacket, by: KeyPacket, type: number, data: object): Promise<boolean> {
+  const { config } = await openpgp()
+  const anyHash = { ...config, rejectHashAlgorithms: new Set<never>() }
+  try {
+    await packet.verify(by, type, data, packet.created ?? undefined, false, anyHash)
+    return true
+  } catch (error) {
+    return !VOID.test(error instanceof Error ? error.message : String(error))
   }
 }
 
