@@ -26,6 +26,58 @@ const today = new Date('2026-01-01')
 const remote = (settings: Record<string, string>) =>
   parseRemote('r', new Map(Object.entries({ url: 'http://localhost/', ...settings })))
 
+const made = new Date('2024-01-01')
+const { enums } = openpgp
+type Key = openpgp.PrivateKey
+type Change = Partial<Record<keyof openpgp.SignaturePacket, unknown>>
+
+const newKey = async (type: 'ecc' | 'rsa' = 'ecc'): Promise<Key> => {
+  const user = { userIDs: { name: type }, date: made, format: 'object' } as const
+  return (await openpgp.generateKey({ ...user, type, rsaBits: 2048, subkeys: [{ sign: true }] })).privateKey
+}
+
+/** A signature by `by`, who says to be `claimed`. */
+const packetOf = async (
+  by: Key,
+  data: object,
+  type: openpgp.enums.signature,
+  change: Change = {},
+  claimed = by,
+  date = new Date('2025-01-01'),
+) => {
+  const packet = new openpgp.SignaturePacket()
+  Object.assign(packet, {
+    signatureType: type,
+    publicKeyAlgorithm: by.keyPacket.algorithm,
+    hashAlgorithm: enums.hash.sha512,
+    ...change,
+  })
+  const { value } = Object.getOwnPropertyDescriptor(openpgp.SignaturePacket.prototype, 'sign')!
+  const config = { ...openpgp.config, nonDeterministicSignaturesViaNotation: false }
+  const signer = Object.create(by.keyPacket, {
+    getKeyID: { value: () => claimed.getKeyID() },
+    getFingerprintBytes: { value: () => Buffer.from(claimed.getFingerprint(), 'hex') },
+  })
+  await value.call(packet, signer, data, date, false, config)
+  return packet
+}
+
+/** The key with signatures of it, and with signatures of its subkey. */
+function binaryKey(key: Key, ofKey: readonly Uint8Array[] = [], ofSubkey: readonly Uint8Array[] = []): Buffer {
+  const packets = new openpgp.PacketList<openpgp.AnyPacket>()
+  const [first, ...others] = key.toPublic().toPacketList()
+  packets.push(first)
+  const head = packets.write()
+  packets.splice(0, 1, ...others)
+  return Buffer.concat([head, ...ofKey, packets.write(), ...ofSubkey])
+}
+
+const packetsOf = (...packets: openpgp.SignaturePacket[]) => {
+  const list = new openpgp.PacketList<openpgp.SignaturePacket>()
+  list.push(...packets)
+  return [list.write()]
+}
+
 describe('OpenPGP', () => {
   const verdicts = async (signatures: readonly Uint8Array[], date = today) =>
     verifyOpenPgp(signedData, signatures, await readKeyring(gpgKeys, 'keys'), date)
@@ -160,42 +212,43 @@ describe('OpenPGP', () => {
     }
   })
 
+  describe('what the key was when it signed does not matter', () => {
+    const signatureOf = async (key: Key, date: Date, type = enums.signature.binary) => {
+      const [literal] = (await openpgp.createMessage({ binary: signedData })).packets
+      return packetsOf(await packetOf(key, literal, type, {}, key, date))
+    }
+
+    test('it had expired and was renewed later', async () => {
+      const user = { userIDs: { name: 'renewed' }, format: 'object' } as const
+      const { privateKey } = await openpgp.generateKey({ ...user, date: made, keyExpirationTime: 86_400 })
+      const renewed = await openpgp.reformatKey({ ...user, privateKey, date: new Date('2025-01-01') })
+      const copies = Buffer.concat([binaryKey(privateKey), binaryKey(renewed.privateKey)])
+      const keyring = await readKeyring(copies, 'keys')
+      const signatures = await signatureOf(privateKey, new Date('2024-06-01'))
+      const [{ valid, reason }] = await verifyOpenPgp(signedData, signatures, keyring, today)
+      assert.deepEqual([valid, reason], [true, undefined])
+      const [early] = await verifyOpenPgp(signedData, signatures, keyring, new Date('2024-07-01'))
+      assert.match(early.reason!, /expired/)
+    })
+
+    test('but it must have been there, and have signed data', async () => {
+      const key = await newKey()
+      const keyring = await readKeyring(binaryKey(key), 'keys')
+      const reason = async (signatures: Uint8Array[]) => {
+        const [verdict, ...others] = await verifyOpenPgp(signedData, signatures, keyring, today)
+        assert.deepEqual(others, [])
+        return verdict.reason
+      }
+      assert.equal(await reason(await signatureOf(key, new Date('2024-06-01'))), undefined)
+      assert.equal(await reason(await signatureOf(key, new Date('2023-06-01'))), 'its key is newer than it')
+      const standalone = await signatureOf(key, new Date('2024-06-01'), enums.signature.standalone)
+      assert.equal(await reason(standalone), 'it is not one of data')
+      const version3 = Buffer.concat([Buffer.from([0x88, 6, 3, 5, 0]), Buffer.alloc(3)])
+      assert.equal(await reason([version3]), 'its version or algorithm is not known')
+    })
+  })
+
   describe('revocations', () => {
-    const made = new Date('2024-01-01')
-    const { enums } = openpgp
-    type Key = openpgp.PrivateKey
-    type Change = Partial<Record<keyof openpgp.SignaturePacket, unknown>>
-
-    const newKey = async (type: 'ecc' | 'rsa' = 'ecc'): Promise<Key> => {
-      const user = { userIDs: { name: type }, date: made, format: 'object' } as const
-      return (await openpgp.generateKey({ ...user, type, rsaBits: 2048, subkeys: [{ sign: true }] })).privateKey
-    }
-
-    /** A signature of keys by `by`, who says to be `claimed`. */
-    const packetOf = async (
-      by: Key,
-      data: object,
-      type: openpgp.enums.signature,
-      change: Change = {},
-      claimed = by,
-    ) => {
-      const packet = new openpgp.SignaturePacket()
-      Object.assign(packet, {
-        signatureType: type,
-        publicKeyAlgorithm: by.keyPacket.algorithm,
-        hashAlgorithm: enums.hash.sha512,
-        ...change,
-      })
-      const { value } = Object.getOwnPropertyDescriptor(openpgp.SignaturePacket.prototype, 'sign')!
-      const config = { ...openpgp.config, nonDeterministicSignaturesViaNotation: false }
-      const signer = Object.create(by.keyPacket, {
-        getKeyID: { value: () => claimed.getKeyID() },
-        getFingerprintBytes: { value: () => Buffer.from(claimed.getFingerprint(), 'hex') },
-      })
-      await value.call(packet, signer, data, new Date('2025-01-01'), false, config)
-      return packet
-    }
-
     const revocation = (of: Key, by: Key, change?: Change, claimed?: Key) =>
       packetOf(by, { key: of.keyPacket }, enums.signature.keyRevocation, change, claimed)
 
@@ -212,22 +265,6 @@ describe('OpenPGP', () => {
         revocationKeyFingerprint: Buffer.from(revoker.getFingerprint(), 'hex'),
       }
       return packetOf(by, { key: of.keyPacket }, enums.signature.key, change, of)
-    }
-
-    /** The key with signatures of it, and with signatures of its subkey. */
-    function binaryKey(key: Key, ofKey: readonly Uint8Array[] = [], ofSubkey: readonly Uint8Array[] = []): Buffer {
-      const packets = new openpgp.PacketList<openpgp.AnyPacket>()
-      const [first, ...others] = key.toPublic().toPacketList()
-      packets.push(first)
-      const head = packets.write()
-      packets.splice(0, 1, ...others)
-      return Buffer.concat([head, ...ofKey, packets.write(), ...ofSubkey])
-    }
-
-    const packetsOf = (...packets: openpgp.SignaturePacket[]) => {
-      const list = new openpgp.PacketList<openpgp.SignaturePacket>()
-      list.push(...packets)
-      return [list.write()]
     }
 
     /** Of a signature by the subkey. */

@@ -2,7 +2,7 @@
  * OpenPGP signatures (ostree.md §2.5, §3.8), judged as GnuPG does for libostree: the key must be in the keyring, able to
  * sign, and neither expired nor revoked *now*, whatever it was when it signed.
  */
-import type { KeyID, PacketList, PublicKey, SignaturePacket } from 'openpgp'
+import type { AnyPacket, KeyID, PacketList, PublicKey, SignaturePacket } from 'openpgp'
 import { SluiceError } from '../../errors.js'
 import { checkSignatureCount, type SignatureVerdict } from './verdict.js'
 
@@ -161,8 +161,8 @@ export async function verifyOpenPgp(
   keyring: OpenPgpKeyring,
   date: Date,
 ): Promise<SignatureVerdict[]> {
-  const keys = publicKeys(keyring)
-  const { createMessage, PacketList, readSignature, Signature, verify } = await openpgp()
+  const { createMessage, readSignature } = await openpgp()
+  const [literal] = (await createMessage({ binary: data })).packets
   const verdicts: SignatureVerdict[] = []
   let packets = 0
   for (const bytes of signatures) {
@@ -171,20 +171,7 @@ export async function verifyOpenPgp(
       const signature = await readSignature({ binarySignature: bytes })
       packets += signature.packets.length
       checkSignatureCount(packets)
-      for (const packet of signature.packets) {
-        const list = new PacketList<SignaturePacket>()
-        list.push(packet)
-        const { signatures: results } = await verify({
-          message: await createMessage({ binary: data }),
-          signature: new Signature(list),
-          verificationKeys: [...keys],
-          format: 'binary',
-          // The clock of who signed may be ahead; GnuPG accepts that. The key must be valid now all the same.
-          date: packet.created !== null && packet.created > date ? packet.created : date,
-          config: leniency,
-        })
-        for (const { keyID, verified } of results) verdicts.push(await judge(keyID, verified, keys, date))
-      }
+      for (const packet of signature.packets) verdicts.push(await judge(packet, literal, publicKeys(keyring), date))
     } catch (error) {
       if (error instanceof SluiceError) throw error
       verdicts.push(refused(undefined, error))
@@ -193,24 +180,26 @@ export async function verifyOpenPgp(
   return verdicts
 }
 
-const leniency = {
-  /** A key whose expiry was put off has a newer self-signature than what it signed before; GnuPG accepts that. */
-  allowInsecureVerificationWithReformattedKeys: true,
-}
-
+/** @param literal what is signed. */
 async function judge(
-  id: KeyID,
-  verified: Promise<unknown>,
+  packet: AnyPacket,
+  literal: object,
   keys: readonly PublicKey[],
   date: Date,
 ): Promise<SignatureVerdict> {
+  const { config, enums, SignaturePacket } = await openpgp()
+  if (!(packet instanceof SignaturePacket))
+    return refused(undefined, new Error('its version or algorithm is not known'))
+  const { created, issuerKeyID: id, signatureType: type } = packet
   const key = keys.find((candidate) => candidate.getKeys(id).length > 0)
   const signer = key === undefined ? id.toHex() : key.getFingerprint()
   try {
     if (key === undefined) throw new Error('its key is not in the keyring')
-    await verified
-    const { config } = await openpgp()
-    await key.getSigningKey(id, date, undefined, { ...config, ...leniency })
+    if (type !== enums.signature.binary && type !== enums.signature.text) throw new Error('it is not one of data')
+    const { keyPacket } = await key.getSigningKey(id, date, undefined, config)
+    if (created === null || created < keyPacket.created) throw new Error('its key is newer than it')
+    // The clock of who signed may be ahead; GnuPG accepts that. The key must be valid now all the same.
+    await packet.verify(keyPacket, type, literal, created > date ? created : date, true, config)
     if (await isRevoked(key, id, keys)) throw new Error('its key is revoked')
     return { kind: 'gpg', signer, valid: true, reason: undefined }
   } catch (error) {
