@@ -38,11 +38,11 @@ const newKey = async (type: 'ecc' | 'rsa' = 'ecc'): Promise<Key> => {
 
 /** A signature by `by`, who says to be `claimed`. */
 const packetOf = async (
-  by: Key,
+  by: Key | openpgp.Subkey,
   data: object,
   type: openpgp.enums.signature,
   change: Change = {},
-  claimed = by,
+  claimed: Key | openpgp.Subkey = by,
   date = new Date('2025-01-01'),
 ) => {
   const packet = new openpgp.SignaturePacket()
@@ -209,6 +209,43 @@ describe('OpenPGP', () => {
           }
         }
       }
+    }
+  })
+
+  test('keys that do not say what they are for', async () => {
+    const key = await newKey()
+    const [subkey] = key.subkeys
+    const data = { key: key.keyPacket, bind: subkey.keyPacket }
+    const { certGeneric, subkeyBinding, binary } = enums.signature
+    const certificate = (keyFlags: Uint8Array | null) =>
+      packetOf(key, { ...data, userID: key.users[0].userID! }, certGeneric, { keyFlags })
+    const binding = (keyFlags: Uint8Array | null, back: openpgp.SignaturePacket | null) =>
+      packetOf(key, data, subkeyBinding, { keyFlags, embeddedSignature: back })
+    const back = subkey.bindingSignatures[0].embeddedSignature
+    const encrypt = new Uint8Array([enums.keyFlags.encryptStorage])
+    const keyring = async (ofUser: openpgp.SignaturePacket, ofSubkey: openpgp.SignaturePacket) => {
+      const packets = new openpgp.PacketList<openpgp.AnyPacket>()
+      const { keyPacket, users, subkeys } = key.toPublic()
+      packets.push(keyPacket, users[0].userID!, ofUser, subkeys[0].keyPacket, ofSubkey)
+      return readKeyring(packets.write(), 'keys')
+    }
+    const [literal] = (await openpgp.createMessage({ binary: signedData })).packets
+    const signatures = [
+      ...packetsOf(await packetOf(key, literal, binary)),
+      ...packetsOf(await packetOf(subkey, literal, binary)),
+    ]
+    for (const [ofKey, ofSubkey, withBack, expected] of [
+      [null, null, true, [true, true]],
+      [encrypt, null, true, [false, true]],
+      [null, encrypt, true, [true, false]],
+      [null, null, false, [true, false]],
+    ] as const) {
+      const keys = await keyring(await certificate(ofKey), await binding(ofSubkey, withBack ? back : null))
+      const found = await verifyOpenPgp(signedData, signatures, keys, today)
+      assert.deepEqual(
+        found.map(({ valid }) => valid),
+        expected,
+      )
     }
   })
 

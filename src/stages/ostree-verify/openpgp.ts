@@ -196,7 +196,8 @@ async function judge(
   try {
     if (key === undefined) throw new Error('its key is not in the keyring')
     if (type !== enums.signature.binary && type !== enums.signature.text) throw new Error('it is not one of data')
-    const { keyPacket } = await key.getSigningKey(id, date, undefined, config)
+    // Old keys do not say what they are for; GnuPG takes them for what their algorithm can do.
+    const { keyPacket } = await key.getSigningKey(id, date, undefined, { ...config, allowMissingKeyFlags: true })
     if (created === null || created < keyPacket.created) throw new Error('its key is newer than it')
     // The clock of who signed may be ahead; GnuPG accepts that. The key must be valid now all the same.
     await packet.verify(keyPacket, type, literal, created > date ? created : date, true, config)
