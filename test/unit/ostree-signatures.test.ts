@@ -371,14 +371,27 @@ describe('OpenPGP', () => {
 
     test('a keyring with one that cannot be read is refused, unless it is of a key that cannot be read', async () => {
       const key = await newKey()
-      /** Of version 3. */
-      const packet = Buffer.concat([Buffer.from([0x88, 6, 3, 5, enums.signature.keyRevocation]), Buffer.alloc(3)])
-      await assert.rejects(readKeyring(binaryKey(key, [packet]), 'keys'), {
-        code: 'SLUICE_CONFIG',
-        message: /keys is not a keyring: it has a revocation that cannot be read/,
-      })
-      const oldKey = Buffer.concat([Buffer.from([0x98, 8, 3]), Buffer.alloc(7), packet])
-      assert.equal(await verdict(key, await readKeyring(Buffer.concat([oldKey, binaryKey(key)]), 'keys')), 'valid')
+      const version3 = Buffer.concat([Buffer.from([0x88, 6, 3, 5, enums.signature.keyRevocation]), Buffer.alloc(3)])
+      const broken = Buffer.from([0x88, 6, 4, enums.signature.keyRevocation, 1, 8, 0, 99])
+      for (const packet of [version3, broken]) {
+        await assert.rejects(readKeyring(binaryKey(key, [packet]), 'keys'), {
+          code: 'SLUICE_CONFIG',
+          message: /keys is not a keyring: it has a revocation that cannot be read/,
+        })
+        const oldKey = Buffer.concat([Buffer.from([0x98, 8, 3]), Buffer.alloc(7), packet])
+        assert.equal(await verdict(key, await readKeyring(Buffer.concat([oldKey, binaryKey(key)]), 'keys')), 'valid')
+      }
+    })
+
+    test('other packets that cannot be read do not matter', async () => {
+      const key = await newKey()
+      const noCreationTime = Buffer.from([0x88, 10, 4, enums.signature.certGeneric, 1, 8, 0, 0, 0, 0, 0, 0])
+      const cutSubpackets = Buffer.from([0x88, 6, 4, enums.signature.certGeneric, 1, 8, 0, 99])
+      for (const packet of [noCreationTime, cutSubpackets]) {
+        for (const ring of [binaryKey(key, [packet]), binaryKey(key, [], [packet])]) {
+          assert.equal(await verdict(key, await readKeyring(ring, 'keys')), 'valid')
+        }
+      }
     })
   })
 

@@ -65,19 +65,22 @@ async function unarmour(block: string): Promise<Uint8Array> {
   return (await unarmor(block)).data
 }
 
+/** Anybody may have put a broken certificate to a key; GnuPG passes over it. */
+const tolerance = { ignoreMalformedPackets: true }
+
 async function readBinaryKeys(bytes: Uint8Array): Promise<OpenPgpKeyring> {
   const { readKeys } = await openpgp()
-  const keys = await readKeys({ binaryKeys: bytes })
+  const keys = await readKeys({ binaryKeys: bytes, config: tolerance })
   if (await hasUnreadableRevocation(bytes)) throw new Error('it has a revocation that cannot be read')
   return { keys }
 }
 
 /**
- * The library passes over packets of versions and algorithms that it does not know, revocations too: the key would be good.
- * Those of keys that it passes over do not matter.
+ * The library passes over packets that it cannot read or that are of a version that it does not know, revocations too: the key
+ * would be good. Those of keys that it passes over do not matter.
  */
 async function hasUnreadableRevocation(keys: Uint8Array): Promise<boolean> {
-  const { enums, UnparseablePacket, PacketList, ...library } = await openpgp()
+  const { config, enums, UnparseablePacket, PacketList, ...library } = await openpgp()
   const { publicKey, secretKey, signature } = enums.packet
   const { keyRevocation, subkeyRevocation } = enums.signature
   const classes = [
@@ -91,8 +94,9 @@ async function hasUnreadableRevocation(keys: Uint8Array): Promise<boolean> {
   ]
   // A map is what the declaration says; an object is what it takes.
   const allowed: unknown = Object.fromEntries(classes.map((packet) => [packet.tag, packet]))
+  const packets = await PacketList.fromBinary(keys, allowed as AllowedPackets, { ...config, ...tolerance })
   let keyIsRead = false
-  for (const packet of await PacketList.fromBinary(keys, allowed as AllowedPackets)) {
+  for (const packet of packets) {
     const isRead = !(packet instanceof UnparseablePacket)
     const { tag } = isRead ? (packet.constructor as unknown as { readonly tag: number }) : packet
     if (tag === publicKey || tag === secretKey) keyIsRead = isRead
