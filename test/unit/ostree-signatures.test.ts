@@ -429,6 +429,25 @@ describe('public keys', () => {
     }
   })
 
+  test('ed25519 keys for which anybody can sign are refused', () => {
+    const der = ours.publicKey.export({ format: 'der', type: 'spki' })
+    const order8 = Buffer.from('c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a', 'hex')
+    const zero = Buffer.alloc(32)
+    const [negative, one] = [Buffer.from(order8), Buffer.from(zero)]
+    negative[31] |= 0x80
+    one[0] = 1
+    for (const bytes of [zero, one, order8, negative]) {
+      const body = Buffer.concat([der.subarray(0, -32), bytes]).toString('base64')
+      const pem = Buffer.from(`-----BEGIN PUBLIC KEY-----\n${body}\n-----END PUBLIC KEY-----\n`)
+      for (const file of [bytes, Buffer.from(bytes.toString('base64')), pem]) {
+        assert.throws(() => readPublicKeys('ed25519', file, 'key'), {
+          code: 'SLUICE_CONFIG',
+          message: 'key holds an ed25519 key for which anybody can make signatures',
+        })
+      }
+    }
+  })
+
   test('spki takes the algorithm from the key', () => {
     const pairs = [
       generateKeyPairSync('ec', { namedCurve: 'P-256' }),

@@ -15,6 +15,19 @@ const ED25519_KEY_BYTES = 32
 const ED25519_SIGNATURE_BYTES = 64
 /** What precedes the 32 bytes of an ed25519 key in a SubjectPublicKeyInfo. */
 const ED25519_DER_HEAD = Buffer.from('302a300506032b6570032100', 'hex')
+/**
+ * The points of small order, in each of their encodings but for the bit of the sign. For such a key, anybody can make
+ * signatures of anything; libsodium, which libostree checks signatures with, takes none of them.
+ */
+const SMALL_ORDER = new Set([
+  '0000000000000000000000000000000000000000000000000000000000000000',
+  '0100000000000000000000000000000000000000000000000000000000000000',
+  '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05',
+  'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a',
+  'ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+  'edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+  'eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+])
 const PEM_BLOCK = /-----BEGIN PUBLIC KEY-----[\s\S]*?-----END PUBLIC KEY-----/g
 
 /**
@@ -27,7 +40,7 @@ export function readPublicKeys(kind: PublicKeyKind, bytes: Uint8Array, what: str
   const text = Buffer.from(bytes).toString('latin1')
   const blocks = text.match(PEM_BLOCK)
   if (blocks !== null) return blocks.map((block) => checked(kind, () => createPublicKey(block), what))
-  if (kind === 'ed25519' && bytes.length === ED25519_KEY_BYTES) return [ed25519Key(bytes)]
+  if (kind === 'ed25519' && bytes.length === ED25519_KEY_BYTES) return [ed25519Key(bytes, what)]
   const lines = text.split('\n').map((line) => line.trim())
   const keys = lines.filter((line) => line !== '' && !line.startsWith('#'))
   if (keys.length === 0) throw new SluiceError('SLUICE_CONFIG', `${what} holds no ${kind} key`)
@@ -41,12 +54,12 @@ export function parsePublicKey(kind: PublicKeyKind, base64: string, what: string
   if (bytes.length !== ED25519_KEY_BYTES || bytes.toString('base64') !== base64) {
     throw new SluiceError('SLUICE_CONFIG', `${what}: an ed25519 key is 32 bytes in base64, which this is not`)
   }
-  return ed25519Key(bytes)
+  return ed25519Key(bytes, what)
 }
 
-function ed25519Key(bytes: Uint8Array): TrustedPublicKey {
-  const key = createPublicKey({ key: Buffer.concat([ED25519_DER_HEAD, bytes]), format: 'der', type: 'spki' })
-  return { name: nameOf('ed25519', key), key }
+function ed25519Key(bytes: Uint8Array, what: string): TrustedPublicKey {
+  const der = Buffer.concat([ED25519_DER_HEAD, bytes])
+  return checked('ed25519', () => createPublicKey({ key: der, format: 'der', type: 'spki' }), what)
 }
 
 function checked(kind: PublicKeyKind, read: () => KeyObject, what: string): TrustedPublicKey {
@@ -59,12 +72,19 @@ function checked(kind: PublicKeyKind, read: () => KeyObject, what: string): Trus
   if (kind === 'ed25519' && key.asymmetricKeyType !== 'ed25519') {
     throw new SluiceError('SLUICE_CONFIG', `${what} holds a key of type ${key.asymmetricKeyType}, not ed25519`)
   }
-  return { name: nameOf(kind, key), key }
+  const der = key.export({ format: 'der', type: 'spki' })
+  if (kind === 'spki') return { name: der.toString('base64'), key }
+  const bytes = der.subarray(ED25519_DER_HEAD.length)
+  if (isOfSmallOrder(bytes)) {
+    throw new SluiceError('SLUICE_CONFIG', `${what} holds an ed25519 key for which anybody can make signatures`)
+  }
+  return { name: bytes.toString('base64'), key }
 }
 
-function nameOf(kind: PublicKeyKind, key: KeyObject): string {
-  const der = key.export({ format: 'der', type: 'spki' })
-  return (kind === 'ed25519' ? der.subarray(ED25519_DER_HEAD.length) : der).toString('base64')
+function isOfSmallOrder(key: Uint8Array): boolean {
+  const bytes = Buffer.from(key)
+  bytes[31] &= 0x7f
+  return SMALL_ORDER.has(bytes.toString('hex'))
 }
 
 /** A signature is valid if any of the keys made it. */
