@@ -125,6 +125,16 @@ describe('OpenPGP', () => {
     )
   })
 
+  test('a signature may be armoured', async () => {
+    const { good, other } = gpgSignatures
+    const armoured = (bytes: Uint8Array) => Buffer.from(openpgp.armor(enums.armor.signature, bytes))
+    const found = await verdicts([armoured(good), armoured(other), armoured(good).subarray(0, -60)])
+    assert.deepEqual(
+      found.map(({ valid }) => valid),
+      [true, false, false],
+    )
+  })
+
   test('junk beside a good signature does not matter', async () => {
     const keys = { gpg: await readKeyring(gpgKeys, 'keys') }
     const gpg = [Buffer.from('junk'), Buffer.alloc(0), gpgSignatures.good.subarray(0, 70), gpgSignatures.good]

@@ -154,7 +154,7 @@ export function encodeKeyring(keyring: OpenPgpKeyring): Buffer {
 const MAX_SIGNATURE_BYTES = 64 * 1024
 
 /**
- * Checks `data` against signature packets; each element may be several of them.
+ * Checks `data` against signature packets; each element may be several of them, also armoured as GnuPG accepts it.
  *
  * @param date counts as now.
  * @throws SluiceError `SLUICE_FORMAT` if there are too many.
@@ -172,7 +172,11 @@ export async function verifyOpenPgp(
   for (const bytes of signatures) {
     try {
       if (bytes.length > MAX_SIGNATURE_BYTES) throw new Error(`it has ${bytes.length} bytes`)
-      const signature = await readSignature({ binarySignature: bytes })
+      const text = Buffer.from(bytes).toString('latin1')
+      const isText = text.startsWith('-----BEGIN PGP')
+      const signature = await (isText
+        ? readSignature({ armoredSignature: text })
+        : readSignature({ binarySignature: bytes }))
       packets += signature.packets.length
       checkSignatureCount(packets)
       for (const packet of signature.packets) verdicts.push(await judge(packet, literal, publicKeys(keyring), date))
