@@ -6,12 +6,14 @@ import { globalsOf } from './globals.js'
 import { packageFile } from './package-files.js'
 import { createProgram, usageStatus } from './program.js'
 import { reportError } from './report-error.js'
+import { openStandardStreams } from './standard-streams.js'
 
 /** Programs that the reference tool also is when it is called by their names. */
 const otherNames = new Set(['mkcomposefs', 'composefs-info'])
 
 /** @param argv as `process.argv`: node, script, arguments. */
 export async function main(argv: readonly string[], name: string): Promise<void> {
+  openStandardStreams()
   process.stdout.on('error', endWithoutReader)
   // What is told gets nowhere, as on a terminal that was closed: no reason to break the work off.
   process.stderr.on('error', () => undefined)

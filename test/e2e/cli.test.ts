@@ -473,6 +473,18 @@ test('output that gets nowhere is never a success', async (t) => {
   assert.equal(pulled.stdout, '141\n')
 })
 
+test('a directory for standard input is no empty image, and harms nobody who does not read it', async (t) => {
+  const directory = temporaryDirectory(t)
+  const repo = join(directory, 'repo')
+  assert.equal((await sluice(['--repo', repo, 'init', '--insecure'])).status, 0)
+  const command = `"${process.execPath}" "${join(projectRoot, 'bin/sluice.js')}" --repo "${repo}"`
+  const run = (words: string) => promisify(exec)(`${command} ${words} < "${directory}"; echo $?`)
+  const imported = await run('import-image some')
+  assert.match(imported.stderr, /^Error: standard input: EISDIR/)
+  assert.equal(imported.stdout, '7\n')
+  assert.equal((await run('images')).stdout, 'No images found\n0\n')
+})
+
 test('what is told to nobody does not break the work off', async (t) => {
   const repo = join(temporaryDirectory(t), 'repo')
   const registry = await startRegistry(t)

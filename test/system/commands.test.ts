@@ -18,6 +18,7 @@ import {
   scratchFolder,
   toolCommand,
   ToolRepository,
+  type ToolName,
 } from '../helpers/system-run.js'
 import { writeBaseLayer } from '../helpers/system-rootfs.js'
 import {
@@ -128,6 +129,31 @@ describe('commands', { skip: missing(...mountTools, 'flock') }, () => {
       assert.ok((await imported.bytes('cat', 'refs/layer')).equals(layer))
       assert.ok((await imported.bytes('oci', 'layer', sha256(layer))).equals(layer))
     }
+  })
+
+  test('block devices are read and written', { skip: missing('root', 'loop', 'losetup') }, async (t) => {
+    const layer = layers[0] ?? assert.fail()
+    const disk = join(scratch, 'device.img')
+    writeFileSync(disk, Buffer.alloc(512 * Math.ceil(layer.length / 512) + 4096))
+    const device = (await runOk('losetup', ['--find', '--show', disk])).toString().trim()
+    t.after(() => runOk('losetup', ['--detach', device]))
+    const stored = await ToolRepository.init('sluice', join(scratch, 'devices'))
+    const shell = async (tool: ToolName, command: string) => {
+      const words = [...toolCommand(tool), '--repo', stored.path]
+      return (await runOk('sh', ['-c', `"$@" ${command}`, 'sh', ...words])).toString()
+    }
+    const id = sha256(layer)
+    assert.equal(
+      (await runTool('sluice', ['--repo', stored.path, 'oci', 'import-layer', id], { input: layer })).status,
+      0,
+    )
+    for (const tool of tools) {
+      await runOk('dd', ['if=/dev/zero', `of=${device}`, 'bs=512', 'count=1'])
+      await shell(tool, `oci layer ${id} > ${device}`)
+      assert.ok((await runOk('head', ['-c', String(layer.length), device])).equals(layer), tool)
+    }
+    const [ours, theirs] = await Promise.all(tools.map((tool) => shell(tool, `import-image device < ${device}`)))
+    assert.equal(ours, theirs)
   })
 
   test('usage errors, missing things and refusals have the same kind of status', async () => {
