@@ -156,6 +156,12 @@ async function checkImage(
     await imageId(repository, 't', { ...treeOptions, xattrs: 'keep-user-xattrs' }),
     erofs.compute_id_keep_user,
   )
+  // An object that is given with a tag: the reference takes any.
+  const verity = repository.streams.objectOf(`oci-manifest-${vector.manifest_digest}`) ?? assert.fail()
+  assert.equal(await imageId(repository, 't', { ...treeOptions, verity, parity: true }), erofs.compute_id)
+  await assert.rejects(imageId(repository, 't', { ...treeOptions, verity, parity: false }), {
+    code: 'SLUICE_DIGEST_MISMATCH',
+  })
   if (erofs.compute_id_format0 !== undefined) {
     using asV0 = await Repository.open(repository.path, { insecure: true, erofsVersion: 0 })
     assert.equal(await imageId(asV0, 't', treeOptions), erofs.compute_id_format0)
