@@ -33,6 +33,9 @@ test(
     const root = ['--root', `oci-layer-${rooted.diffId}`]
     const dry = await run('-n', ...root)
     const dryJson = JSON.parse(await run('-n', '--json', ...root)) as object
+    assert.equal(await run(`-nr=oci-layer-${rooted.diffId}`), dry)
+    assert.equal(await run('-n', `-r=oci-layer-${rooted.diffId}`), dry)
+    assert.notEqual(await run('-n', '-r='), dry)
     assert.deepEqual(listFiles(path), before)
     // The garbage, and two documents with their streams; both images have one EROFS image.
     const expected = {

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import type { GcResult } from '../../index.js'
+import { withShortValues } from '../arguments.js'
 import { showGc } from '../gc-progress.js'
 import { withRepository } from '../globals.js'
 import { print, printJson } from '../output.js'
@@ -18,7 +19,7 @@ function collect(value: string, values: string[] | undefined): string[] {
 }
 
 export function gcCommand(): Command {
-  return new Command('gc')
+  return withShortValues(new Command('gc'))
     .option('-r, --root <name>', 'keep this stream or image, too; may be repeated', collect)
     .option('-n, --dry-run', 'only tell what would be removed')
     .option('--parts', 'also remove what interrupted pulls received in the last week')
