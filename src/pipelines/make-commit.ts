@@ -3,6 +3,7 @@
  *
  * image → file tree → dirtrees, dirmetas, files → commit object → commit stream → ref
  */
+import { SluiceError } from '../errors.js'
 import type { ObjectId } from '../formats/digest.js'
 import { loadErofsTree } from '../formats/erofs/load.js'
 import { openErofs } from '../formats/erofs/open.js'
@@ -15,6 +16,9 @@ import type { Repository } from '../repository/repository.js'
 import { MAX_IMAGE_SIZE } from '../formats/erofs/format.js'
 import { treeObjects } from '../stages/ostree/tree-objects.js'
 import { registerTree } from './register-commit.js'
+
+/** The field of a commit has no sign. */
+const MAX_TIMESTAMP = 2n ** 64n - 1n
 
 export interface MakeCommitOptions {
   /** The ref to set, which the commit is bound to. */
@@ -54,6 +58,12 @@ export async function makeOstreeCommit(
 async function makeCommit(repository: Repository, image: string, options: MakeCommitOptions): Promise<MadeCommit> {
   const { reference, subject = '', timestamp = now(), parity = false, signal } = options
   if (reference !== undefined) checkRefName(reference)
+  if (timestamp < 0n || timestamp > MAX_TIMESTAMP) {
+    throw new SluiceError(
+      'SLUICE_USAGE',
+      `a commit cannot have the time ${timestamp}: it is a number of 64 bits, from 0`,
+    )
+  }
   repository.ensureWritable()
   const bytesOfImage = repository.objects.read(repository.findImage(image), MAX_IMAGE_SIZE)
   const tree = loadErofsTree(openErofs(bytesOfImage), repository.algorithm)

@@ -78,9 +78,9 @@ function readMetadataFile(file: string): Buffer {
  * @throws SluiceError `SLUICE_REPOSITORY` if another one is there, or fs-verity is wanted and the file system has none.
  */
 export async function initRepository(path: string, options: InitOptions): Promise<InitResult> {
+  const wanted = newMetadata(options.algorithm, options.erofsVersion)
   makeRepositoryDirectory(path)
   if (options.resetMetadata === true) await resetMetadata(path, options)
-  const wanted = newMetadata(options.algorithm, options.erofsVersion)
   const present = loadMetadata(path)
   if (present !== undefined) return acceptPresent(path, present, wanted, options)
   if (options.ensure === true && existsSync(join(path, 'objects'))) {

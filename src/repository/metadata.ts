@@ -1,6 +1,6 @@
 /** meta.json of a repository (repository.md §2.1): a codec of its own, strict as the reference's. */
 import { formatError, SluiceError } from '../errors.js'
-import type { HashAlgorithm } from '../formats/digest.js'
+import { digestLength, type HashAlgorithm } from '../formats/digest.js'
 import type { ErofsVersion } from '../formats/erofs/format.js'
 import { isRecord, isWellFormed, repeatedKey } from '../formats/json.js'
 import { quote } from '../formats/quote.js'
@@ -31,8 +31,17 @@ const U32_MAX = 0xffff_ffff
 const malformed = (message: string, cause?: unknown) =>
   formatError('meta.json', message, cause === undefined ? {} : { cause })
 
-/** The metadata `init` writes. */
+/**
+ * The metadata `init` writes.
+ *
+ * @throws SluiceError `SLUICE_USAGE` for values of other types, which a program without types may give: nothing could open such a
+ *   repository again.
+ */
 export function newMetadata(algorithm: HashAlgorithm, erofsVersion: ErofsVersion): Metadata {
+  if (!Object.hasOwn(digestLength, algorithm)) {
+    throw new SluiceError('SLUICE_USAGE', `algorithm must be sha256 or sha512, not ${algorithm}`)
+  }
+  checkErofsVersion(erofsVersion)
   return {
     version: LAYOUT_VERSION,
     algorithm,
@@ -41,6 +50,12 @@ export function newMetadata(algorithm: HashAlgorithm, erofsVersion: ErofsVersion
     incompatible: [],
     erofsFormats: { default: erofsVersion, extra: [] },
   }
+}
+
+/** @throws SluiceError `SLUICE_USAGE` */
+export function checkErofsVersion(version: ErofsVersion): void {
+  if (isErofsVersion(version)) return
+  throw new SluiceError('SLUICE_USAGE', `erofsVersion must be 0, 1 or 2, not ${String(version)}`)
 }
 
 /** The text of meta.json, byte for byte as the reference writes it. */
@@ -119,8 +134,12 @@ function flagsAt(features: JsonObject, key: string): string[] {
 }
 
 function erofsVersionAt(value: unknown, what: string): ErofsVersion {
-  if (value !== 0 && value !== 1 && value !== 2) throw malformed(`${what} must be 0, 1 or 2`)
+  if (!isErofsVersion(value)) throw malformed(`${what} must be 0, 1 or 2`)
   return value
+}
+
+function isErofsVersion(value: unknown): value is ErofsVersion {
+  return value === 0 || value === 1 || value === 2
 }
 
 function erofsFormatsAt(value: unknown): ErofsFormats {

@@ -10,7 +10,13 @@ import { closeQuietly } from './close-quietly.js'
 import { LinkCategory } from './category.js'
 import { hintToInit, loadMetadata, METADATA_FILE, requireAlgorithm, upgradeOldRepository } from './init.js'
 import type { ErofsVersion } from '../formats/erofs/format.js'
-import { effectiveErofsFormats, unknownReadOnlyFlags, type ErofsFormats, type Metadata } from './metadata.js'
+import {
+  checkErofsVersion,
+  effectiveErofsFormats,
+  unknownReadOnlyFlags,
+  type ErofsFormats,
+  type Metadata,
+} from './metadata.js'
 import { checkName } from './names.js'
 import { ObjectStore } from './objects.js'
 import { PartStore } from './parts/part-store.js'
@@ -93,6 +99,7 @@ export class Repository implements Disposable {
 
   /** Opens a repository and holds its shared lock until `close`. Waits while another process collects garbage. */
   static async open(given: string, options: OpenOptions = {}): Promise<Repository> {
+    if (options.erofsVersion !== undefined) checkErofsVersion(options.erofsVersion)
     const directory = openDirectory(given)
     try {
       const path = realPath(given, directory)

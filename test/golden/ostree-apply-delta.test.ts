@@ -219,6 +219,16 @@ for (const [what, damage, code] of damages) {
   })
 }
 
+test('a path that cannot be one is told as such', async (t) => {
+  const repository = await temporaryRepository(t)
+  const path = 'x'.repeat(5000)
+  await assert.rejects(applyDeltaFile(repository, path), {
+    name: 'SluiceError',
+    code: 'SLUICE_IO',
+    message: /cannot open x/,
+  })
+})
+
 test('a cancelled run registers nothing', { skip }, async (t) => {
   const repository = await temporaryRepository(t)
   const applied = applyDeltaFile(repository, deltaPath('scratch-inline.delta'), { signal: AbortSignal.abort() })

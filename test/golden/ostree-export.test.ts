@@ -91,5 +91,9 @@ for (const parity of [true, false]) {
     assert.equal(stored.stream, made.verity)
     const { tree: sourceTree, meta: sourceMeta } = readCommit(source.get(source.commit)!.data)
     assert.deepEqual([tree, meta], [sourceTree, sourceMeta])
+    for (const impossible of [-1n, 2n ** 64n]) {
+      const late = makeOstreeCommit(repository, source.image!, { timestamp: impossible })
+      await assert.rejects(late, { code: 'SLUICE_USAGE' })
+    }
   })
 }

@@ -93,6 +93,25 @@ test('init writes the bytes of the reference', async (t) => {
   await assert.rejects(initRepository(path, { ...ensure, algorithm: 'sha256' }), { code: 'SLUICE_REPOSITORY' })
 })
 
+test('what no repository can have is refused before anything is made or thrown away', async (t) => {
+  const path = temporaryDirectory(t)
+  await initRepository(path, { algorithm: 'sha512', erofsVersion: 1, insecure: true })
+  const before = readFileSync(join(path, 'meta.json'), 'utf8')
+  // As a program without types may say it.
+  for (const wrong of [
+    { algorithm: 'fsverity-sha512-12' },
+    { algorithm: 'toString' },
+    { erofsVersion: 3 },
+  ] as object[]) {
+    const options = { algorithm: 'sha512', erofsVersion: 1, insecure: true, ...wrong } as const
+    await assert.rejects(initRepository(path, { ...options, resetMetadata: true }), { code: 'SLUICE_USAGE' })
+    await assert.rejects(initRepository(join(path, 'new'), options), { code: 'SLUICE_USAGE' })
+    await assert.rejects(Repository.open(path, wrong), SluiceError)
+  }
+  assert.deepEqual(readdirSync(path), ['meta.json'])
+  assert.equal(readFileSync(join(path, 'meta.json'), 'utf8'), before)
+})
+
 test('metadata without EROFS formats says the same as with V2 alone', async (t) => {
   const path = temporaryDirectory(t)
   writeFileSync(join(path, 'meta.json'), '{"version":1,"algorithm":"fsverity-sha512-12"}')

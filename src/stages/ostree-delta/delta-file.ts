@@ -19,8 +19,7 @@ export interface DeltaFile extends Delta {
  * @throws SluiceError `SLUICE_NOT_FOUND`, or `SLUICE_FORMAT` if it is no delta.
  */
 export function openDeltaFile(path: string): DeltaFile {
-  const isDirectory = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
-  const file = isDirectory ? join(path, 'superblock') : path
+  const file = isDirectory(path) ? join(path, 'superblock') : path
   const { fd, size } = openFile(file)
   try {
     const superblock = readSuperblock({ size, read: (offset, length) => readRange(fd, offset, length) })
@@ -37,6 +36,14 @@ export function openDeltaFile(path: string): DeltaFile {
   } catch (error) {
     closeQuietly(fd)
     throw withContext(error, file)
+  }
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+  } catch (error) {
+    throw ioError(error, `cannot open ${path}`)
   }
 }
 
