@@ -1,26 +1,8 @@
 /** Values of options and arguments. What is refused of an option, commander tells with its name. */
-import { InvalidArgumentError, type Command } from 'commander'
+import { InvalidArgumentError } from 'commander'
 import { SluiceError } from '../errors.js'
 import { MIN_MEMORY } from '../options.js'
 import type { Digest, HashAlgorithm, ObjectId } from '../index.js'
-
-/**
- * Takes `-r=NAME` for `-r NAME`, as the reference does: to commander the `=` is part of the value, so `gc` would keep what nobody
- * named, and remove what was to be kept.
- */
-export function withShortValues(command: Command): Command {
-  const parseOptions = command.parseOptions.bind(command)
-  const takesValue = (flag: string) => command.options.some(({ short, required }) => short === flag && required)
-  command.parseOptions = (words) => {
-    const end = words.indexOf('--')
-    const split = (word: string, at: number): string[] => {
-      const [, flags = '', value = ''] = (end < 0 || at < end ? /^(-[a-z]+)=(.*)$/is.exec(word) : null) ?? []
-      return takesValue(`-${flags.slice(-1)}`) ? [flags, value] : [word]
-    }
-    return parseOptions(words.flatMap(split))
-  }
-  return command
-}
 
 export function positive(text: string): number {
   if (!/^[1-9][0-9]{0,3}$/.test(text)) throw new InvalidArgumentError('Give a number from 1 to 9999.')

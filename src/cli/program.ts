@@ -4,6 +4,7 @@ import { ociCommand, ociCommands } from './commands/oci.js'
 import { ostreeCommand, ostreeCommands, ostreeRemoteCommands } from './commands/ostree.js'
 import { addGlobals } from './globals.js'
 import { addCommands, type LazyCommand } from './lazy-commands.js'
+import { readOptionWords } from './option-words.js'
 
 /** The top level, in the order of the help. */
 const entries: readonly LazyCommand[] = [
@@ -118,7 +119,10 @@ export async function createProgram(version: string, words: readonly string[]): 
     .showSuggestionAfterError()
   await addCommands(program, entries, words)
   addGlobals(program, true)
-  forEachCommand(program, (command) => command.exitOverride().on('beforeHelp', () => refuseUnknown(command)))
+  forEachCommand(program, (command) => {
+    command.exitOverride().on('beforeHelp', () => refuseUnknown(command))
+    readOptionWords(command)
+  })
   return program
 }
 

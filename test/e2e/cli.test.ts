@@ -117,6 +117,9 @@ test('usage errors end with 2, help and version with 0', async () => {
     ['--hash', 'md5', 'images'],
     ['pull', '-j', '0', 'x'],
     ['pull', '--username', 'x', 'y'],
+    ['--repo', '--insecure', 'images'],
+    ['images', '--repo', '-q'],
+    ['ostree', 'pull', '--base-name', '--no-delta', 'x', 'y'],
   ]) {
     const { status, stderr, stdout } = await sluice(args)
     assert.equal(status, 2, `${args.join(' ')}: ${stderr}`)

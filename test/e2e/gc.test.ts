@@ -36,6 +36,18 @@ test(
     assert.equal(await run(`-nr=oci-layer-${rooted.diffId}`), dry)
     assert.equal(await run('-n', `-r=oci-layer-${rooted.diffId}`), dry)
     assert.notEqual(await run('-n', '-r='), dry)
+    assert.notEqual(await run('-n', '--root=-x', '-r=-1'), dry)
+    // A root that a script does not know: what was only to be told must not be done.
+    for (const words of [
+      ['--root', '--dry-run'],
+      ['-r', '-n'],
+      ['-r', '--', '-n'],
+      ['-qr', '-n'],
+    ]) {
+      const { status, stderr } = await sluice(['--repo', path, '--insecure', 'gc', ...words])
+      assert.equal(status, 2)
+      assert.match(stderr, /^error: option '-r, --root <name>' argument missing/)
+    }
     assert.deepEqual(listFiles(path), before)
     // The garbage, and two documents with their streams; both images have one EROFS image.
     const expected = {

@@ -1,6 +1,5 @@
 import { Command } from 'commander'
 import type { GcResult } from '../../index.js'
-import { withShortValues } from '../arguments.js'
 import { showGc } from '../gc-progress.js'
 import { withRepository } from '../globals.js'
 import { print, printJson } from '../output.js'
@@ -19,7 +18,7 @@ function collect(value: string, values: string[] | undefined): string[] {
 }
 
 export function gcCommand(): Command {
-  return withShortValues(new Command('gc'))
+  return new Command('gc')
     .option('-r, --root <name>', 'keep this stream or image, too; may be repeated', collect)
     .option('-n, --dry-run', 'only tell what would be removed')
     .option('--parts', 'also remove what interrupted pulls received in the last week')

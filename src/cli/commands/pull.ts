@@ -2,7 +2,7 @@ import { Command, Option } from 'commander'
 import { SluiceError } from '../../errors.js'
 import type { ImageSourceOptions, PullResult, Repository } from '../../index.js'
 import { defaults } from '../../options.js'
-import { positive, withShortValues } from '../arguments.js'
+import { positive } from '../arguments.js'
 import { cancelOnSignals } from '../cancel-on-signals.js'
 import { withEngineOptions, type EngineFlags } from '../engine-options.js'
 import { globalsOf, openOptions, repositoryPath, withRepository, type Globals } from '../globals.js'
@@ -28,7 +28,7 @@ interface PullFlags extends EngineFlags, StorageFlags, SummaryFlags {
 
 /** Options of both commands. */
 function withSourceOptions(command: Command): Command {
-  withShortValues(command)
+  command
     .option('--platform <os/arch[/variant]>', "platform to choose from a multi-platform image; default: this host's")
     .addOption(new Option('-j, --jobs <n>', 'layers at a time').default(defaults.pullConcurrency).argParser(positive))
   return withEngineOptions(command)
