@@ -2,7 +2,16 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, lstatSync, mkdirSync, readdirSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test, type TestContext } from 'node:test'
 import { objectPath, type ObjectId } from '../../src/formats/digest.js'
@@ -102,6 +111,7 @@ test('what lies where it does not belong is moved aside, and broken links go', n
   const { repository } = await pulledImage(t)
   const { path, streams, images } = repository
   const sound = contentOf(path)
+  const toObject = readlinkSync(streams.path(streams.entries()[0].name))
   mkdirSync(join(path, 'objects/00'), { recursive: true })
   writeFileSync(join(path, 'objects/00/junk'), 'x')
   symlinkSync('nowhere', join(path, 'objects/00', 'ab'.repeat(31)))
@@ -113,6 +123,10 @@ test('what lies where it does not belong is moved aside, and broken links go', n
   symlinkSync('../meta.json', images.path('odd'))
   symlinkSync('../odd', images.path('refs-of-odd'))
   symlinkSync('../nothing', streams.path('refs/dangling'))
+  // They lead somewhere, which is all that the check asks for, but a collection does not know what they keep.
+  symlinkSync(`../${toObject}`, streams.path('refs/object'))
+  mkdirSync(images.path('refs'))
+  symlinkSync(join(path, 'meta.json'), images.path('refs/file'))
   const { moved, linksRemoved, pullAgain, remaining } = await repairRepository(repository, alone)
   const at = '.sluice/damaged'
   assert.deepEqual(moved, [
@@ -122,7 +136,14 @@ test('what lies where it does not belong is moved aside, and broken links go', n
     { path: 'streams/junk', to: `${at}/junk.3` },
     { path: 'streams/refs/deep/junk', to: `${at}/junk.4` },
   ])
-  assert.deepEqual(linksRemoved, ['images/odd', 'images/refs-of-odd', 'streams/loop', 'streams/refs/dangling'])
+  assert.deepEqual(linksRemoved, [
+    'images/odd',
+    'images/refs-of-odd',
+    'images/refs/file',
+    'streams/loop',
+    'streams/refs/dangling',
+    'streams/refs/object',
+  ])
   assert.deepEqual([pullAgain, remaining], [[], []])
   assert.deepEqual(contentOf(path), sound)
   assert.equal(lstatSync(join(path, at)).mode & 0o777, 0o700)

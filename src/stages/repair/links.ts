@@ -9,6 +9,8 @@ import type { Repository } from '../../repository/repository.js'
 export interface CategoryLinks {
   /** Of the first level, but those of which cannot be told where they lead. */
   readonly entries: readonly LinkedEntry[]
+  /** Of all that lies on the first level. */
+  readonly names: ReadonlySet<ByteString>
   readonly refs: readonly LinkEntry[]
   /** What is no link, of both. */
   readonly others: readonly ByteString[]
@@ -26,6 +28,7 @@ export function readLinks(repository: Repository, category: Category): CategoryL
   const refs = listRefs(repository.path, category)
   return {
     entries: entries.filter(isLink).flatMap((entry) => linkedEntries(repository, entry)),
+    names: new Set(entries.map(({ name }) => name)),
     refs: refs.filter(isLink),
     others: [...entries, ...refs].filter((entry) => !isLink(entry)).map(({ path }) => path),
   }
@@ -45,17 +48,21 @@ export function linkedObjects({ entries }: Pick<CategoryLinks, 'entries'>): Set<
   return new Set(entries.map(({ id }) => id).filter((id) => id !== undefined))
 }
 
-/** Links that lead to nothing, or to what is incomplete: entries, then refs. */
+/**
+ * Links that lead to nothing, or to what is incomplete: entries, then refs. A ref that names no entry stops every collection,
+ * also if it leads to an object or out of the repository (repository.md §5.1).
+ */
 export function deadLinks(
   repository: Repository,
-  { entries, refs }: CategoryLinks,
+  { entries, names, refs }: CategoryLinks,
   incomplete: ReadonlySet<ObjectId>,
 ): ByteString[] {
   const isDead = ({ id }: LinkedEntry) => id === undefined || incomplete.has(id)
   const deadEntries = entries.filter(isDead)
   const deadNames = new Set(deadEntries.map(({ name }) => name))
   const entryOf = ({ target = '' }: LinkEntry) => target.slice(target.lastIndexOf('/') + 1)
-  const isDeadRef = (ref: LinkEntry) => deadNames.has(entryOf(ref)) || endOf(repository, ref) === 'nothing'
+  const namesNothing = (ref: LinkEntry) => !names.has(entryOf(ref)) || deadNames.has(entryOf(ref))
+  const isDeadRef = (ref: LinkEntry) => namesNothing(ref) || endOf(repository, ref) === 'nothing'
   return [...deadEntries, ...refs.filter(isDeadRef)].map(({ path }) => path)
 }
 
