@@ -67,6 +67,29 @@ test('so are blobs, documents, and names with another hash', async (t) => {
   ])
 })
 
+test('a compressed tar in an artifact is kept as its tar under the digest of the blob, which nothing can be compared with', async (t) => {
+  const repository = await temporaryRepository(t)
+  const { stream } = await storeContent(repository)
+  const blob = sha256(Buffer.from('the tar, compressed'))
+  repository.streams.link(streamName.layer(blob), stream)
+  const tar = 'application/vnd.oci.image.layer.v1.tar'
+  const empty = 'application/vnd.oci.empty.v1+json'
+  const lines = [`fsck: layer-digest-mismatch: streams/oci-layer-${blob}: expected ${blob}, got ${sha256(content)}`]
+  const wrong = [1, lines] as const
+  for (const [layerType, configType, expected] of [
+    [tar, empty, wrong],
+    [`${tar}+gzip`, 'application/vnd.oci.image.config.v1+json', wrong],
+    [`${tar}+gzip`, empty, [0, []]],
+  ] as const) {
+    const config = { mediaType: configType, digest: sha256(Buffer.from('{}')), size: 2 }
+    const layers = [{ mediaType: layerType, digest: blob, size: 19 }]
+    const manifest = Buffer.from(JSON.stringify({ schemaVersion: 2, config, layers }))
+    const document = await storeDocument(repository, contentType.manifest, manifest)
+    repository.streams.link(streamName.manifest(sha256(manifest)), document.stream)
+    assert.deepEqual(await deepErrors(repository), expected, `${layerType}, ${configType}`)
+  }
+})
+
 test('a damaged object makes its layer wrong; a missing one is told once', async (t) => {
   const repository = await temporaryRepository(t)
   const { stream, object } = await storeContent(repository)

@@ -10,6 +10,7 @@ import { commitOfStreamName } from '../../formats/ostree/ref-name.js'
 import type { OpenStream, Repository } from '../../repository/repository.js'
 import { mergeStream } from '../splitstream/read.js'
 import { checkCommitContent } from './check-commit.js'
+import { listCompressedLayers } from './compressed-layers.js'
 import { reasonOf, type Findings, type Problem } from './findings.js'
 
 /** A stream that can be opened and lacks nothing. */
@@ -40,8 +41,11 @@ export async function checkContents(
   onStream: (done: number, total: number) => void,
 ): Promise<string[]> {
   const wrong: string[] = []
+  let compressed: Promise<ReadonlySet<Digest>> | undefined
+  const isCompressed = async (layer: Digest) =>
+    (await (compressed ??= listCompressedLayers(repository, breather))).has(layer)
   for (const [i, stream] of streams.entries()) {
-    const promised = promiseOf(repository, stream, breather)
+    const promised = promiseOf(repository, stream, isCompressed, breather)
     const mismatch = promised && (await mismatchOf(promised))
     if (mismatch !== undefined) {
       wrong.push(stream.path)
@@ -61,7 +65,12 @@ interface ContentPromise {
 }
 
 /** Undefined if the name promises nothing. */
-function promiseOf(repository: Repository, { path, id }: WholeStream, breather: Breather): ContentPromise | undefined {
+function promiseOf(
+  repository: Repository,
+  { path, id }: WholeStream,
+  isCompressed: (layer: Digest) => Promise<boolean>,
+  breather: Breather,
+): ContentPromise | undefined {
   const commit = commitOfStreamName(path.slice('streams/'.length))
   if (commit !== undefined) {
     const check = async () => {
@@ -71,7 +80,12 @@ function promiseOf(repository: Repository, { path, id }: WholeStream, breather: 
     return { problem: 'commit-digest-mismatch', check }
   }
   const named = expectedDigest(path)
-  return named && { problem: named.problem, check: () => findMismatch(repository, id, named.digest, breather) }
+  if (named === undefined) return undefined
+  const check = async () => {
+    const mismatch = await findMismatch(repository, id, named.digest, breather)
+    return mismatch !== undefined && (await isCompressed(named.digest)) ? undefined : mismatch
+  }
+  return { problem: named.problem, check }
 }
 
 /** Undefined if the promise is kept. */
