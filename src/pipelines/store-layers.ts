@@ -9,13 +9,15 @@
 import { ExitStatus, SluiceError, withContext } from '../errors.js'
 import type { Digest, ObjectId } from '../formats/digest.js'
 import type { ImageLayer } from '../formats/oci/image-layers.js'
+import { Breather } from '../flow/breather.js'
 import { OncePerKey } from '../flow/once-per-key.js'
 import { runAll } from '../flow/run-all.js'
 import { streamName } from '../repository/names.js'
 import type { Part } from '../repository/parts/part.js'
 import type { PartStore } from '../repository/parts/part-store.js'
 import type { Repository } from '../repository/repository.js'
-import { findStoredLayer, isWholeLayer } from '../repository/stored-image.js'
+import { findStoredLayer, isWholeLayer, saysDamaged } from '../repository/stored-image.js'
+import { contentDigest } from '../stages/splitstream/content-digest.js'
 import type { PullEvent } from './pull-events.js'
 
 export interface StoreLayers {
@@ -135,7 +137,8 @@ async function storeUnderLock(
   notice.end()
   const { part, release } = taken
   try {
-    const present = await findFinished(run.repository, layer, part)
+    const present =
+      (await findFinished(run.repository, layer, part)) ?? (await findAsTar(run.repository, layer, signal))
     if (present !== undefined) {
       part.drop()
       return { stream: present, isOwn: false }
@@ -161,6 +164,29 @@ async function findFinished(
   if (!isWholeLayer(repository, sealed.object, type)) return undefined
   await giveName(repository, layer, sealed.object)
   return sealed.object
+}
+
+/**
+ * The layer of an artifact that is no tar to it, if it is stored as the layer of an image. A stream of its own would take the name
+ * from that one, by which the image's files are kept from `cfsctl gc`; the reference takes what has the name, too. Its content
+ * decides: that of another artifact may have been a compressed tar.
+ */
+async function findAsTar(
+  repository: Repository,
+  { id, treatment }: ImageLayer,
+  signal: AbortSignal,
+): Promise<ObjectId | undefined> {
+  const tar = treatment.type === 'blob' ? findStoredLayer(repository, id, 'layer') : undefined
+  if (tar === undefined) return undefined
+  const stream = repository.openStreamObject(tar, `layer ${id}`)
+  try {
+    return (await contentDigest(repository, stream, id, new Breather(signal))) === id ? tar : undefined
+  } catch (error) {
+    if (saysDamaged(error)) return undefined
+    throw error
+  } finally {
+    stream.close()
+  }
 }
 
 /** Has a layer written out that is imported, and names it; of its blob nothing stays. */

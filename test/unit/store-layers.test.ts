@@ -5,9 +5,12 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { SluiceError } from '../../src/errors.js'
 import type { Digest } from '../../src/formats/digest.js'
 import type { ImageLayer } from '../../src/formats/oci/image-layers.js'
+import { contentType } from '../../src/formats/splitstream/format.js'
 import { storeLayers, type StoreLayers } from '../../src/pipelines/store-layers.js'
 import { streamName } from '../../src/repository/names.js'
 import type { Repository } from '../../src/repository/repository.js'
+import { SplitstreamWriter } from '../../src/stages/splitstream/write.js'
+import { sha256 } from '../helpers/stored-graph.js'
 import { temporaryRepository } from '../helpers/temporary.js'
 
 const digestOf = (n: number) => `sha256:${n.toString(16).padStart(64, '0')}` as Digest
@@ -27,12 +30,12 @@ const layers = [layer(1), layer(2)]
 const names = (repository: Repository) =>
   layers.map(({ id }) => repository.streams.objectOf(streamName.layer(id)) !== undefined)
 
-/** Stores `layers`, as objects that say which one they are. */
-function store(repository: Repository, fetch?: StoreLayers['fetch']) {
+/** Stores `wanted`, as objects that say which one they are. */
+function store(repository: Repository, fetch?: StoreLayers['fetch'], wanted = layers) {
   const fetchAny: StoreLayers['fetch'] = async ({ id }) => repository.objects.store(Buffer.from(id)).id
   const { signal } = new AbortController()
   const run = { repository, concurrency: 2, keepParts: true, signal, emit: () => undefined, fetch: fetch ?? fetchAny }
-  return storeLayers(run, layers)
+  return storeLayers(run, wanted)
 }
 
 function gate(): { readonly opened: Promise<void>; readonly open: () => void } {
@@ -81,4 +84,29 @@ test('on a full disk what arrived of other blobs gives way to a name', async (t)
   assert.ok(repository.parts.freed > 0)
   assert.equal(sync.mock.callCount(), 3)
   assert.deepEqual(names(repository), [true, true])
+})
+
+test('a blob that is stored as the tar of an image is not stored again, and leaves that its name', async (t) => {
+  const repository = await temporaryRepository(t)
+  const [tar, body] = [Buffer.from('a tar, as far as this goes'), Buffer.alloc(1000, 'x')]
+  const writer = new SplitstreamWriter(repository.objects, contentType.layer)
+  writer.inline(tar)
+  writer.external(repository.objects.store(body).id, body.length)
+  const { id: stream } = await writer.finish()
+  const mediaType = 'application/x-tar'
+  const pullBlob = async (digest: Digest) => {
+    repository.streams.link(streamName.layer(digest), stream)
+    const size = tar.length + body.length
+    const blob: ImageLayer = {
+      id: digest,
+      diffId: undefined,
+      descriptor: { mediaType, digest, size },
+      treatment: { type: 'blob' },
+    }
+    const { streams, fetched } = store(repository, undefined, [blob])
+    return { fetched: await fetched, stream: (await streams).get(digest) }
+  }
+  assert.deepEqual(await pullBlob(sha256(Buffer.concat([tar, body]))), { fetched: 0, stream })
+  // What was a compressed tar stands for other bytes than its name says.
+  assert.equal((await pullBlob(digestOf(3))).fetched, 1)
 })

@@ -2,13 +2,12 @@
  * Whether what a stream holds, decompressed and put together with its objects, has the digest that it is named by; and for
  * an ostree commit, whether each of its objects has its id.
  */
-import { createHash } from 'node:crypto'
 import { SluiceError } from '../../errors.js'
 import { digestHashName, parseDigest, type Digest, type ObjectId } from '../../formats/digest.js'
 import type { Breather } from '../../flow/breather.js'
 import { commitOfStreamName } from '../../formats/ostree/ref-name.js'
-import type { OpenStream, Repository } from '../../repository/repository.js'
-import { mergeStream } from '../splitstream/read.js'
+import type { Repository } from '../../repository/repository.js'
+import { contentDigest } from '../splitstream/content-digest.js'
 import { checkCommitContent } from './check-commit.js'
 import { listCompressedLayers } from './compressed-layers.js'
 import { reasonOf, type Findings, type Problem } from './findings.js'
@@ -120,23 +119,9 @@ async function findMismatch(
 ): Promise<string | undefined> {
   const stream = repository.openStreamObject(id, `object ${id}`)
   try {
-    const actual = await contentDigest(repository, stream, digestHashName(digest), breather)
+    const actual = await contentDigest(repository, stream, digest, breather)
     return actual === digest ? undefined : `expected ${digest}, got ${actual}`
   } finally {
     stream.close()
   }
-}
-
-async function contentDigest(
-  repository: Repository,
-  stream: OpenStream,
-  algorithm: string,
-  breather: Breather,
-): Promise<string> {
-  const hash = createHash(algorithm)
-  for await (const piece of mergeStream(repository, stream)) {
-    hash.update(piece)
-    await breather.breathe()
-  }
-  return `${algorithm}:${hash.digest('hex')}`
 }
