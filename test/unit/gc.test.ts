@@ -8,6 +8,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
@@ -17,14 +18,17 @@ import { test } from 'node:test'
 import { lastValueFrom, tap } from 'rxjs'
 import { SluiceError, type ErrorCode } from '../../src/errors.js'
 import { objectPath, type ObjectId } from '../../src/formats/digest.js'
+import { contentType } from '../../src/formats/splitstream/format.js'
 import { lockingAvailable } from '../../src/native/lock.js'
 import { checkRepository } from '../../src/pipelines/fsck.js'
 import { collectGarbage, gc, planGc } from '../../src/pipelines/gc.js'
 import { tagImage } from '../../src/pipelines/oci-images.js'
+import { measureRepository } from '../../src/pipelines/stats.js'
+import { streamName } from '../../src/repository/names.js'
 import { Repository } from '../../src/repository/repository.js'
 import { listFiles } from '../helpers/reference-repository.js'
-import { storeLayer } from '../helpers/stored-graph.js'
-import { storeTaggedImage } from '../helpers/stored-images.js'
+import { sha256, storeDocument, storeLayer, type StoredDocument } from '../helpers/stored-graph.js'
+import { storeNamedLayer, storeTaggedImage } from '../helpers/stored-images.js'
 import { temporaryRepository } from '../helpers/temporary.js'
 
 const needsLock = { skip: !lockingAvailable() && 'there is no native code here, or SLUICE_NATIVE=off' }
@@ -118,6 +122,61 @@ test('where the links of what is wanted lead nowhere, or elsewhere, nothing is r
   symlinkSync('elsewhere/x/streams', streams.path())
   await assert.rejects(collectGarbage(repository), failsWith('SLUICE_CORRUPT', /leads nowhere$/))
 })
+
+test(
+  'a config of which an image with the same one has a newer stream is kept with its EROFS image',
+  needsLock,
+  async (t) => {
+    const repository = await temporaryRepository(t)
+    const layer = await storeNamedLayer(repository, [repository.objects.store(Buffer.from('file')).id])
+    const { config, erofs } = await storeTaggedImage(repository, 'app', [layer])
+    const newer = await relinkConfig(repository, config)
+    const before = (await measureRepository(repository)).repository
+    assert.deepEqual(before.unreferenced, { count: 1, bytes: statSync(repository.objects.path(newer)).size })
+
+    // The name goes back, and from then on it is as if the other image had never been there.
+    const planned = await collectGarbage(repository, { dryRun: true })
+    const result = await collectGarbage(repository)
+    assert.deepEqual(planned, result)
+    assert.deepEqual([result.objectsRemoved, result.streamsPruned, result.imagesPruned], [1, 0, 0])
+    assert.ok([config.stream, config.document, erofs].every((id) => repository.objects.has(id)))
+    const name = streamName.config(sha256(repository.objects.read(config.document, 1000)))
+    assert.equal(repository.streams.objectOf(name), config.stream)
+    assert.equal((await collectGarbage(repository)).objectsRemoved, 0)
+    assert.deepEqual((await checkRepository(repository)).errors, [])
+
+    // What it refers to is unknown if it cannot be read.
+    await relinkConfig(repository, config)
+    writeFileSync(repository.objects.path(config.stream), 'SplitStream and no more of it than that')
+    await assert.rejects(collectGarbage(repository), failsWith('SLUICE_FORMAT', new RegExp(config.stream)))
+  },
+)
+
+test(
+  'a stream that has no link, and whose name nobody took, is not followed, as by the reference',
+  needsLock,
+  async (t) => {
+    const repository = await temporaryRepository(t)
+    const file = repository.objects.store(Buffer.from('file')).id
+    const { config } = await storeTaggedImage(repository, 'app', [await storeNamedLayer(repository, [file])])
+    const name = streamName.config(sha256(repository.objects.read(config.document, 1000)))
+    rmSync(repository.streams.path(name))
+    await collectGarbage(repository)
+    // Layers are named by the manifest, too.
+    assert.deepEqual(
+      [config.stream, config.document, file].map((id) => repository.objects.has(id)),
+      [true, false, true],
+    )
+  },
+)
+
+/** Stores another stream of the same config, as another image does, and links that. */
+async function relinkConfig(repository: Repository, { document }: StoredDocument): Promise<ObjectId> {
+  const bytes = repository.objects.read(document, 1000)
+  const { stream } = await storeDocument(repository, contentType.config, bytes)
+  repository.streams.link(streamName.config(sha256(bytes)), stream)
+  return stream
+}
 
 test('where refs are elsewhere, and that is not there, nothing is removed', needsLock, async (t) => {
   const repository = await temporaryRepository(t)

@@ -6,9 +6,8 @@ import type { Category } from '../../repository/names.js'
 import type { Repository } from '../../repository/repository.js'
 import type { DigestTable } from '../walk/digest-table.js'
 import { findMountedImages } from '../walk/mounted.js'
-import { readImage, readStream } from '../walk/references.js'
+import { NamedStreams, readImage, readStream } from '../walk/references.js'
 import { collectRoots, type CategoryRoots } from '../walk/roots.js'
-import { streamNames } from '../walk/walk.js'
 
 /** Objects are numbers of a `DigestTable`. */
 export interface StreamNode {
@@ -82,14 +81,14 @@ function refsByEntry({ refs }: CategoryRoots): Map<ByteString, ByteString[]> {
 class NodeReader {
   readonly #streams = new Map<ObjectId, StreamNode>()
   readonly #images = new Map<ObjectId, ImageNode>()
-  readonly #nameOf: ReadonlyMap<ObjectId, ByteString>
+  readonly #named: NamedStreams
 
   constructor(
     readonly repository: Repository,
     readonly table: DigestTable,
     { entries }: CategoryRoots,
   ) {
-    this.#nameOf = streamNames(entries)
+    this.#named = new NamedStreams(entries)
   }
 
   streamsFrom(id: ObjectId): StreamNode[] {
@@ -117,14 +116,16 @@ class NodeReader {
   #stream(id: ObjectId): StreamNode {
     let node = this.#streams.get(id)
     if (node === undefined) {
-      const { contentType, objectRefs, namedRefs } = readStream(this.repository, id, this.#nameOf.get(id)!)
-      const references = [...new Set(namedRefs.values())]
+      const { contentType, objectRefs, namedRefs } = readStream(this.repository, id, this.#named.nameOf(id))
+      const isStream = ([reference, named]: [ByteString, ObjectId]) =>
+        this.#named.nameOf(named) !== undefined || this.#named.displacedFrom(reference, named) !== undefined
+      const streams = new Set([...namedRefs].filter(isStream).map(([, named]) => named))
       node = {
         object: this.table.add(id),
         contentType,
         content: this.table.addTable(objectRefs),
-        streams: references.filter((reference) => this.#nameOf.has(reference)),
-        images: references.filter((reference) => !this.#nameOf.has(reference)),
+        streams: [...streams],
+        images: [...new Set(namedRefs.values())].filter((named) => !streams.has(named)),
       }
       for (const image of node.images) this.table.add(image)
       this.#streams.set(id, node)

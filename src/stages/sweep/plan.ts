@@ -19,6 +19,8 @@ export interface SweepPlan {
   readonly objects: DeadObjects
   /** Links, refs among them, that are broken or will be once the objects are gone. */
   readonly links: Readonly<Record<Category, readonly ByteString[]>>
+  /** Streams to link anew, by their names: what has these now is not in use. */
+  readonly displaced: ReadonlyMap<ByteString, ObjectId>
   /** What writers left behind; no counter has them. */
   readonly leaks: readonly string[]
   /** What interrupted pulls received. */
@@ -45,12 +47,13 @@ export async function planSweep(
 ): Promise<SweepPlan> {
   const objects = await findDeadObjects(repository, live.objects, new Breather(signal))
   const links = {
-    images: findDeadLinks(repository, 'images', live.objects),
-    streams: findDeadLinks(repository, 'streams', live.objects),
+    images: findDeadLinks(repository, 'images', live),
+    streams: findDeadLinks(repository, 'streams', live),
   }
   return {
     objects,
     links,
+    displaced: live.displaced,
     leaks: listLeaks(repository),
     parts: listDeadParts(repository, parts),
     mountedOnly: live.mountedOnly,
@@ -83,10 +86,10 @@ async function findDeadObjects(repository: Repository, live: DigestTable, breath
 }
 
 /** Follows each link to its end, as the kernel does: what the text of a link says need not be where it leads. */
-function findDeadLinks(repository: Repository, category: Category, live: DigestTable): ByteString[] {
-  const isDead = deadObjectTest(repository, live)
+function findDeadLinks(repository: Repository, category: Category, { objects, displaced }: LiveObjects): ByteString[] {
+  const isDead = deadObjectTest(repository, objects)
   return [...listLinks(repository.path, category), ...listRefs(repository.path, category)]
-    .filter(({ target }) => target !== undefined)
+    .filter(({ target, name, path }) => target !== undefined && !(path === `streams/${name}` && displaced.has(name)))
     .map(({ path }) => path)
     .filter((path) => {
       const end = resolveLink(repository.path, path)

@@ -9,7 +9,7 @@ import type { Repository } from '../../repository/repository.js'
 import type { SweepPlan } from './plan.js'
 
 /**
- * Links go before objects, refs before entries: a run that is killed leaves objects that nothing needs, never a link to
+ * Links go before objects, refs before entries, and are changed before any goes: a run that is killed leaves objects that nothing needs, never a link to
  * an object that is gone. The caller holds the exclusive lock since before the plan was made.
  *
  * @param onRemoved called after every object with its size in bytes.
@@ -20,6 +20,7 @@ export async function sweep(
   breather: Breather,
   onRemoved: (size: number) => void,
 ): Promise<void> {
+  for (const [name, id] of plan.displaced) repository.streams.link(name, id)
   for (const link of [...plan.links.images, ...plan.links.streams].toReversed()) {
     remove(rawPath(repository.path, link), displayByteString(link))
   }

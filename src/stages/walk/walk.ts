@@ -7,7 +7,7 @@ import type { Category } from '../../repository/names.js'
 import type { Repository } from '../../repository/repository.js'
 import { DigestTable } from './digest-table.js'
 import { findMountedImages } from './mounted.js'
-import { readImage, readStream } from './references.js'
+import { NamedStreams, readImage, readStream } from './references.js'
 import { collectRoots, type CategoryRoots } from './roots.js'
 
 export interface WalkOptions {
@@ -19,6 +19,8 @@ export interface WalkOptions {
 /** What is in use. */
 export interface LiveObjects {
   readonly objects: DigestTable
+  /** Streams that are to get their names in `streams/` back, as those that took them are not in use. */
+  readonly displaced: ReadonlyMap<ByteString, ObjectId>
   /** Images that are kept for no other reason than that they are mounted. */
   readonly mountedOnly: readonly ObjectId[]
 }
@@ -38,13 +40,13 @@ export async function walkRepository(repository: Repository, options: WalkOption
   const streams = collectRoots(repository, 'streams', extraRoots)
   await markImages(repository, images.roots.values(), objects, breather)
   requireLinks(repository, 'images', images.roots)
-  await markStreams(repository, streams, objects, breather)
+  const displaced = await markStreams(repository, streams, objects, breather)
 
   // The files of one that streams keep live through its layers.
   const mounted = findMountedImages(repository, new Set(images.entries.values()))
   const mountedOnly = [...mounted].filter((id) => !objects.has(id))
   await markImages(repository, mountedOnly, objects, breather)
-  return { objects, mountedOnly }
+  return { objects, displaced, mountedOnly }
 }
 
 async function markImages(
@@ -63,38 +65,38 @@ async function markImages(
 /**
  * Goes from stream to stream by named references. One that leads to no stream (an image, or nothing) is kept and not
  * opened: the files of an image live through its layers.
+ *
+ * @returns streams by the names that others took from them which are not in use.
  */
 async function markStreams(
   repository: Repository,
   { entries, roots }: CategoryRoots,
   live: DigestTable,
   breather: Breather,
-): Promise<void> {
-  const nameOf = streamNames(entries)
+): Promise<Map<ByteString, ObjectId>> {
+  const streams = new NamedStreams(entries)
   const links = [...roots]
+  const displaced = new Map<ByteString, ObjectId>()
   const seen = new Set<ObjectId>(roots.values())
   // Grows while it is walked, each stream once: a cycle ends.
   for (const id of seen) {
     await breather.breathe()
     live.add(id)
-    const { objectRefs, namedRefs } = readStream(repository, id, nameOf.get(id)!)
+    const { objectRefs, namedRefs } = readStream(repository, id, streams.nameOf(id))
     live.addTable(objectRefs)
-    for (const reference of namedRefs.values()) {
-      live.add(reference)
-      const name = nameOf.get(reference)
-      if (name === undefined || seen.has(reference)) continue
-      seen.add(reference)
-      links.push([name, reference])
+    for (const [reference, named] of namedRefs) {
+      live.add(named)
+      if (seen.has(named)) continue
+      const [name, lostName] = [streams.nameOf(named), streams.displacedFrom(reference, named)]
+      if (name !== undefined) links.push([name, named])
+      if (lostName !== undefined) displaced.set(lostName, named)
+      if (name !== undefined || lostName !== undefined) seen.add(named)
     }
   }
   requireLinks(repository, 'streams', links)
+  return new Map([...displaced].filter(([name]) => !live.has(entries.get(name)!)))
 }
 
 function requireLinks(repository: Repository, category: Category, entries: Iterable<[ByteString, ObjectId]>): void {
   for (const [name, id] of entries) requireObjectLink(repository.path, `${category}/${name}`, id)
-}
-
-/** The name of each stream by its object. */
-export function streamNames(entries: ReadonlyMap<ByteString, ObjectId>): Map<ObjectId, ByteString> {
-  return new Map([...entries].map(([name, id]) => [id, name]))
 }
