@@ -56,18 +56,40 @@ export function formatSize(bytes: number): string {
   return `${value.toFixed(2)} ${units[unit]}`
 }
 
+/** Rows that the library lays out at a time: it compares each with all before it, and 10,000 would take half a minute. */
+const ROWS_AT_A_TIME = 100
+
+/** The border and the titles. */
+const HEAD_LINES = 2
+
 /** A table in the style of the reference (oci.md §5.3). */
 export async function printTable(head: readonly string[], rows: readonly (readonly string[])[]): Promise<void> {
   const { default: Table } = await import('cli-table3')
-  const table = new Table({
-    head: [...head],
-    chars: { mid: '╌', 'left-mid': '├', 'mid-mid': '┼', 'right-mid': '┤', middle: '┆' },
-    style: { head: [], border: [] },
-  })
-  table.push(...rows.map((row) => [...row]))
-  const lines = table.toString().split('\n')
+  const layOut = (rows: readonly (readonly string[])[], colWidths: number[] = []): string[] => {
+    const table = new Table({
+      head: [...head],
+      chars: { mid: '╌', 'left-mid': '├', 'mid-mid': '┼', 'right-mid': '┤', middle: '┆' },
+      style: { head: [], border: [] },
+      colWidths,
+    })
+    table.push(...rows.map((row) => [...row]))
+    return table.toString().split('\n')
+  }
+  // The border above the table tells how wide the columns of a group are; then all get the greatest width.
+  const groups = inGroups(rows)
+  const widths = groups.map((group) => layOut(group)[0].slice(1, -1).split('┬'))
+  const common = head.map((_, column) => widths.reduce((most, each) => Math.max(most, each[column].length), 0))
+  const lines = groups.flatMap((group, at) =>
+    layOut(group, common).slice(at === 0 ? 0 : HEAD_LINES, at === groups.length - 1 ? undefined : -1),
+  )
   // The line under the head is a double one; the library has one kind for all.
   const doubled: Record<string, string> = { '╌': '═', '├': '╞', '┼': '╪', '┤': '╡' }
-  lines[2] = lines[2].replaceAll(/./gu, (character) => doubled[character] ?? character)
+  lines[HEAD_LINES] = lines[HEAD_LINES].replaceAll(/./gu, (character) => doubled[character] ?? character)
   print(lines.join('\n'))
+}
+
+/** At least one. */
+function inGroups<Row>(rows: readonly Row[]): (readonly Row[])[] {
+  const count = Math.max(1, Math.ceil(rows.length / ROWS_AT_A_TIME))
+  return Array.from({ length: count }, (_, at) => rows.slice(at * ROWS_AT_A_TIME, (at + 1) * ROWS_AT_A_TIME))
 }

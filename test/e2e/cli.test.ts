@@ -78,6 +78,36 @@ test('a pull from a registry, and what the other commands say of it', async (t) 
   )
 })
 
+test('a table of many rows is one table', async (t) => {
+  const registry = await startRegistry(t)
+  serveImage(registry, 'v1', tars.slice(0, 1))
+  const repo = join(temporaryDirectory(t), 'repo')
+  const reference = `docker://${registry.host}/app:v1`
+  const pulled = await sluice(['--repo', repo, 'pull', '--no-tls-verify', '--platform', 'linux/amd64', reference, 'a'])
+  const [, manifest] = /^manifest (\S+)$/m.exec(pulled.stdout) ?? assert.fail(pulled.stderr)
+  // More than are laid out at a time, and exactly so many; the widest is among the last.
+  for (const [from, count] of [
+    [1, 200],
+    [200, 250],
+  ] as const) {
+    const name = (i: number) => (i === 248 ? `b-${i}-長い名前` : `b-${i}`)
+    for (let i = from; i < count; i++) {
+      symlinkSync(`../../oci-manifest-${manifest}`, join(repo, 'streams/refs/oci', name(i)))
+    }
+    const names = ['a', ...Array.from({ length: count - 1 }, (_, i) => name(i + 1))].sort()
+    const lines = (await sluice(['--repo', repo, 'oci', 'images'])).stdout.split('\n').slice(0, -1)
+    const rows = lines.filter((line) => line.startsWith('│'))
+    assert.deepEqual(
+      rows.map((row) => row.split(/ *[│┆] */)[1]),
+      ['NAME', ...names],
+    )
+    const width = (line: string) => line.length + (line.includes('長い名前') ? 4 : 0)
+    assert.deepEqual([...new Set(lines.map(width))], [lines[0].length])
+    const borders = lines.map((line) => line[0]).join('')
+    assert.equal(borders, `┌│╞│${'├│'.repeat(count - 1)}└`)
+  }
+})
+
 test('files of an image are told by any spelling of their path, and where their content is, with a digest or without', async (t) => {
   const directory = temporaryDirectory(t)
   const repo = join(directory, 'repo')

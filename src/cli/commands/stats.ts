@@ -89,8 +89,8 @@ function objectRow({ id, bytes, kind, name, path }: LargeObject): string[] {
 
 /** Cells of the columns padded to one width; by default of all columns but the first. */
 function alignRight(rows: readonly string[][], isNumber = (column: number) => column > 0): string[][] {
-  const width = (column: number) => Math.max(...rows.map((row) => row[column].length))
-  return rows.map((row) => row.map((cell, column) => (isNumber(column) ? cell.padStart(width(column)) : cell)))
+  const widths = rows.reduce<number[]>((most, row) => row.map((cell, at) => Math.max(most[at] ?? 0, cell.length)), [])
+  return rows.map((row) => row.map((cell, column) => (isNumber(column) ? cell.padStart(widths[column]) : cell)))
 }
 
 /** `uniqueFiles` becomes `unique_files`, and what is unknown null. */
