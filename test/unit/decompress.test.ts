@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { compress as zstdCompress } from '@mongodb-js/zstd'
 import { SluiceError } from '../../src/errors.js'
+import { decompressSection } from '../../src/formats/zstd/decompress.js'
 import type { Compression } from '../../src/formats/oci/media-types.js'
 import { decompress } from '../../src/stages/decompress/decompress.js'
 import { gunzip } from '../../src/stages/decompress/gunzip.js'
@@ -49,6 +50,15 @@ test('every compression, in chunks of any size', async () => {
   assert.ok((await unpack(short, 'none', 1)).equals(short))
   assert.ok((await unpack(gzipSync(short), 'gzip', 1)).equals(short))
   assert.ok((await unpack(await zstdCompress(short, 3), 'zstd', 1)).equals(short))
+})
+
+test('what a section gave stays as it is when others are decoded, whole or damaged', async () => {
+  const [first, second] = [words.subarray(0, 300_000), Buffer.from('x'.repeat(1000))]
+  const packed = await Promise.all([first, second].map((bytes) => zstdCompress(bytes, 3)))
+  const [large, small] = packed.map((bytes) => decompressSection(bytes, words.length))
+  assert.throws(() => decompressSection(packed[0].subarray(0, -1), words.length), corrupt(/cut short/))
+  assert.ok(decompressSection(packed[1], words.length).equals(second))
+  assert.ok(large.equals(first) && small.equals(second))
 })
 
 test('members and frames are joined, skippable frames passed over', async () => {

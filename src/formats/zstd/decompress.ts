@@ -4,6 +4,14 @@ import { zstdError } from './damaged.js'
 import { BLOCK_PADDING, FrameDecoder, makeFrameBuffers, MAX_BLOCK_BYTES, type FrameBuffers } from './frame-decoder.js'
 import { FRAME_MAGIC, frameHeaderLength, isSkippableMagic, parseFrameHeader } from './frame-header.js'
 
+interface Scratch {
+  readonly frames: FrameBuffers
+  readonly block: Buffer
+}
+
+/** Made once: sections are of some hundred bytes, a listing or a check reads thousands of them, and none needs it after its call. */
+let scratch: Scratch | undefined
+
 /** No honest section needs a larger window (repository.md §4). */
 const MAX_SECTION_WINDOW = 8 * 1024 * 1024
 
@@ -15,7 +23,8 @@ const MAX_SECTION_WINDOW = 8 * 1024 * 1024
  *   the output exceeds `limit`.
  */
 export function decompressSection(data: Uint8Array, limit: number): Buffer {
-  const section = new Section(asBuffer(data), limit)
+  scratch ??= { frames: makeFrameBuffers(), block: Buffer.alloc(MAX_BLOCK_BYTES + BLOCK_PADDING) }
+  const section = new Section(asBuffer(data), limit, scratch)
   section.decode()
   return Buffer.concat(section.output)
 }
@@ -24,14 +33,14 @@ class Section {
   readonly output: Uint8Array[] = []
   readonly #data: Buffer
   readonly #limit: number
-  readonly #buffers: FrameBuffers = makeFrameBuffers()
-  readonly #block = Buffer.alloc(MAX_BLOCK_BYTES + BLOCK_PADDING)
+  readonly #scratch: Scratch
   #at = 0
   #total = 0
 
-  constructor(data: Buffer, limit: number) {
+  constructor(data: Buffer, limit: number, scratch: Scratch) {
     this.#data = data
     this.#limit = limit
+    this.#scratch = scratch
   }
 
   decode(): void {
@@ -59,11 +68,11 @@ class Section {
     this.#at--
     const header = parseFrameHeader(this.#take(frameHeaderLength(descriptor[0])))
     if (header.windowSize > MAX_SECTION_WINDOW) throw zstdError('a frame wants too large a window')
-    const decoder = new FrameDecoder(header, this.#buffers)
+    const decoder = new FrameDecoder(header, this.#scratch.frames)
     for (let last = false; !last;) {
       const block = decoder.parseBlockHeader(this.#take(3))
-      this.#take(block.length).copy(this.#block)
-      const piece = decoder.decodeBlock(block, this.#block)
+      this.#take(block.length).copy(this.#scratch.block)
+      const piece = decoder.decodeBlock(block, this.#scratch.block)
       this.#total += piece.length
       if (this.#total > this.#limit) throw zstdError(`more than ${this.#limit} bytes come out`)
       if (piece.length > 0) this.output.push(piece)
