@@ -78,6 +78,10 @@ export interface ChunkOutput {
 /** Most bytes in one frame: bounds the memory of writer and reader (design.md §9.12). */
 export const FRAME_INPUT = 4 * 1024 * 1024
 
+/** What a stream begins with: most layers of an image are small, and have one frame of some kilobytes. */
+const FIRST_BUFFER = 64 * 1024
+const nothing = Buffer.alloc(0)
+
 /**
  * Encodes chunks; adjacent inline pieces become one run (§3.5).
  *
@@ -86,7 +90,9 @@ export const FRAME_INPUT = 4 * 1024 * 1024
  */
 export class ChunkEncoder {
   readonly #output: ChunkOutput
-  #buffer = Buffer.allocUnsafe(FRAME_INPUT)
+  #buffer: Buffer = nothing
+  /** The least that a new buffer has: a whole frame, once one was filled. */
+  #least = FIRST_BUFFER
   #used = 0
   /** Where the word of the open run is in the buffer; -1: no run is open, or its word is reserved outside. */
   #runStart = -1
@@ -107,6 +113,7 @@ export class ChunkEncoder {
     for (let at = 0; at < data.length;) {
       if (this.#used === FRAME_INPUT) this.#spill()
       const take = Math.min(FRAME_INPUT - this.#used, data.length - at)
+      this.#grow(this.#used + take)
       copyBytes(this.#buffer, at === 0 && take === data.length ? data : data.subarray(at, at + take), this.#used)
       this.#used += take
       at += take
@@ -129,6 +136,16 @@ export class ChunkEncoder {
 
   #makeRoomForWord(): void {
     if (this.#used + WORD > FRAME_INPUT) this.#flush(this.#used)
+    this.#grow(this.#used + WORD)
+  }
+
+  /** Makes the buffer hold `length` bytes, at most a frame. */
+  #grow(length: number): void {
+    if (length <= this.#buffer.length) return
+    const larger = Math.min(FRAME_INPUT, Math.max(this.#least, 4 * this.#buffer.length))
+    const grown = Buffer.allocUnsafe(Math.max(larger, length))
+    grown.set(this.#buffer.subarray(0, this.#used))
+    this.#buffer = grown
   }
 
   /** The buffer is full and a run is open. */
@@ -166,10 +183,13 @@ export class ChunkEncoder {
   /** Hands the first `length` bytes to the output and moves the rest to a new buffer. */
   #flush(length: number): void {
     if (length === 0) return
-    const full = this.#buffer
-    this.#buffer = Buffer.allocUnsafe(FRAME_INPUT)
-    this.#buffer.set(full.subarray(length, this.#used))
-    this.#used -= length
-    this.#output.frame(full.subarray(0, length))
+    const [raw, rest] = [this.#buffer.subarray(0, length), this.#buffer.subarray(length, this.#used)]
+    this.#buffer = nothing
+    this.#least = FRAME_INPUT
+    this.#used = 0
+    this.#grow(rest.length)
+    this.#buffer.set(rest)
+    this.#used = rest.length
+    this.#output.frame(raw)
   }
 }
