@@ -20,6 +20,8 @@ function relativeTarget(link: string, target: string): string {
   return [...from.slice(common).map(() => '..'), ...to.slice(common)].join('/')
 }
 
+const DIRECTORY_TRIES = 16
+
 /**
  * Creates `directory` and its missing parents with mode 0755 & ~umask; what is there stays as it is.
  *
@@ -29,14 +31,18 @@ function relativeTarget(link: string, target: string): string {
  * @param parents how many may be made: those below the repository, which is not to come back when somebody has removed it.
  */
 export function makeDirectories(directory: string, mode = 0o755, parents = Infinity): void {
-  try {
-    mkdirSync(directory, mode)
-  } catch (error) {
-    const errno = errnoOf(error)
-    if (errno === 'EEXIST' && statSync(directory).isDirectory()) return
-    if (errno !== 'ENOENT' || parents === 0 || isThere(dirname(directory))) throw error
-    makeDirectories(dirname(directory), 0o755, parents - 1)
-    makeDirectories(directory, mode, parents)
+  for (let tries = 1; ; tries++) {
+    try {
+      mkdirSync(directory, mode)
+      return
+    } catch (error) {
+      const errno = errnoOf(error)
+      if (errno === 'EEXIST' && statSync(directory).isDirectory()) return
+      if (errno !== 'ENOENT' || parents === 0 || tries === DIRECTORY_TRIES) throw error
+      const parent = dirname(directory)
+      // One that is there now may not have been a moment ago: threads and processes that begin together make the same ones.
+      if (!isThere(parent)) makeDirectories(parent, 0o755, parents - 1)
+    }
   }
 }
 
