@@ -502,7 +502,9 @@ describe('public keys', () => {
     await assert.rejects(require({ gpg, sign: { ed25519 } }, true, false), refused)
     await assert.rejects(require({ gpg, sign: { ed25519 } }, false, true), refused)
     assert.equal((await require({ sign: { ed25519 } }, false, true)).length, 1)
-    assert.deepEqual(await require({}, false, false), [])
+    // Keys that demand nothing, as those of a program that has them in the wrong place, would let everything pass.
+    await assert.rejects(require({}, true, true), withCode('SLUICE_USAGE'))
+    await assert.rejects(require({ sign: {} }, true, true), withCode('SLUICE_POLICY'))
   })
 
   test('signatures without end are refused', async () => {

@@ -9,7 +9,7 @@ import { verifyOpenPgp, type OpenPgpKeyring } from './openpgp.js'
 import { verifyByPublicKeys, type TrustedPublicKey } from './public-keys.js'
 import { checkSignatureCount, type SignatureKind, type SignatureVerdict } from './verdict.js'
 
-/** Whom to trust. Of what is given here, both must be satisfied. */
+/** Whom to trust: one of these at least. Of what is given here, both must be satisfied. */
 export interface TrustedKeys {
   /** A valid OpenPGP signature by one of these is required. */
   readonly gpg?: OpenPgpKeyring
@@ -48,10 +48,16 @@ export async function verifySignatures({ data, signatures, keys, date }: VerifyI
  * Gives the valid signatures.
  *
  * @param what is signed, for the message: `commit d536…`.
- * @throws SluiceError `SLUICE_POLICY` if those that `keys` asks for are not among them.
+ * @throws SluiceError `SLUICE_POLICY` if those that `keys` asks for are not among them; `SLUICE_USAGE` for keys of no kind, which
+ *   anything would satisfy.
  */
 export async function requireSignatures(what: string, input: VerifyInput): Promise<SignatureVerdict[]> {
   const { keys } = input
+  if (keys.gpg === undefined && keys.sign === undefined) {
+    throw new SluiceError('SLUICE_USAGE', `${what} is to be verified, but the keys are of no kind that can sign it`, {
+      hint: 'give "gpg" or "sign", or no keys at all for what need not be signed',
+    })
+  }
   const verdicts = await verifySignatures(input)
   if (keys.gpg !== undefined) requireOne(what, 'OpenPGP', verdicts, ['gpg'])
   if (keys.sign !== undefined) {
