@@ -1,9 +1,9 @@
 /** Finds and reads storage.conf, its drop-ins and its overrides (containers-storage.md §1.1). */
 import { readdir, readFile, stat } from 'node:fs/promises'
-import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { errnoOf, SluiceError } from '../../errors.js'
 import { emptyStorageConf, mergeStorageConf, type StorageConf } from '../../formats/cstor/storage-conf.js'
+import { homeOfUser } from '../fetch/config-places.js'
 
 /** Where this process would look for stores and their configuration. */
 export interface StoragePlaces {
@@ -18,7 +18,7 @@ export interface StoragePlaces {
 export function storagePlaces(env: StoragePlaces['env']): StoragePlaces {
   return {
     env,
-    home: env['HOME'] || homedir(),
+    home: env['HOME'] || homeOfUser(),
     // Within `podman unshare` the uid is 0.
     uid: Number(env['_CONTAINERS_ROOTLESS_UID'] || (process.getuid?.() ?? 0)),
     system: ['/usr/share/containers', '/etc/containers'],

@@ -1,4 +1,5 @@
 /** Where the configuration of container tools lies. */
+import { homedir } from 'node:os'
 import { join } from 'node:path'
 import type { Environment } from './http/proxy.js'
 
@@ -15,4 +16,16 @@ export interface ConfigPlaces {
  */
 export function userConfigFolder({ home }: Pick<ConfigPlaces, 'home'>): string {
   return join(home, '.config/containers')
+}
+
+/** Where those look for their home who have none. */
+const NO_HOME = '/nonexistent'
+
+/** The home directory of the user. Of one without `HOME`, whom the system does not know, as in containers: one that is not there. */
+export function homeOfUser(): string {
+  try {
+    return homedir()
+  } catch {
+    return NO_HOME
+  }
 }

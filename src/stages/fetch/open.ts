@@ -1,6 +1,5 @@
 /** Opens the source that an image reference names. */
 import { realpath } from 'node:fs/promises'
-import { homedir } from 'node:os'
 import { defaultRetryPolicy, type RetryPolicy } from '../../flow/retry.js'
 import {
   parseReference,
@@ -15,7 +14,7 @@ import type { ImageSource } from './image-source.js'
 import { directoryLayoutFiles, type LayoutFiles } from './layout-files.js'
 import { OciLayoutSource } from './oci-layout.js'
 import { enforcePolicy, loadPolicy, pathScopes, policyPaths, registryScopes, storageScopes } from './policy.js'
-import { userConfigFolder, type ConfigPlaces } from './config-places.js'
+import { homeOfUser, userConfigFolder, type ConfigPlaces } from './config-places.js'
 
 /** Every option has a default, so `{}` behaves as other container tools on the host do. */
 export interface ImageSourceOptions {
@@ -59,7 +58,7 @@ export interface ImageSourceOptions {
 export async function openImageSource(text: string, options: ImageSourceOptions = {}): Promise<ImageSource> {
   const places: ConfigPlaces = {
     environment: options.env ?? process.env,
-    home: options.home ?? homedir(),
+    home: options.home ?? homeOfUser(),
     etc: options.etc ?? '/etc',
   }
   const reference = options.bareNames === true ? parseReferenceOrName(text) : parseReference(text)

@@ -1,6 +1,5 @@
 /** Commits in a repository at a URL. */
 import { join } from 'node:path'
-import { homedir } from 'node:os'
 import { ostreeObjectPath, type MetadataType } from '../../formats/ostree/object-type.js'
 import { MAX_CONFIG, MAX_METADATA, MAX_REF } from '../../formats/ostree/limits.js'
 import type { OstreeId } from '../../formats/ostree/ostree-id.js'
@@ -10,7 +9,7 @@ import { SluiceError, withContext } from '../../errors.js'
 import { defaultRetryPolicy, type RetryPolicy } from '../../flow/retry.js'
 import type { Repository } from '../../repository/repository.js'
 import { RemoteDeltas } from '../ostree-delta/remote-deltas.js'
-import { userConfigFolder } from '../fetch/config-places.js'
+import { homeOfUser, userConfigFolder } from '../fetch/config-places.js'
 import { Connections } from '../fetch/http/connections.js'
 import { HttpClient } from '../fetch/http/client.js'
 import { httpDefaults } from '../fetch/http/http-defaults.js'
@@ -60,7 +59,7 @@ export class RemoteSource implements OstreeSource {
    */
   constructor(repository: Repository, url: string, options: RemoteOptions = {}) {
     const environment = options.env ?? process.env
-    const certificates = userConfigFolder({ home: homedir() })
+    const certificates = userConfigFolder({ home: homeOfUser() })
     this.#repository = repository
     this.#subset = options.subset ?? defaultSubset()
     this.#summaryKeys = options.summaryKeys
