@@ -150,6 +150,38 @@ test('zstd: levels and long windows of the reference compressor', async (t) => {
   }
 })
 
+/** A frame whose second block has `count` matches of three bytes, whose offsets are 4 and 1 in turns, and no literals. */
+function frameOfMatches(count: number, statedAs: readonly number[]): { frame: Buffer; content: Buffer } {
+  const start = Buffer.from('abcd')
+  const content = Buffer.alloc(start.length + 3 * count)
+  start.copy(content)
+  for (let i = 0, at = start.length; i < count; i++) {
+    for (const offset = i % 2 === 0 ? 4 : 1, end = at + 3; at < end; at++) content[at] = content[at - offset]
+  }
+  // Each table has one code: no literals, the repeated offset 1, a match of three bytes. None takes bits.
+  const block = Buffer.from([0, ...statedAs, 0b01_01_01_00, 0, 0, 0, 1])
+  const [first, second] = [Buffer.alloc(3), Buffer.alloc(3)]
+  first.writeUIntLE(start.length << 3, 0, 3)
+  second.writeUIntLE((block.length << 3) | 0b101, 0, 3)
+  return { frame: Buffer.concat([Buffer.from('28b52ffd0058', 'hex'), first, start, second, block]), content }
+}
+
+test('zstd: numbers of sequences in one, two and three bytes', async () => {
+  for (const [count, statedAs] of [
+    [1, [1]],
+    [127, [127]],
+    [128, [128, 128]],
+    [0x1234, [0x80 + 0x12, 0x34]],
+    [0x7eff, [254, 255]],
+    [0x7f00, [255, 0, 0]],
+    [0x7f00 + 0x1234, [255, 0x34, 0x12]],
+  ] as const) {
+    const { frame, content } = frameOfMatches(count, statedAs)
+    assert.ok((await unpack(frame, 'zstd')).equals(content), `${count}`)
+    assert.ok((await readAll(unzstd(inChunks(frame, 65_536)))).equals(content), `${count}, portable`)
+  }
+})
+
 test('zstd: frames no decoder should take', async () => {
   const frame = (...bytes: number[]): Buffer => Buffer.from([0x28, 0xb5, 0x2f, 0xfd, ...bytes])
   const table: [Buffer, RegExp][] = [

@@ -1,6 +1,8 @@
 /** `.filez` objects: what follows the header is a deflate stream of as much as that states, and may be missing where that is nothing. */
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { deflateRawSync } from 'node:zlib'
 import { SluiceError, type ErrorCode } from '../../src/errors.js'
 import { writeSizedZlibHeader } from '../../src/formats/ostree/file-header.js'
@@ -73,3 +75,12 @@ for (const size of [10, 2 ** 21]) {
     }
   })
 }
+
+test('the portable inflater does the same', { skip: process.env['SLUICE_NATIVE'] === 'off' && 'it did' }, () => {
+  const { NODE_TEST_CONTEXT: _, ...env } = process.env
+  const run = spawnSync(process.execPath, [fileURLToPath(import.meta.url)], {
+    env: { ...env, SLUICE_NATIVE: 'off' },
+    encoding: 'utf8',
+  })
+  assert.equal(run.status, 0, run.stdout)
+})
