@@ -42,7 +42,6 @@ export function readSuperblockMetadata(file: PieceReader, [start, end]: Span): S
     const name = readValue(stringType, take(nameStart, nameEnd))
     const tail = Math.max(valueStart, valueEnd - INLINE_TAIL.length)
     if (name.startsWith(PREFIX) && file.read(tail, valueEnd).equals(INLINE_TAIL)) {
-      if (tail === valueStart) throw formatError('delta', 'an inline part is empty')
       if (!inline.has(name)) inline.set(name, [valueStart, tail])
     } else {
       dictionary.push([name, readValue(variantType, take(valueStart, valueEnd))])
