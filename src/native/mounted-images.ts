@@ -22,6 +22,11 @@ export interface ImageMount {
   readonly hasUpper: boolean
 }
 
+/** `major:minor` of a device number, whose 12 and 20 bits `stat` tells as 8 of the minor, the major, 12 of the minor. */
+export function deviceName(dev: number): string {
+  return `${(dev >>> 8) & 0xfff}:${(dev & 0xff) | ((dev >>> 12) & 0xfff00)}`
+}
+
 /** The mounts of this namespace that may be mounts of images; none where there is no /proc. */
 export function listImageMounts(): ImageMount[] {
   const table = readIfThere('/proc/self/mountinfo')

@@ -81,9 +81,18 @@ test('the mount table alone tells which image it is, unless a writable layer hid
     // As older versions name mounts, by their tag: an id would tell at once.
     const table = () => listImageMounts().map((mount) => ({ ...mount, source: 'composefs:kept' }))
     const find = () => [...findMountedImages(repository, all, { mounts: table(), loopFiles: [] })].sort()
+    const findOther = (layers: string[]) => {
+      const mounts = table().map((mount) => (mount.mountPoint === mountPoint ? { ...mount, layers } : mount))
+      return [...findMountedImages(repository, new Set([images['gone']]), { mounts, loopFiles: [] })]
+    }
     const named = findMountedImages(repository, all, { mounts: listImageMounts(), loopFiles: [] })
     assert.deepEqual([...named], [images['kept']], 'by the id in its name')
     assert.deepEqual(find(), name === 'gc-table' ? [images['kept']] : [...all].sort())
+    if (name === 'gc-table') {
+      const ofRepository = findOther(['/', repository.objects.directory])
+      assert.deepEqual(ofRepository, [images['gone']], 'no image of this repository has that size: it can be any')
+      assert.deepEqual(findOther(['/proc/self/fd/3', '/proc/self/fd/4']), [], 'perhaps of another repository')
+    }
     await runOk('mount', ['-t', 'tmpfs', 'cover', mountPoint])
     assert.deepEqual(find(), [...all].sort(), 'something else lies over the mount')
     await runOk('umount', [mountPoint])

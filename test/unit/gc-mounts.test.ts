@@ -3,7 +3,13 @@ import assert from 'node:assert/strict'
 import { symlinkSync } from 'node:fs'
 import { test } from 'node:test'
 import type { ObjectId } from '../../src/formats/digest.js'
-import { listImageMounts, listLoopFiles, parseImageMounts, type ImageMount } from '../../src/native/mounted-images.js'
+import {
+  deviceName,
+  listImageMounts,
+  listLoopFiles,
+  parseImageMounts,
+  type ImageMount,
+} from '../../src/native/mounted-images.js'
 import type { Repository } from '../../src/repository/repository.js'
 import { findMountedImages } from '../../src/stages/walk/mounted.js'
 import { storeImage } from '../helpers/stored-graph.js'
@@ -71,6 +77,11 @@ test('lines that are none of a mount table are passed over', () => {
 test('the tables of this machine can be read', () => {
   for (const { mountPoint } of listImageMounts()) assert.match(mountPoint, /^\//)
   for (const file of listLoopFiles()) assert.doesNotMatch(file, /\n| \(deleted\)$/)
+})
+
+test('device numbers are told as the mount table has them', () => {
+  const names = [0x27, 0x700, 0x100000, 0x12310345, 0xffffffff].map(deviceName)
+  assert.deepEqual(names, ['0:39', '7:0', '0:256', '259:74565', '4095:1048575'])
 })
 
 /** Two images of one size, and one of another. */

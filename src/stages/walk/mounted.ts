@@ -5,7 +5,7 @@
 import { statfsSync, statSync } from 'node:fs'
 import { fromByteString, type ByteString } from '../../formats/bytes.js'
 import { digestLength, objectIdFromPath, type HashAlgorithm, type ObjectId } from '../../formats/digest.js'
-import { listImageMounts, listLoopFiles, type ImageMount } from '../../native/mounted-images.js'
+import { deviceName, listImageMounts, listLoopFiles, type ImageMount } from '../../native/mounted-images.js'
 import type { Repository } from '../../repository/repository.js'
 
 /** What the kernel tells. */
@@ -77,19 +77,10 @@ const fileSystemNumbers = { overlay: 0x794c7630, erofs: 0xe0f5e1e2 } as const
 /** Bytes of the mounted image; undefined if the mount does not tell, or another one lies over it. */
 function imageSize({ type, mountPoint, device, hasUpper }: ImageMount): number | undefined {
   const path = fromByteString(mountPoint)
-  const isUppermost = deviceOf(path) === device
+  const stats = unlessFails(() => statSync(path))
+  const isUppermost = stats !== undefined && deviceName(stats.dev) === device
   const facts = hasUpper || !isUppermost ? undefined : unlessFails(() => statfsSync(path))
   return facts?.type === fileSystemNumbers[type] ? facts.blocks * facts.bsize : undefined
-}
-
-/** `major:minor` of the file system at `path`. */
-function deviceOf(path: Buffer): string | undefined {
-  const stat = unlessFails(() => statSync(path, { bigint: true }))
-  if (stat === undefined) return undefined
-  const { dev } = stat
-  const major = ((dev >> 8n) & 0xfffn) | ((dev >> 32n) & ~0xfffn)
-  const minor = (dev & 0xffn) | ((dev >> 12n) & ~0xffn & 0xffffffffn)
-  return `${major}:${minor}`
 }
 
 function sizeOf(repository: Repository, id: ObjectId): number | undefined {
