@@ -1,6 +1,7 @@
 /** A small pulled image, the ways to damage what it is made of, and what a repository holds. */
 import { createHash } from 'node:crypto'
 import {
+  appendFileSync,
   cpSync,
   lstatSync,
   readdirSync,
@@ -79,6 +80,8 @@ export const damages: Readonly<Record<string, (path: string) => void>> = {
     bytes[bytes.length >> 1] ^= 1
     writeFileSync(path, bytes)
   },
+  // What lies before it can be read all the same.
+  'a byte too many': (path) => appendFileSync(path, 'x'),
   truncation: (path) => truncateSync(path, lstatSync(path).size >> 1),
   loss: unlinkSync,
 }

@@ -33,12 +33,15 @@ export async function findIncompleteImages(
  * Follows named references also to streams whose link is gone: a repair that was killed may have removed it, and what
  * needs that stream is incomplete all the same.
  *
- * @param lost objects that are damaged, images that are incomplete, and streams that are not what their name says.
+ * @param lost objects that are damaged.
+ * @param unusable images that are incomplete, and streams that are not what their name says. What names one needs it; as a
+ *   file of a layer, such an object is as good as any.
  */
 export async function findIncompleteStreams(
   repository: Repository,
   streams: ReadonlySet<ObjectId>,
   lost: ReadonlySet<ObjectId>,
+  unusable: ReadonlySet<ObjectId>,
   breather: Breather,
 ): Promise<Set<ObjectId>> {
   const incomplete = new Set<ObjectId>()
@@ -47,7 +50,7 @@ export async function findIncompleteStreams(
   const seen = new Set(streams)
   for (const id of seen) {
     await breather.breathe()
-    if (lost.has(id) || !existsSync(repository.objects.path(id))) {
+    if (lost.has(id) || unusable.has(id) || !existsSync(repository.objects.path(id))) {
       incomplete.add(id)
       continue
     }

@@ -47,8 +47,8 @@ export async function planRepair(repository: Repository, damage: Damage, breathe
 
   const lost = new Set(damaged.map(({ id }) => id).filter((id) => id !== undefined))
   const lostImages = await findIncompleteImages(repository, linkedObjects(images), lost, breather)
-  const lostAndWrong = new Set([...lost, ...lostImages, ...wrongStreams(streams, damage)])
-  const lostStreams = await findIncompleteStreams(repository, linkedObjects(streams), lostAndWrong, breather)
+  const unusable = new Set([...lostImages, ...wrongStreams(streams, damage)])
+  const lostStreams = await findIncompleteStreams(repository, linkedObjects(streams), lost, unusable, breather)
 
   const links = [...deadLinks(repository, images, lostImages), ...deadLinks(repository, streams, lostStreams)]
   const dead = new Set(links)
