@@ -51,7 +51,6 @@ const isThere = (path: string): boolean => statSync(path, { throwIfNoEntry: fals
 
 /** Of links that have no name of their own yet. */
 export const SYMLINK_PREFIX = '.symlink-'
-const SYMLINK_TRIES = 16
 
 /** Makes `link` (relative to `root`, like `target`) point to `target`, whatever it was before. */
 export function ensureLink(root: string, link: string, target: string): void {
@@ -60,16 +59,14 @@ export function ensureLink(root: string, link: string, target: string): void {
   try {
     makeDirectories(dirname(path), 0o755, dirname(link).split('/').length - 1)
     if (tryLink(text, path) || currentTarget(path) === text) return
-    for (let tries = 1; ; tries++) {
-      const temporary = join(root, `${SYMLINK_PREFIX}${randomSuffix()}`)
-      if (!tryLink(text, temporary) && tries < SYMLINK_TRIES) continue
-      try {
-        renameSync(temporary, path)
-      } catch (error) {
-        unlinkSync(temporary)
-        throw error
-      }
-      return
+    // Of so many names no two writers get the same.
+    const temporary = join(root, `${SYMLINK_PREFIX}${randomSuffix()}`)
+    symlinkSync(text, temporary)
+    try {
+      renameSync(temporary, path)
+    } catch (error) {
+      unlinkSync(temporary)
+      throw error
     }
   } catch (error) {
     throw ioError(error, `cannot link ${link} in the repository`)

@@ -1,13 +1,15 @@
 /** What a repair takes away, in repositories that no pull leaves. */
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import { SluiceError } from '../../src/errors.js'
 import { Breather } from '../../src/flow/breather.js'
-import { objectPath, type ObjectId } from '../../src/formats/digest.js'
+import { objectPath, type Digest, type ObjectId } from '../../src/formats/digest.js'
 import { contentType } from '../../src/formats/splitstream/format.js'
 import type { Repository } from '../../src/repository/repository.js'
 import { planRepair } from '../../src/stages/repair/plan.js'
+import { repair } from '../../src/stages/repair/repair.js'
 import { setAside } from '../../src/stages/repair/set-aside.js'
 import { storeDocument, storeImage, storeLayer } from '../helpers/stored-graph.js'
 import { temporaryRepository } from '../helpers/temporary.js'
@@ -103,4 +105,29 @@ test('what was set aside before stays; names that are too long are cut, and what
     ],
   )
   assert.equal(setAside(root, { path: name, id: undefined }), undefined)
+})
+
+test('objects go first, then links, then tags, and each to the disk before the next', async (t) => {
+  const repository = await temporaryRepository(t)
+  const { path: root, streams } = repository
+  for (const name of ['odd', 'dead', 'tag']) writeFileSync(`${root}/${name}`, '')
+  const seen: string[][] = []
+  t.mock.method(repository, 'sync', async () => {
+    await setImmediate()
+    seen.push(readdirSync(root).filter((name) => ['odd', 'dead', 'tag'].includes(name)))
+  })
+  const digest = `sha256:${'0'.repeat(64)}` as Digest
+  const plan = {
+    aside: ['odd', 'vanished'].map((path) => ({ path, id: undefined })),
+    links: ['dead', 'gone'],
+    tags: [{ path: 'tag', name: 'tag', digest }],
+  }
+  const moved = await repair(repository, plan, new Breather())
+  assert.deepEqual(moved, [{ path: 'odd', to: '.sluice/damaged/odd' }])
+  assert.deepEqual(seen, [['dead', 'tag'], ['tag']])
+  assert.equal(existsSync(`${root}/tag`), false)
+
+  mkdirSync(streams.path('directory'), { recursive: true })
+  const stuck = { aside: [], links: ['streams/directory'], tags: [] }
+  await assert.rejects(repair(repository, stuck, new Breather()), { code: /^SLUICE_/, message: /streams\/directory/ })
 })
