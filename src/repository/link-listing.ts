@@ -87,6 +87,9 @@ export function followLink(root: string, path: ByteString): Stats | undefined {
   return unlessBroken(() => statSync(rawPath(root, path)))
 }
 
+/** Between following a link and reading it, it may have become another and the same again; hardly so often. */
+const LOOKS = 5
+
 /**
  * Makes sure that a link leads where its text says: the text alone is the same when the directory of the link is moved.
  *
@@ -100,10 +103,14 @@ export function requireObjectLink(root: string, path: ByteString, id: ObjectId):
       throw ioError(error, `cannot follow ${displayByteString(path)}`)
     }
   }
-  const [end, object] = [fileOf(path), fileOf(`objects/${objectPath(id)}`)]
-  if (end !== undefined && end.ino === object?.ino && end.dev === object.dev) return
-  // Under the shared lock somebody may have stored the stream anew since it was listed.
-  if (readLink(root, path)?.toLowerCase().endsWith(objectPath(id)) === false) return
+  let end: Stats | undefined
+  for (let look = 1; look <= LOOKS; look++) {
+    end = fileOf(path)
+    const object = fileOf(`objects/${objectPath(id)}`)
+    if (end !== undefined && end.ino === object?.ino && end.dev === object.dev) return
+    // Under the shared lock somebody may have stored the stream anew since it was listed.
+    if (readLink(root, path)?.toLowerCase().endsWith(objectPath(id)) === false) return
+  }
   const where = end === undefined ? 'nowhere' : 'to another file'
   throw new SluiceError('SLUICE_CORRUPT', `${displayByteString(path)} names object ${id}, but leads ${where}`, {
     hint: `move it back, or make it a link to ../objects/${objectPath(id)}; "fsck" tells of all such links`,
