@@ -12,7 +12,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { dirname } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'node:test'
 import { lastValueFrom, tap } from 'rxjs'
@@ -84,6 +84,35 @@ test('a link is judged by where it leads: directories may be links themselves', 
   assert.deepEqual([result.objectsRemoved, result.streamsPruned], [4, 1])
   assert.deepEqual(listFiles(repository.path), ['meta.json', 'objects'])
 })
+
+test(
+  'links of what is not wanted stay if they lead to files that are no objects of this repository',
+  needsLock,
+  async (t) => {
+    const repository = await temporaryRepository(t)
+    const { path: root, streams } = repository
+    const name = 'cd'.repeat(31)
+    mkdirSync(streams.path())
+    const other = '_'.repeat(basename(root).length)
+    const links = [`../../${other}/objects/ab`, '../objects/extra/ab', '../objects/AB'].map((directory, i) => {
+      mkdirSync(join(streams.path(), directory), { recursive: true })
+      writeFileSync(join(streams.path(), directory, name), '')
+      symlinkSync(`${directory}/${name}`, streams.path(`link${i}`))
+      return `streams/link${i}`
+    })
+    symlinkSync(`../objects/ab/${name}`, streams.path('dead'))
+    const result = await collectGarbage(repository)
+    assert.deepEqual([result.objectsRemoved, result.streamsPruned], [0, 1])
+    assert.deepEqual(
+      listFiles(root).filter((file) => file.startsWith('streams/')),
+      links,
+    )
+    mkdirSync(`${root}/objects/ab`)
+    writeFileSync(`${root}/objects/ab/${name}`, '')
+    symlinkSync(`../objects/ab/${name}`, streams.path('dead'))
+    assert.equal((await collectGarbage(repository)).streamsPruned, 1)
+  },
+)
 
 test('where the links of what is wanted lead nowhere, or elsewhere, nothing is removed', needsLock, async (t) => {
   const repository = await temporaryRepository(t)

@@ -88,9 +88,10 @@ async function findDeadObjects(repository: Repository, live: DigestTable, breath
 /** Follows each link to its end, as the kernel does: what the text of a link says need not be where it leads. */
 function findDeadLinks(repository: Repository, category: Category, { objects, displaced }: LiveObjects): ByteString[] {
   const isDead = deadObjectTest(repository, objects)
+  const replaced = new Set([...displaced.keys()].map((name) => `streams/${name}`))
   return [...listLinks(repository.path, category), ...listRefs(repository.path, category)]
-    .filter(({ target, name, path }) => target !== undefined && !(path === `streams/${name}` && displaced.has(name)))
     .map(({ path }) => path)
+    .filter((path) => !replaced.has(path))
     .filter((path) => {
       const end = resolveLink(repository.path, path)
       return end === undefined || isDead(end)
