@@ -7,6 +7,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   writeFileSync,
   writeSync,
@@ -16,7 +17,8 @@ import { test } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import type { Digest } from '../../src/formats/digest.js'
 import { hashBlocks, verityDigest, VerityTree } from '../../src/formats/verity/digest.js'
-import type { ObjectStore } from '../../src/repository/objects.js'
+import { ObjectStore } from '../../src/repository/objects.js'
+import { VerityPolicy } from '../../src/repository/verity-policy.js'
 import { openThreadObjects, threadObjects } from '../../src/workers/thread-objects.js'
 import { temporaryRepository } from '../helpers/temporary.js'
 
@@ -166,4 +168,48 @@ test('a repository that was removed does not come back', async (t) => {
   // A lock that cannot be made is done without.
   assert.notEqual(parts.tryTake(request), undefined)
   assert.equal(existsSync(path), false)
+})
+
+test('what the kernel does not measure is no object of a secure repository', async (t) => {
+  const { objects } = await temporaryRepository(t)
+  const content = Buffer.from('without fs-verity')
+  const id = verityDigest('sha256', content)
+  mkdirSync(dirname(objects.path(id)), { recursive: true })
+  writeFileSync(objects.path(id), content)
+  assert.deepEqual(objects.read(id, content.length), content)
+  const secure = new ObjectStore(objects.directory, 'sha256', new VerityPolicy('sha256', 'required'))
+  const refused = { code: 'SLUICE_CORRUPT', message: /has no fs-verity in a secure repository/ }
+  for (const use of [
+    () => secure.open(id),
+    () => secure.read(id, content.length),
+    () => secure.has(id),
+    () => secure.isStored(id),
+  ]) {
+    assert.throws(use, refused)
+  }
+})
+
+test('an object is read up to the limit, to its last byte, or not at all', async (t) => {
+  const { objects } = await temporaryRepository(t)
+  const content = Buffer.from('content')
+  const { id } = objects.store(content)
+  assert.deepEqual(objects.read(id, content.length), content)
+  assert.throws(() => objects.read(id, content.length - 1), { code: 'SLUICE_CORRUPT', message: /7 bytes, more than 6/ })
+  rmSync(objects.path(id))
+  assert.throws(() => objects.read(id, content.length), { code: 'SLUICE_CORRUPT', message: /is missing/ })
+  mkdirSync(objects.path(id))
+  assert.throws(() => objects.read(id, 2 ** 20), { code: 'SLUICE_IO', message: /EISDIR/ })
+})
+
+test('an object is made anew for who has found the stored one of no use', async (t) => {
+  const { objects } = await temporaryRepository(t)
+  const content = Buffer.from('content')
+  const { id } = objects.store(content)
+  writeFileSync(`${objects.path(id)}-damaged`, 'CONTENT')
+  renameSync(`${objects.path(id)}-damaged`, objects.path(id))
+  assert.equal(objects.store(content).isNew, false)
+  assert.deepEqual(readFileSync(objects.path(id), 'latin1'), 'CONTENT')
+  assert.equal(objects.replace(content), id)
+  assert.deepEqual(readFileSync(objects.path(id)), content)
+  assert.deepEqual(filesOf(objects), [id])
 })
