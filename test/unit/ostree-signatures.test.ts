@@ -259,6 +259,46 @@ describe('OpenPGP', () => {
     }
   })
 
+  test('a key may say by any of its user IDs when it expires, and what it is for', async () => {
+    const [key, stranger] = await Promise.all([newKey(), newKey()])
+    const { certGeneric, certRevocation, binary, key: ofKey } = enums.signature
+    const data = { key: key.keyPacket }
+    const expires = { keyExpirationTime: 400 * 86_400, keyNeverExpires: false }
+    const longer = { ...expires, keyExpirationTime: 4000 * 86_400 }
+    const primary = { isPrimaryUserID: true, keyFlags: new Uint8Array([enums.keyFlags.signData]) }
+    const users = ['a', 'b'].map((name) => openpgp.UserIDPacket.fromObject({ name }))
+    const keyOf = async (...statements: [user: number, month: number, change: Change, type?: number, by?: Key][]) => {
+      const packets = new openpgp.PacketList<openpgp.AnyPacket>()
+      packets.push(key.toPublic().keyPacket)
+      for (const [i, user] of [undefined, ...users].entries()) {
+        if (user !== undefined) packets.push(user)
+        for (const [of, month, change, type = user ? certGeneric : ofKey, by = key] of statements) {
+          const about = user === undefined ? data : { ...data, userID: user }
+          if (of === i) packets.push(await packetOf(by, about, type, change, key, new Date(2024, month)))
+        }
+      }
+      return readKeyring(packets.write(), 'keys')
+    }
+    const [literal] = (await openpgp.createMessage({ binary: signedData })).packets
+    const signature = packetsOf(await packetOf(key, literal, binary))
+    const first = [1, 2, primary] as const
+    for (const [expected, keyring] of [
+      [undefined, keyOf([...first], [2, 1, {}])],
+      ['its key is expired', keyOf([...first], [2, 1, expires])],
+      ['its key is expired', keyOf([...first], [2, 3, expires], [2, 1, longer])],
+      [undefined, keyOf([...first], [2, 1, expires], [2, 3, longer])],
+      [undefined, keyOf([...first], [2, 1, expires], [2, 3, {}, certRevocation])],
+      [undefined, keyOf([...first], [2, 3, expires, certGeneric, stranger])],
+      [undefined, keyOf([...first], [2, 1, expires], [0, 1, longer])],
+      ['its key is not for signing', keyOf([...first], [2, 3, { keyFlags: new Uint8Array([1]) }])],
+      [undefined, keyOf([...first], [2, 1, { keyFlags: new Uint8Array([1]) }])],
+      ['its key is not for signing', keyOf([...first], [0, 1, { keyFlags: new Uint8Array([1]) }])],
+    ] as const) {
+      const [{ reason }] = await verifyOpenPgp(signedData, signature, await keyring, today)
+      assert.equal(reason, expected)
+    }
+  })
+
   describe('what the key was when it signed does not matter', () => {
     const signatureOf = async (key: Key, date: Date, type = enums.signature.binary) => {
       const [literal] = (await openpgp.createMessage({ binary: signedData })).packets

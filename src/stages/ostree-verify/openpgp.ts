@@ -210,6 +210,7 @@ async function judge(
     // The clock of who signed may be ahead; GnuPG accepts that. The key must be valid now all the same.
     await packet.verify(keyPacket, type, literal, created > date ? created : date, true, config)
     if (await isRevoked(key, id, keys)) throw new Error('its key is revoked')
+    await requireOwnWord(key, keyPacket, date)
     return { kind: 'gpg', signer, valid: true, reason: undefined }
   } catch (error) {
     return refused(signer, error)
@@ -240,6 +241,48 @@ async function isRevoked(key: PublicKey, id: KeyID, keys: readonly PublicKey[]):
     for (const revoker of revokers) if (await isGenuine(packet, revoker, type, data)) return true
   }
   return false
+}
+
+/**
+ * Checks when the key expires and, if `signer` is its primary key, what that is for, as GnuPG finds it: by what the key says of
+ * itself, else by the latest of its user IDs that says it. The library asks the primary user ID only.
+ */
+async function requireOwnWord(key: PublicKey, signer: object, date: Date): Promise<void> {
+  const { enums } = await openpgp()
+  const { keyPacket: primary } = key
+  const statements = await ownStatements(key, date)
+  const seconds = statements.find(({ keyExpirationTime }) => keyExpirationTime)?.keyExpirationTime ?? Infinity
+  if (Number(primary.created) + seconds * 1000 < Number(date)) throw new Error('its key is expired')
+  const flags = statements.find(({ keyFlags }) => keyFlags !== null)?.keyFlags
+  if (signer === primary && flags && !(flags[0] & enums.keyFlags.signData))
+    throw new Error('its key is not for signing')
+}
+
+/** What the key signed of itself and of its user IDs, the latest first of these: of each only the latest, if that holds. */
+async function ownStatements(key: PublicKey, date: Date): Promise<SignaturePacket[]> {
+  const { enums, SignaturePacket } = await openpgp()
+  const { key: ofKey, certRevocation } = enums.signature
+  const isCurrent = (packet: SignaturePacket) => Number(packet.getExpirationTime()) > Number(date)
+  const data = { key: key.keyPacket }
+  const packets = key.toPacketList().filter((packet) => packet instanceof SignaturePacket)
+  const direct = packets.filter((packet) => packet.signatureType === ofKey && isCurrent(packet))
+  const ofUsers: SignaturePacket[] = []
+  for (const { userID, selfCertifications, revocationSignatures } of key.users) {
+    if (userID === null) continue
+    const latest = await latestBy(key, [...selfCertifications, ...revocationSignatures], { ...data, userID })
+    ofUsers.push(...latest.filter((packet) => packet.signatureType !== certRevocation && isCurrent(packet)))
+  }
+  return [...(await latestBy(key, direct, data)), ...ofUsers.sort((a, b) => Number(b.created) - Number(a.created))]
+}
+
+/** The latest that the key made of these signatures of `data`; the last one of those of one second. */
+async function latestBy(key: PublicKey, packets: SignaturePacket[], data: object): Promise<SignaturePacket[]> {
+  let latest: SignaturePacket | undefined
+  for (const packet of packets) {
+    if (latest !== undefined && Number(packet.created) < Number(latest.created)) continue
+    if (await isGenuine(packet, key.keyPacket, packet.signatureType!, data)) latest = packet
+  }
+  return latest === undefined ? [] : [latest]
 }
 
 /** The other keys that may revoke this one, of those that are there. */
