@@ -192,6 +192,12 @@ describe('ostree', { skip: missing(...mountTools, 'ostree') }, () => {
       assert.match(await repository.fails(7, ...words), /no space left/i)
       assert.deepEqual(stagingLeftovers(target), [])
       assert.deepEqual(readdirSync(join(target, 'objects')), [])
+      // Then not even for the config of a repository.
+      rmSync(target, { recursive: true })
+      const filler = join(disk, 'filler')
+      assert.throws(() => writeFileSync(filler, Buffer.alloc(1024 * 1024)), { code: 'ENOSPC' })
+      assert.match(await repository.fails(7, ...words), /no space left/i)
+      rmSync(filler)
       await runOk('mount', ['-o', 'remount,size=100m', disk])
       await repository.ok(...words)
       await runOk('ostree', [`--repo=${target}`, 'fsck'])

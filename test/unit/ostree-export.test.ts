@@ -1,6 +1,7 @@
 /** Exports into ostree repositories: what is refused, what is left alone, what is left behind. */
 import assert from 'node:assert/strict'
-import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import fs, { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { lookup } from '../../src/formats/gvariant/dictionary.js'
@@ -19,6 +20,7 @@ import { makeOstreeCommit } from '../../src/pipelines/make-commit.js'
 import { pullOstreeCommit } from '../../src/pipelines/pull-ostree.js'
 import type { Repository } from '../../src/repository/repository.js'
 import { openLocalOstree } from '../../src/stages/ostree/local-source.js'
+import { openTarget } from '../../src/stages/ostree-export/target-repository.js'
 import { readStoredCommit } from '../../src/stages/ostree/stored-commit.js'
 import { ArchiveWriter } from '../helpers/ostree-archive.js'
 import { stagingLeftovers, writableModes } from '../helpers/ostree-export.js'
@@ -68,6 +70,54 @@ test('a target must be an ostree repository, or be made as one', async (t) => {
   assert.equal(readFileSync(join(path, 'config'), 'utf8'), '[core]\nrepo_version=1\nmode=archive-z2\n')
   await fails(path, 'bare-user-only', 'SLUICE_USAGE', /is of mode archive, not bare-user-only/)
   await assert.rejects(exportOstreeCommit(repository, { source: 'other', path }), { code: 'SLUICE_NOT_FOUND' })
+})
+
+test('a repository whose making was broken off is made, and nothing else', async (t) => {
+  const repository = await committed(t, { a: { content: text('1') } })
+  const directory = temporaryDirectory(t)
+  for (const [name, left] of Object.entries({ few: 'objects', all: 'refs/heads', cut: 'tmp/sluice-config-1' })) {
+    const path = join(directory, name)
+    mkdirSync(join(path, left), { recursive: true })
+    await assert.rejects(exportOstreeCommit(repository, { source: 'made', path }), { code: 'SLUICE_NOT_FOUND' })
+    const { written } = await exportOstreeCommit(repository, { source: 'made', path, mode: 'archive' })
+    assert.equal(written.files, 1)
+  }
+  for (const used of ['objects/00', 'refs/heads/main', 'refs/other', 'state/x', 'home']) {
+    const path = join(directory, 'used', used.replaceAll('/', '-'))
+    mkdirSync(join(path, used), { recursive: true })
+    const exported = exportOstreeCommit(repository, { source: 'made', path, mode: 'archive' })
+    await assert.rejects(exported, { code: 'SLUICE_NOT_FOUND', message: /is not an ostree repository/ })
+  }
+})
+
+test('two that make a repository at once make one', async (t) => {
+  const repository = await committed(t, { a: { content: text('1') } })
+  const { mkdirSync } = fs
+  for (const broken of ['objects', 'refs/heads']) {
+    const { path, result } = await exporting(t, repository, {})
+    await assert.rejects(result, { code: 'SLUICE_NOT_FOUND' })
+    const mock = t.mock.method(fs, 'mkdirSync', (...args: Parameters<typeof mkdirSync>) => {
+      if (args[0] !== join(path, broken)) return mkdirSync(...args)
+      restore()
+      const absent = Object.assign(new Error('ENOENT: no such file or directory'), { code: 'ENOENT' })
+      openTarget(path, 'archive')
+      throw absent
+    })
+    const restore = () => {
+      mock.mock.restore()
+      syncBuiltinESMExports()
+    }
+    syncBuiltinESMExports()
+    t.after(restore)
+    const { commit } = await exportOstreeCommit(repository, {
+      source: 'made',
+      path,
+      reference: 'made',
+      mode: 'archive',
+    })
+    assert.ok(mock.mock.callCount() > 0)
+    assert.equal(readFileSync(join(path, 'refs/heads/made'), 'utf8'), `${commit}\n`)
+  }
 })
 
 test('refs: what ostree would not take, what is in the way, what is replaced', async (t) => {

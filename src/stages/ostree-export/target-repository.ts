@@ -1,13 +1,14 @@
 /** The ostree repository that a commit is exported to: one that is there, or a new one. */
-import { readdirSync, writeFileSync } from 'node:fs'
+import { linkSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { errnoOf, ioError, SluiceError } from '../../errors.js'
 import { formatRepositoryConfig, type RepositoryMode } from '../../formats/ostree/repository-config.js'
-import { makeDirectories } from '../../repository/links.js'
+import { makeDirectories, randomSuffix, unlessThere } from '../../repository/links.js'
+import { removeQuietly } from '../../repository/remove-quietly.js'
 import { openLocalRepository, type LocalRepository } from '../ostree/local-repository.js'
 
 /** Of a repository as ostree makes it. */
-const folders = ['objects', 'tmp', 'extensions', 'state', 'refs/heads', 'refs/mirrors', 'refs/remotes']
+const folders = ['objects', 'tmp', 'extensions', 'state', 'refs', 'refs/heads', 'refs/mirrors', 'refs/remotes']
 
 /**
  * Opens the repository at `path`. With a mode, it is made if nothing is there, and else must be of this mode.
@@ -30,10 +31,15 @@ export function openTarget(path: string, mode: RepositoryMode | undefined): Loca
   })
 }
 
-/** Whether there is nothing, or an empty directory. */
+/** Whether there is nothing, or no more than what the making of a repository left that was broken off. */
 function isVacant(path: string): boolean {
+  return isUnused(path, '')
+}
+
+function isUnused(path: string, folder: string): boolean {
   try {
-    return readdirSync(path).length === 0
+    const names = readdirSync(join(path, folder)).map((name) => join(folder, name))
+    return names.every((name) => folders.includes(name) && (name === 'tmp' || isUnused(path, name)))
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return true
     if (errnoOf(error) === 'ENOTDIR') return false
@@ -42,11 +48,15 @@ function isVacant(path: string): boolean {
 }
 
 function makeRepository(path: string, mode: RepositoryMode): void {
+  const config = join(path, 'tmp', `sluice-config-${randomSuffix()}`)
   try {
     for (const folder of folders) makeDirectories(join(path, folder))
-    // The last, as it is what makes the directory a repository.
-    writeFileSync(join(path, 'config'), formatRepositoryConfig(mode), { flag: 'wx' })
+    writeFileSync(config, formatRepositoryConfig(mode), { flag: 'wx' })
+    // The last and at once, as it is what makes the directory a repository; unless another export has made it meanwhile.
+    unlessThere(() => linkSync(config, join(path, 'config')))
   } catch (error) {
     throw ioError(error, `cannot make an ostree repository at ${path}`)
+  } finally {
+    removeQuietly(config)
   }
 }
