@@ -12,11 +12,26 @@ export interface RetryPolicy {
   readonly maxRetryAfterMs: number
 }
 
-export const defaultRetryPolicy: RetryPolicy = {
+const defaults: RetryPolicy = {
   tries: 5,
   baseDelayMs: 2_000,
   maxDelayMs: 60_000,
   maxRetryAfterMs: 120_000,
+}
+
+/** With the defaults for what is not given, or undefined, as a program without strict types may have it: the tries would never end. */
+export function retryPolicy({
+  tries,
+  baseDelayMs,
+  maxDelayMs,
+  maxRetryAfterMs,
+}: Partial<RetryPolicy> = {}): RetryPolicy {
+  return {
+    tries: tries ?? defaults.tries,
+    baseDelayMs: baseDelayMs ?? defaults.baseDelayMs,
+    maxDelayMs: maxDelayMs ?? defaults.maxDelayMs,
+    maxRetryAfterMs: maxRetryAfterMs ?? defaults.maxRetryAfterMs,
+  }
 }
 
 /** Detail of an error that says how long its server asked to wait. */

@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { SluiceError, type ErrorCode } from '../../src/errors.js'
-import { RetryBudget } from '../../src/flow/retry.js'
+import { RetryBudget, retryPolicy } from '../../src/flow/retry.js'
 import { completeName, formatRegistryName, parseNameParts } from '../../src/formats/oci/registry-name.js'
 import { enforcePolicy, parsePolicy, pathScopes, registryScopes } from '../../src/stages/fetch/policy.js'
 import { parseChallenges } from '../../src/stages/fetch/registry/challenge.js'
@@ -377,4 +377,10 @@ test('Retry-After in seconds and as a date', () => {
   assert.equal(parseRetryAfter('Wed, 31 Dec 2025 23:59:00 GMT', now), 0)
   for (const odd of ['soon', '5.5', '-1', '+5', '1 Jan 2026']) assert.equal(parseRetryAfter(odd, now), undefined)
   assert.equal(parseRetryAfter(undefined, now), undefined)
+})
+
+test('a part of the retry policy that is undefined is as if it were not given', () => {
+  const { tries, ...given } = retryPolicy({ tries: undefined, baseDelayMs: 0 } as unknown as { baseDelayMs: number })
+  assert.deepEqual({ tries, ...given }, { ...retryPolicy(), baseDelayMs: 0 })
+  assert.ok(tries >= 1)
 })

@@ -1,6 +1,6 @@
 /** Opens the source that an image reference names. */
 import { realpath } from 'node:fs/promises'
-import { defaultRetryPolicy, type RetryPolicy } from '../../flow/retry.js'
+import { retryPolicy, type RetryPolicy } from '../../flow/retry.js'
 import {
   parseReference,
   parseReferenceOrName,
@@ -153,7 +153,7 @@ async function openRegistryImage(
     ...httpDefaults,
     ...places,
     ...definedOf(options),
-    retry: { ...defaultRetryPolicy, ...options.retry },
+    retry: retryPolicy(options.retry),
   })
 }
 

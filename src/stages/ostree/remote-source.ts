@@ -6,7 +6,7 @@ import type { OstreeId } from '../../formats/ostree/ostree-id.js'
 import { checkRefName } from '../../formats/ostree/ref-name.js'
 import { findInSummary, type Summary } from '../../formats/ostree/summary.js'
 import { SluiceError, withContext } from '../../errors.js'
-import { defaultRetryPolicy, type RetryPolicy } from '../../flow/retry.js'
+import { retryPolicy, type RetryPolicy } from '../../flow/retry.js'
 import type { Repository } from '../../repository/repository.js'
 import { RemoteDeltas } from '../ostree-delta/remote-deltas.js'
 import { homeOfUser, userConfigFolder } from '../fetch/config-places.js'
@@ -74,7 +74,7 @@ export class RemoteSource implements OstreeSource {
       stallTimeoutMs: options.stallTimeoutMs ?? httpDefaults.stallTimeoutMs,
       userAgent: options.userAgent ?? httpDefaults.userAgent,
     })
-    const retry = { ...defaultRetryPolicy, ...options.retry }
+    const retry = retryPolicy(options.retry)
     const { contentUrl } = options
     this.#client = openRemoteClient(url, http, retry)
     this.#contents = contentUrl === undefined ? this.#client : openRemoteClient(contentUrl, http, retry)
