@@ -6,7 +6,7 @@ import { isContainerImage } from '../formats/oci/diff-ids.js'
 import { parseManifest, type Manifest } from '../formats/oci/manifest.js'
 import { decodeRefName, encodeRefName } from '../formats/ref-file-name.js'
 import { checkTag } from '../formats/oci/tag-name.js'
-import { bootImageRefName, imageRefName, streamName } from '../repository/names.js'
+import { bootImageRefName, imageRefName, manifestOfStreamName, streamName } from '../repository/names.js'
 import type { Repository } from '../repository/repository.js'
 import { configStreamOf, readStoredDocument, type StoredDocument } from '../repository/stored-image.js'
 
@@ -40,16 +40,15 @@ export interface StoredImage {
   readonly configDocument: StoredDocument
 }
 
-const MANIFEST_PREFIX = streamName.manifest('')
-
 /** The manifest digest a tag leads to; undefined if there is no such tag. */
 function taggedDigest(repository: Repository, encodedTag: string): Digest | undefined {
   const entry = repository.streams.refEntry(`oci/${encodedTag}`)
   if (entry === undefined) return undefined
-  if (!entry.startsWith(MANIFEST_PREFIX)) {
+  const stated = manifestOfStreamName(entry)
+  if (stated === undefined) {
     throw new SluiceError('SLUICE_CORRUPT', `tag ${decodeRefName(encodedTag)} does not point to a manifest: ${entry}`)
   }
-  return parseDigest(entry.slice(MANIFEST_PREFIX.length))
+  return parseDigest(stated)
 }
 
 /** Resolves a tag, or `@digest`, to the digest that it means. */
@@ -85,7 +84,7 @@ export function openStoredImage(repository: Repository, digest: Digest): StoredI
 function referrers({ streams }: Repository, digest: Digest): string[] {
   return streams.refs(`oci-referrers/${encodeRefName(digest)}`).flatMap(({ name, entry }) => {
     const referrer = decodeRefName(name.slice(name.lastIndexOf('/') + 1))
-    const isStored = entry === `${MANIFEST_PREFIX}${referrer}` && streams.objectOf(entry) !== undefined
+    const isStored = manifestOfStreamName(entry) === referrer && streams.objectOf(entry) !== undefined
     return isStored ? [referrer] : []
   })
 }
@@ -156,9 +155,10 @@ export function linkedErofsImages(
   unreadable: (name: string, error: unknown) => void,
 ): LinkedErofsImage[] {
   for (const { name } of repository.streams.entries()) {
-    if (!name.startsWith(MANIFEST_PREFIX)) continue
+    const stated = manifestOfStreamName(name)
+    if (stated === undefined) continue
     try {
-      const digest = parseDigest(name.slice(MANIFEST_PREFIX.length))
+      const digest = parseDigest(stated)
       const images = erofsImagesOf(openStoredImage(repository, digest))
       if (images.some((image) => image.id === id)) return images
     } catch (error) {

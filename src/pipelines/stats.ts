@@ -8,7 +8,7 @@ import type { Digest, ObjectId } from '../formats/digest.js'
 import { decodeRefName } from '../formats/ref-file-name.js'
 import type { OstreeId } from '../formats/ostree/ostree-id.js'
 import { commitOfStreamName } from '../formats/ostree/ref-name.js'
-import { streamName } from '../repository/names.js'
+import { manifestOfStreamName } from '../repository/names.js'
 import { defaults } from '../options.js'
 import type { Repository } from '../repository/repository.js'
 import { layersOf, measureDeduplication, type Deduplication } from '../stages/measure/deduplication.js'
@@ -120,7 +120,6 @@ async function measure(repository: Repository, options: StatsOptions): Promise<R
 
 const TAGS = 'streams/refs/oci/'
 const OSTREE_REFS = 'streams/refs/ostree/'
-const MANIFEST = streamName.manifest('')
 
 function kindOf(path: ByteString): RefStats['kind'] {
   if (path.startsWith(TAGS)) return 'oci'
@@ -141,7 +140,7 @@ function describeRefs(holder: Holder, { files, uniqueFiles, freed }: HolderShare
   return refs.map((path) => ({
     name: nameOf(path),
     kind: kindOf(path),
-    manifestDigest: entry.startsWith(MANIFEST) ? (entry.slice(MANIFEST.length) as Digest) : undefined,
+    manifestDigest: manifestOfStreamName(entry) as Digest | undefined,
     commit: commitOfStreamName(entry),
     layers: layersOf(holder).length,
     files,

@@ -12,6 +12,12 @@ export const streamName = {
   layer: (digest: string) => `oci-layer-${digest}`,
 }
 
+/** The digest in the name of a manifest's stream, as it stands there; undefined if the name is that of another stream. */
+export function manifestOfStreamName(name: string): string | undefined {
+  const prefix = streamName.manifest('')
+  return name.startsWith(prefix) ? name.slice(prefix.length) : undefined
+}
+
 /** The longest file name of every Linux file system in use, in bytes. */
 const NAME_MAX = 255
 

@@ -5,11 +5,9 @@ import { parseDigest, type Digest } from '../../formats/digest.js'
 import { isContainerImage } from '../../formats/oci/diff-ids.js'
 import { parseManifest, type Manifest } from '../../formats/oci/manifest.js'
 import { layerTreatment } from '../../formats/oci/media-types.js'
-import { streamName } from '../../repository/names.js'
+import { manifestOfStreamName } from '../../repository/names.js'
 import type { Repository } from '../../repository/repository.js'
 import { findStoredDocument } from '../../repository/stored-image.js'
-
-const MANIFEST = streamName.manifest('')
 
 /**
  * The digests of compressed tars in all stored artifacts. Such a layer is kept as its tar, under the digest of the blob
@@ -18,9 +16,10 @@ const MANIFEST = streamName.manifest('')
 export async function listCompressedLayers(repository: Repository, breather: Breather): Promise<Set<Digest>> {
   const digests = new Set<Digest>()
   for (const { name } of repository.streams.entries()) {
-    if (!name.startsWith(MANIFEST)) continue
+    const stated = manifestOfStreamName(name)
+    if (stated === undefined) continue
     await breather.breathe()
-    const manifest = readManifest(repository, name.slice(MANIFEST.length))
+    const manifest = readManifest(repository, stated)
     if (manifest === undefined || isContainerImage(manifest)) continue
     for (const { digest, mediaType } of manifest.layers) {
       const treatment = layerTreatment(mediaType)
@@ -31,10 +30,10 @@ export async function listCompressedLayers(repository: Repository, breather: Bre
 }
 
 /** Undefined if it cannot be read, which other checks tell. */
-function readManifest(repository: Repository, name: string): Manifest | undefined {
+function readManifest(repository: Repository, digest: string): Manifest | undefined {
   try {
-    const document = findStoredDocument(repository, 'manifest', parseDigest(name))
-    return document && parseManifest(document.bytes, `manifest ${name}`)
+    const document = findStoredDocument(repository, 'manifest', parseDigest(digest))
+    return document && parseManifest(document.bytes, `manifest ${digest}`)
   } catch (error) {
     if (error instanceof SluiceError) return undefined
     throw error

@@ -4,11 +4,10 @@ import { displayByteString, utf8ByteString, type ByteString } from '../../format
 import { parseDigest, type Digest } from '../../formats/digest.js'
 import { decodeRefName, encodeRefName } from '../../formats/ref-file-name.js'
 import { listRefs } from '../../repository/link-listing.js'
-import { streamName } from '../../repository/names.js'
+import { manifestOfStreamName } from '../../repository/names.js'
 import type { Repository } from '../../repository/repository.js'
 
 const DIRECTORY = 'streams/refs/oci/'
-const MANIFEST_PREFIX = streamName.manifest('')
 
 export interface Tag {
   readonly name: string
@@ -38,10 +37,10 @@ export function findTag(repository: Repository, name: string): Tag {
 }
 
 function manifestDigest(target: ByteString): Digest | undefined {
-  const entry = target.slice(target.lastIndexOf('/') + 1)
-  if (!entry.startsWith(MANIFEST_PREFIX)) return undefined
+  const stated = manifestOfStreamName(target.slice(target.lastIndexOf('/') + 1))
+  if (stated === undefined) return undefined
   try {
-    return parseDigest(entry.slice(MANIFEST_PREFIX.length))
+    return parseDigest(stated)
   } catch {
     return undefined
   }
