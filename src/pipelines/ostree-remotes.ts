@@ -4,7 +4,7 @@ import { ioError, SluiceError } from '../errors.js'
 import { signEngines, type OstreeRemote } from '../formats/ostree/remote-config.js'
 import { findRemote, remoteKeyringPath, remoteNames, removeRemote, writeRemote } from '../repository/remotes.js'
 import type { Repository } from '../repository/repository.js'
-import { encodeKeyring, readKeyring } from '../stages/ostree-verify/openpgp.js'
+import { encodeKeyring, readKeyring } from '../stages/ostree-verify/openpgp-keyring.js'
 import { loadRemoteTrust, type RemoteTrust } from '../stages/ostree-verify/trusted-keys.js'
 
 export interface AddRemoteOptions {

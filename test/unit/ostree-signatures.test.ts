@@ -6,12 +6,8 @@ import { describe, test } from 'node:test'
 import * as openpgp from 'openpgp'
 import { SluiceError, type ErrorCode } from '../../src/errors.js'
 import { parseRemote } from '../../src/formats/ostree/remote-config.js'
-import {
-  encodeKeyring,
-  readKeyring,
-  verifyOpenPgp,
-  type OpenPgpKeyring,
-} from '../../src/stages/ostree-verify/openpgp.js'
+import { verifyOpenPgp } from '../../src/stages/ostree-verify/openpgp.js'
+import { encodeKeyring, readKeyring, type OpenPgpKeyring } from '../../src/stages/ostree-verify/openpgp-keyring.js'
 import { readPublicKeys, verifyByPublicKeys } from '../../src/stages/ostree-verify/public-keys.js'
 import { loadRemoteTrust } from '../../src/stages/ostree-verify/trusted-keys.js'
 import { MAX_SIGNATURES } from '../../src/stages/ostree-verify/verdict.js'

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { errnoOf, ioError, SluiceError } from '../../errors.js'
 import { signEngines, type OstreeRemote, type SignEngine, type SignPolicy } from '../../formats/ostree/remote-config.js'
 import { namesIn } from '../../repository/names-in.js'
-import { joinKeyrings, readKeyring, type OpenPgpKeyring } from './openpgp.js'
+import { joinKeyrings, readKeyring, type OpenPgpKeyring } from './openpgp-keyring.js'
 import { parsePublicKey, readPublicKeys, type PublicKeyKind, type TrustedPublicKey } from './public-keys.js'
 import type { TrustedKeys } from './verify.js'
 

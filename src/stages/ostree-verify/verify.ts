@@ -5,7 +5,8 @@
  */
 import { SluiceError } from '../../errors.js'
 import type { DetachedSignatures } from './detached-signatures.js'
-import { verifyOpenPgp, type OpenPgpKeyring } from './openpgp.js'
+import { verifyOpenPgp } from './openpgp.js'
+import type { OpenPgpKeyring } from './openpgp-keyring.js'
 import { verifyByPublicKeys, type TrustedPublicKey } from './public-keys.js'
 import { checkSignatureCount, type SignatureKind, type SignatureVerdict } from './verdict.js'
 
