@@ -1,11 +1,11 @@
 /** Directories of a repository that threads and processes make at the same moment. */
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
-import { syncBuiltinESMExports } from 'node:module'
 import { dirname, join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { errnoOf } from '../../src/errors.js'
 import { makeDirectories } from '../../src/repository/links.js'
+import { mockBuiltin } from '../helpers/mock-builtin.js'
 import { temporaryDirectory } from '../helpers/temporary.js'
 
 const isMissing = (error: unknown): boolean => errnoOf(error) === 'ENOENT'
@@ -13,18 +13,13 @@ const isMissing = (error: unknown): boolean => errnoOf(error) === 'ENOENT'
 /** Whenever a parent is missing, somebody else makes it right after that was found. */
 function withHaste(t: TestContext): void {
   const { mkdirSync } = fs
-  t.mock.method(fs, 'mkdirSync', (path: string, mode: number) => {
+  mockBuiltin(t, fs as { mkdirSync: (path: string, mode: number) => unknown }, 'mkdirSync', (path, mode) => {
     try {
       return mkdirSync(path, mode)
     } catch (error) {
       if (isMissing(error)) mkdirSync(dirname(path))
       throw error
     }
-  })
-  syncBuiltinESMExports()
-  t.after(() => {
-    t.mock.restoreAll()
-    syncBuiltinESMExports()
   })
 }
 
