@@ -2,15 +2,16 @@
 import type { Command, Option } from 'commander'
 
 /**
- * `-r=NAME` is `-r NAME`; to commander the `=` is part of the value. And no option takes the next option for its value, as in `gc --root
- * $UNSET --dry-run`, which would remove what was only to be told. `--root=-x` gives such a value.
+ * `-r=NAME` is `-r NAME`; to commander the `=` is part of the value. And no option takes the next option for its value, as in
+ * `gc --root $UNSET --dry-run`, which would remove what was only to be told. `--root=-x` gives such a value.
  */
 export function readOptionWords(command: Command): void {
   const parseOptions = command.parseOptions.bind(command)
-  command.parseOptions = (words) => parseOptions(splitShortValues(command, words))
+  command.parseOptions = (words) => parseOptions(withValuesApart(command, words))
 }
 
-function splitShortValues(command: Command, words: readonly string[]): string[] {
+/** Ends with a usage error where an option lacks its value. */
+function withValuesApart(command: Command, words: readonly string[]): string[] {
   const result: string[] = []
   for (let at = 0; at < words.length; at++) {
     const word = words[at]

@@ -1,5 +1,5 @@
 /** Lines of a composefs dumpfile as they are written (erofs.md §9.1, §9.4). */
-import type { ByteString } from '../bytes.js'
+import { toByteString, type ByteString } from '../bytes.js'
 
 /** One name of a dumpfile with all that is said about it. Numbers are printed as they are; nothing is checked. */
 export interface DumpLine {
@@ -57,10 +57,7 @@ function escapeXattr(value: ByteString): ByteString {
 
 /** The line of one inode name, without the newline. */
 export function formatDumpLine(line: DumpLine): ByteString {
-  const content =
-    line.content === undefined
-      ? undefined
-      : Buffer.from(line.content.buffer, line.content.byteOffset, line.content.byteLength).toString('latin1')
+  const content = line.content === undefined ? undefined : toByteString(line.content)
   let text =
     `${optionalField(line.path)} ${line.size} ${line.mode.toString(8)} ${line.nlink} ${line.uid} ${line.gid} ` +
     `${line.rdev} ${line.mtime}.${line.mtimeNsec} ${optionalField(line.payload)} ${optionalField(content)} ` +

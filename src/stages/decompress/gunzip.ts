@@ -36,14 +36,14 @@ export async function* gunzip(source: AsyncIterable<Uint8Array>): AsyncGenerator
     inflater.end()
     yield* output(inflater, activity, () => inflater.readableEnded)
   } catch (error) {
-    throw error === activity.error ? told(error as NodeJS.ErrnoException, fed) : error
+    throw error === activity.error ? inflaterError(error as NodeJS.ErrnoException, fed) : error
   } finally {
     inflater.destroy()
   }
 }
 
 /** @param fed bytes that the inflater was given. */
-function told(error: NodeJS.ErrnoException, fed: number): SluiceError {
+function inflaterError(error: NodeJS.ErrnoException, fed: number): SluiceError {
   const isCut = error.code === 'Z_BUF_ERROR'
   const what = isCut ? `the data is cut short after ${fed} bytes` : `the data is corrupt (${error.message})`
   return compressionError('gzip', what, error)

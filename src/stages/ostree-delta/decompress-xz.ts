@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import { cancelled, SluiceError } from '../../errors.js'
 import { Breather } from '../../flow/breather.js'
+import { asBuffer } from '../../formats/bytes.js'
 import { lzmaUsable, XZ_MEMORY_LIMIT, XzDecoder } from '../../native/lzma.js'
 import { PinnedBuffer } from '../../native/pinned-buffer.js'
 
@@ -94,7 +95,7 @@ function runXz(input: Uint8Array, limit: number, signal: AbortSignal): Promise<B
     })
     child.on('close', (status) => {
       if (failure === undefined && status !== 0) failure = corrupt(said.trim() || `the program ended with ${status}`)
-      if (failure === undefined && !isOneStream(Buffer.from(input.buffer, input.byteOffset, input.length))) {
+      if (failure === undefined && !isOneStream(asBuffer(input))) {
         failure = corrupt('it is followed by junk')
       }
       if (failure === undefined) resolve(result.whole())

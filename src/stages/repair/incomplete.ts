@@ -54,7 +54,7 @@ export async function findIncompleteStreams(
       incomplete.add(id)
       continue
     }
-    const stream = unlessDamaged(() => readStream(repository, id, id))
+    const stream = unlessDamaged(() => readStream(repository, id))
     // What has a name inside a stream need not be one: an image is not.
     if (stream === undefined || (stream === 'damaged' && !streams.has(id))) continue
     if (stream === 'damaged' || !isComplete(repository, stream.objectRefs, lost)) incomplete.add(id)

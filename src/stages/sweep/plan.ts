@@ -46,9 +46,10 @@ export async function planSweep(
   { parts = false, signal }: SweepOptions = {},
 ): Promise<SweepPlan> {
   const objects = await findDeadObjects(repository, live.objects, new Breather(signal))
+  const isRelinked = (path: ByteString) => live.displaced.has(path.slice('streams/'.length))
   const links = {
-    images: findDeadLinks(repository, 'images', live),
-    streams: findDeadLinks(repository, 'streams', live),
+    images: findDeadLinks(repository, 'images', live.objects),
+    streams: findDeadLinks(repository, 'streams', live.objects).filter((path) => !isRelinked(path)),
   }
   return {
     objects,
@@ -86,12 +87,10 @@ async function findDeadObjects(repository: Repository, live: DigestTable, breath
 }
 
 /** Follows each link to its end, as the kernel does: what the text of a link says need not be where it leads. */
-function findDeadLinks(repository: Repository, category: Category, { objects, displaced }: LiveObjects): ByteString[] {
-  const isDead = deadObjectTest(repository, objects)
-  const replaced = new Set([...displaced.keys()].map((name) => `streams/${name}`))
+function findDeadLinks(repository: Repository, category: Category, live: DigestTable): ByteString[] {
+  const isDead = deadObjectTest(repository, live)
   return [...listLinks(repository.path, category), ...listRefs(repository.path, category)]
     .map(({ path }) => path)
-    .filter((path) => !replaced.has(path))
     .filter((path) => {
       const end = resolveLink(repository.path, path)
       return end === undefined || isDead(end)

@@ -9,8 +9,8 @@ import type { Repository } from '../../repository/repository.js'
 import type { SweepPlan } from './plan.js'
 
 /**
- * Links go before objects, refs before entries, and are changed before any goes: a run that is killed leaves objects that nothing needs, never a link to
- * an object that is gone. The caller holds the exclusive lock since before the plan was made.
+ * Links go before objects, refs before entries, and those that lead elsewhere from now on are changed first: a run that is
+ * killed leaves objects that nothing needs, never a link to an object that is gone. The caller holds the exclusive lock since before the plan was made.
  *
  * @param onRemoved called after every object with its size in bytes.
  */

@@ -37,8 +37,9 @@ export class NamedStreams {
    * images; the last one has the link, and each manifest names its own (oci.md §3.3).
    */
   displacedFrom(reference: ByteString, id: ObjectId): ByteString | undefined {
+    if (this.#nameOf.has(id)) return undefined
     const [, config, digest] = STREAM_REFERENCE.exec(reference) ?? []
-    if (digest === undefined || this.#nameOf.has(id)) return undefined
+    if (digest === undefined) return undefined
     const name = config === undefined ? streamName.layer(digest) : streamName.config(digest)
     return this.#entries.has(name) ? name : undefined
   }
