@@ -1,6 +1,5 @@
 /** Opens the source that an image reference names. */
 import { realpath } from 'node:fs/promises'
-import { retryPolicy, type RetryPolicy } from '../../flow/retry.js'
 import {
   parseReference,
   parseReferenceOrName,
@@ -9,7 +8,7 @@ import {
   type PathTransport,
 } from '../../formats/oci/reference.js'
 import type { StorageOptions } from '../containers-storage/storage-image.js'
-import { httpDefaults } from './http/http-defaults.js'
+import { transferSettings, type TransferOptions } from './http/transfer-options.js'
 import type { ImageSource } from './image-source.js'
 import { directoryLayoutFiles, type LayoutFiles } from './layout-files.js'
 import { OciLayoutSource } from './oci-layout.js'
@@ -17,7 +16,7 @@ import { enforcePolicy, loadPolicy, pathScopes, policyPaths, registryScopes, sto
 import { homeOfUser, userConfigFolder, type ConfigPlaces } from './config-places.js'
 
 /** Every option has a default, so `{}` behaves as other container tools on the host do. */
-export interface ImageSourceOptions {
+export interface ImageSourceOptions extends TransferOptions {
   readonly signal?: AbortSignal
   /** Default: that of the process. */
   readonly env?: Readonly<Record<string, string | undefined>>
@@ -41,12 +40,6 @@ export interface ImageSourceOptions {
   readonly certDir?: string
   /** In place of the usual `policy.json` files. */
   readonly policyFile?: string
-  /** Milliseconds without a byte after which a transfer counts as broken; default 60,000. */
-  readonly stallTimeoutMs?: number
-  /** Default 30,000. */
-  readonly connectTimeoutMs?: number
-  readonly retry?: Partial<RetryPolicy>
-  readonly userAgent?: string
 }
 
 /**
@@ -150,10 +143,9 @@ async function openRegistryImage(
     for (const name of names) enforcePolicy(policy, 'docker', registryScopes(name), reference.text)
   }
   return openRegistry(names, conf, {
-    ...httpDefaults,
+    ...transferSettings(options),
     ...places,
     ...definedOf(options),
-    retry: retryPolicy(options.retry),
   })
 }
 
@@ -162,22 +154,11 @@ function findPolicy(places: ConfigPlaces, { policyFile }: ImageSourceOptions): R
 }
 
 /** The options that are for registries, without those that are undefined. */
-function definedOf({
-  tlsVerify,
-  credentials,
-  authFile,
-  certDir,
-  stallTimeoutMs,
-  connectTimeoutMs,
-  userAgent,
-}: ImageSourceOptions) {
+function definedOf({ tlsVerify, credentials, authFile, certDir }: ImageSourceOptions) {
   return {
     ...(tlsVerify !== undefined && { tlsVerify }),
     ...(credentials !== undefined && { credentials }),
     ...(authFile !== undefined && { authFile }),
     ...(certDir !== undefined && { certDir }),
-    ...(stallTimeoutMs !== undefined && { stallTimeoutMs }),
-    ...(connectTimeoutMs !== undefined && { connectTimeoutMs }),
-    ...(userAgent !== undefined && { userAgent }),
   }
 }

@@ -6,13 +6,12 @@ import type { OstreeId } from '../../formats/ostree/ostree-id.js'
 import { checkRefName } from '../../formats/ostree/ref-name.js'
 import { findInSummary, type Summary } from '../../formats/ostree/summary.js'
 import { SluiceError, withContext } from '../../errors.js'
-import { retryPolicy, type RetryPolicy } from '../../flow/retry.js'
 import type { Repository } from '../../repository/repository.js'
 import { RemoteDeltas } from '../ostree-delta/remote-deltas.js'
 import { homeOfUser, userConfigFolder } from '../fetch/config-places.js'
 import { Connections } from '../fetch/http/connections.js'
 import { HttpClient } from '../fetch/http/client.js'
-import { httpDefaults } from '../fetch/http/http-defaults.js'
+import { transferSettings, type TransferOptions } from '../fetch/http/transfer-options.js'
 import type { TrustedKeys } from '../ostree-verify/verify.js'
 import { fetchFiles } from './fetch-files.js'
 import type { StoreFilesOptions } from './file-workers.js'
@@ -22,19 +21,13 @@ import { saysAbsent, type RemoteClient } from './remote-client.js'
 import { defaultSubset, loadRemoteSummary } from './remote-summary.js'
 import type { OstreeEngine, OstreeSource, ResolvedRef } from './source.js'
 
-export interface RemoteOptions {
+export interface RemoteOptions extends TransferOptions {
   /** Default: that of the process. */
   readonly env?: Readonly<Record<string, string | undefined>>
   /** False: accept any certificate. */
   readonly tlsVerify?: boolean
   /** Of a summary that is indexed; default: that of this machine's architecture. */
   readonly subset?: string
-  /** Milliseconds without a byte after which a transfer counts as broken; default 60,000. */
-  readonly stallTimeoutMs?: number
-  /** Default 30,000. */
-  readonly connectTimeoutMs?: number
-  readonly retry?: Partial<RetryPolicy>
-  readonly userAgent?: string
   /** Where the contents of files and the parts of deltas are, or `mirrorlist=URL`; default: with all the rest. */
   readonly contentUrl?: string
   /** Keys that the summary must be signed by; then only refs that it lists can be pulled. */
@@ -58,6 +51,7 @@ export class RemoteSource implements OstreeSource {
    * @throws SluiceError `SLUICE_USAGE` for what is no http or https URL.
    */
   constructor(repository: Repository, url: string, options: RemoteOptions = {}) {
+    const { stallTimeoutMs, connectTimeoutMs, retry, userAgent } = transferSettings(options)
     const environment = options.env ?? process.env
     const certificates = userConfigFolder({ home: homeOfUser() })
     this.#repository = repository
@@ -65,16 +59,15 @@ export class RemoteSource implements OstreeSource {
     this.#summaryKeys = options.summaryKeys
     this.#connections = new Connections({
       environment,
-      connectTimeoutMs: options.connectTimeoutMs ?? httpDefaults.connectTimeoutMs,
+      connectTimeoutMs,
       certificateDirectories: [join(certificates, 'certs.d'), '/etc/containers/certs.d'],
     })
     const http = new HttpClient({
       connections: this.#connections,
       insecure: options.tlsVerify === false,
-      stallTimeoutMs: options.stallTimeoutMs ?? httpDefaults.stallTimeoutMs,
-      userAgent: options.userAgent ?? httpDefaults.userAgent,
+      stallTimeoutMs,
+      userAgent,
     })
-    const retry = retryPolicy(options.retry)
     const { contentUrl } = options
     this.#client = openRemoteClient(url, http, retry)
     this.#contents = contentUrl === undefined ? this.#client : openRemoteClient(contentUrl, http, retry)

@@ -1,17 +1,17 @@
 /** Puts a registry source together from a name and the configuration of the host. */
 import { join } from 'node:path'
 import { canonicalHost, formatRegistryName, type RegistryName } from '../../../formats/oci/registry-name.js'
-import type { RetryPolicy } from '../../../flow/retry.js'
 import { Connections } from '../http/connections.js'
 import { CredentialStore } from './credentials.js'
 import { endpointsOf } from './endpoints.js'
 import { HttpClient, type HttpOptions } from '../http/client.js'
+import type { TransferSettings } from '../http/transfer-options.js'
 import { userConfigFolder, type ConfigPlaces } from '../config-places.js'
 import type { RegistriesConf } from './registries-conf.js'
 import { RegistryClient } from './registry-client.js'
 import { RegistrySource } from './registry-source.js'
 
-export interface RegistryOptions extends ConfigPlaces {
+export interface RegistryOptions extends ConfigPlaces, TransferSettings {
   /** False: accept any certificate and plain http, whatever registries.conf says; true: never. */
   readonly tlsVerify?: boolean
   /** For the registry of the name; empty ones count as none. */
@@ -19,11 +19,6 @@ export interface RegistryOptions extends ConfigPlaces {
   readonly authFile?: string
   /** A folder like `/etc/containers/certs.d`, in place of the usual ones. */
   readonly certDir?: string
-  /** Milliseconds without a byte after which a transfer counts as broken. */
-  readonly stallTimeoutMs: number
-  readonly connectTimeoutMs: number
-  readonly retry: RetryPolicy
-  readonly userAgent: string
 }
 
 /** While another place may have the image, a mirror gets no more than this many attempts. */
