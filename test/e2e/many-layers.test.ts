@@ -24,7 +24,7 @@ test(`${LAYERS} layers at a time do not wait for each other's memory, and nobody
   const { layers } = await pullFrom(repository, registry, 'many', {
     concurrency: LAYERS,
     maxMemory: 1024 * 1024 * 1024,
-    signal: AbortSignal.timeout(60_000),
+    signal: AbortSignal.timeout(300_000),
   })
   assert.deepEqual(layers, { total: LAYERS, fetched: LAYERS })
   assert.deepEqual(warnings, [])

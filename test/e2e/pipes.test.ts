@@ -13,7 +13,7 @@ import { temporaryDirectory, temporaryRepository } from '../helpers/temporary.js
 function failure(...args: string[]): string {
   const ran = spawnSync(process.execPath, [join(projectRoot, 'bin/sluice.js'), ...args], {
     encoding: 'utf8',
-    timeout: 20_000,
+    timeout: 60_000,
     killSignal: 'SIGKILL',
   })
   assert.ok(ran.status !== null && ran.status > 0, `status ${ran.status}, signal ${ran.signal}: ${ran.stderr}`)

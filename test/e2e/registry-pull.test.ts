@@ -328,7 +328,7 @@ test('https: unknown authorities are refused, certs.d makes them known', async (
   const registry = await startRegistry(t, { tls })
   putImage(registry, 'app', 't', [Buffer.from('secure')])
   const reference = `docker://${registry.host}/app:t`
-  const unknown = await openForTest(t, reference, { tlsVerify: true })
+  const unknown = await openForTest(t, reference, { tlsVerify: true, retry: { baseDelayMs: 60_000 } })
   const started = performance.now()
   await assert.rejects(unknown.manifest({ signal: never }), (error) => {
     assert.ok(error instanceof SluiceError)
@@ -336,7 +336,7 @@ test('https: unknown authorities are refused, certs.d makes them known', async (
     assert.match(error.hint ?? '', /certs\.d/)
     return true
   })
-  assert.ok(performance.now() - started < 2000)
+  assert.ok(performance.now() - started < 20_000, 'it is not tried again')
   assert.equal(await firstLayer(await openForTest(t, reference, { tlsVerify: false })), 'secure')
   const certDir = temporaryDirectory(t)
   mkdirSync(join(certDir, registry.host))

@@ -209,7 +209,7 @@ test('blobs that are links: only bytes of the right digest are taken, wherever t
   layout.assertContained()
 })
 
-test('pipes, devices and directories in place of files are not opened for long', { timeout: 30_000 }, async (t) => {
+test('pipes, devices and directories in place of files are not opened for long', { timeout: 120_000 }, async (t) => {
   const layout = await HostileLayout.create(t)
   const blobs = layout.image([plain])
   const places = [join(layout.folder, 'index.json'), ...blobs.map(({ digest }) => layout.pathOf(digest))]
@@ -270,7 +270,7 @@ test('links in the repository name objects, and objects are looked for in it alo
   assert.equal(toByteString(repository.objects.read(repository.streams.objectOf('stolen')!, 10)), '')
 })
 
-test('an oci-archive: with a size that no number is, or beyond its end', { timeout: 30_000 }, async (t) => {
+test('an oci-archive: with a size that no number is, or beyond its end', { timeout: 120_000 }, async (t) => {
   const path = join(temporaryDirectory(t), 'archive.tar')
   for (const size of [
     '\xd7\xd9j00000276\0',

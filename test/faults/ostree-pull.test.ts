@@ -21,7 +21,7 @@ import { temporaryDirectory, temporaryRepository } from '../helpers/temporary.js
 import { projectRoot } from '../helpers/vectors.js'
 
 const MIB = 1024 * 1024
-const quick: RemoteOptions = { env: {}, stallTimeoutMs: 300, retry: { tries: 2, baseDelayMs: 5, maxDelayMs: 20 } }
+const quick: RemoteOptions = { env: {}, stallTimeoutMs: 1000, retry: { tries: 2, baseDelayMs: 5, maxDelayMs: 20 } }
 
 const pull = (
   repository: Repository,

@@ -5,7 +5,6 @@
 import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync, truncateSync, unlinkSync } from 'node:fs'
 import { test, type TestContext } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { SluiceError, type ErrorCode } from '../../src/errors.js'
 import { checkRepository } from '../../src/pipelines/fsck.js'
 import type { PullResult } from '../../src/pipelines/pull-events.js'
@@ -15,6 +14,7 @@ import { layerTar, pullFrom, serveImage, type ServedImage } from '../helpers/pul
 import type { Fault } from '../helpers/registry-faults.js'
 import { startRegistry } from '../helpers/registry-client.js'
 import { temporaryRepository } from '../helpers/temporary.js'
+import { until } from '../helpers/until.js'
 import type { TestRegistry } from '../helpers/registry.js'
 
 const tars = [layerTar('base', [10, 65, 5000, 200_000]), layerTar('app')]
@@ -252,8 +252,7 @@ test('a cancelled pull stops soon, closes its connections and leaves a clean rep
   await assert.rejects(pull, { code: 'SLUICE_CANCELLED', name: 'AbortError' })
   await assertClean(repository)
   // The server hears of it a moment later.
-  for (let tries = 0; tries < 200 && (await registry.connections()) > 0; tries++) await sleep(10)
-  assert.equal(await registry.connections(), 0)
+  await until(async () => (await registry.connections()) === 0)
 })
 
 test('a damaged stored layer or config is fetched again', async (t) => {

@@ -41,7 +41,7 @@ const { http, ids } = readJsonVector<{ http: Record<string, Scenario>; ids: Reco
 )
 const quick: RemoteOptions = {
   env: {},
-  stallTimeoutMs: 300,
+  stallTimeoutMs: 1000,
   retry: { tries: 2, baseDelayMs: 5, maxDelayMs: 20 },
   subset: 'x86_64',
 }

@@ -19,7 +19,7 @@ import { readJsonVector } from '../helpers/vectors.js'
 const { ids } = readJsonVector<{ ids: Record<string, string> }>('ostree', 'expected.json')
 const quick: RemoteOptions = {
   env: {},
-  stallTimeoutMs: 300,
+  stallTimeoutMs: 1000,
   retry: { tries: 2, baseDelayMs: 5, maxDelayMs: 20 },
   subset: 'x86_64',
 }

@@ -56,7 +56,12 @@ async function pull(
   ref: string,
   options: Partial<OstreePullOptions> = {},
 ): Promise<Pulled> {
-  const remote = { env: {}, subset: 'x86_64', retry: { tries: 2, baseDelayMs: 5, maxDelayMs: 20 }, stallTimeoutMs: 300 }
+  const remote = {
+    env: {},
+    subset: 'x86_64',
+    retry: { tries: 2, baseDelayMs: 5, maxDelayMs: 20 },
+    stallTimeoutMs: 1000,
+  }
   const open = async () => openRemoteOstree(repository, url, remote)
   const warnings: string[] = []
   let result: OstreePullResult | undefined

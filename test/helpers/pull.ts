@@ -25,7 +25,7 @@ export function pullFrom(
       home: '/nonexistent',
       etc: '/nonexistent',
       tlsVerify: false,
-      stallTimeoutMs: 200,
+      stallTimeoutMs: 1000,
       retry: quickRetry,
       ...source,
     })

@@ -134,7 +134,7 @@ for (const threads of [0, 2]) {
           assert.equal(layer.inlineBytes, expected.inlineBytes)
           const free = await Promise.all(
             Array.from({ length: divideMemory(MIN_MEMORY, 1).slabs }, () =>
-              engine.slabs.take(AbortSignal.timeout(5000)),
+              engine.slabs.take(AbortSignal.timeout(60_000)),
             ),
           )
           for (const slab of free) engine.slabs.give(slab)

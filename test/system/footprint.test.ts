@@ -93,6 +93,6 @@ describe('footprint', { skip: missing('time') }, () => {
     const median = times.sort((a, b) => a - b)[5] ?? 0
     t.diagnostic(`median of 11 runs: ${Math.round(median)} ms; aim: 150 ms`)
     // Generous: the machine may be busy with other things.
-    assert.ok(median < 500, `${median} ms`)
+    assert.ok(median < 1500, `${median} ms`)
   })
 })

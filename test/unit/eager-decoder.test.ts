@@ -157,7 +157,7 @@ test('in another thread: the bytes are right, and who stops anywhere gets all sl
   const engine = openEngine(repository, { threads: 2, maxMemory: MIN_MEMORY, layers: 1 })
   t.after(() => engine.close())
   const { slabs: count } = divideMemory(MIN_MEMORY, 1)
-  const signal = AbortSignal.timeout(30_000)
+  const signal = AbortSignal.timeout(120_000)
   const cut = async function* (bytes: Buffer) {
     for (let at = 0; at < bytes.length; at += 65_536) yield bytes.subarray(at, at + 65_536)
   }

@@ -17,6 +17,7 @@ import { initRepository } from '../../src/repository/init.js'
 import { Repository } from '../../src/repository/repository.js'
 import { sha256, storeDocument } from '../helpers/stored-graph.js'
 import { temporaryDirectory, temporaryRepository } from '../helpers/temporary.js'
+import { until } from '../helpers/until.js'
 
 /** Whether somebody else could collect garbage now. */
 function isFree(path: string): boolean {
@@ -52,13 +53,13 @@ test('exclusive work waits for the operations of its own handle, and they for it
   const { log, work } = stage()
   const [pull, collection, check] = [work('pull'), work('collection'), work('check')]
   const pulled = repository.during(pull.run)
-  await soon()
+  await until(() => log.length === 1)
   const collected = repository.exclusively(collection.run)
   await soon()
   assert.deepEqual(log, ['pull begins'])
   pull.end()
   await pulled
-  await soon()
+  await until(() => log.length === 3)
   const checked = repository.during(check.run)
   await soon()
   assert.deepEqual(log, ['pull begins', 'pull ends', 'collection begins'])
@@ -77,6 +78,7 @@ test('exclusive work of one handle is done one after the other, after a failure,
     throw new Error('no')
   })
   const following = repository.exclusively(second.run)
+  await until(() => log.length === 1)
   await soon()
   assert.deepEqual(log, ['first begins'])
   first.end()
@@ -94,7 +96,7 @@ test('a wait for the exclusive lock that is broken off leaves the handle its loc
   t.after(() => other.close())
   const abort = new AbortController()
   const waiting = other.exclusively(() => assert.fail('it is held'), abort.signal)
-  await soon()
+  await until(() => waits.length === 1)
   abort.abort()
   await assert.rejects(waiting, { code: 'SLUICE_CANCELLED' })
   assert.deepEqual(waits, ['exclusive'])
