@@ -1,7 +1,7 @@
 /** Transfers that break, stall, lie, or are not allowed (practice.md traps 1 and 2). */
 import assert from 'node:assert/strict'
 import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { SluiceError, type ErrorCode } from '../../src/errors.js'
 import type { Descriptor } from '../../src/formats/oci/descriptor.js'
@@ -165,6 +165,30 @@ test('a server that takes connections and says nothing', async (t) => {
   await assert.rejects(source.manifest({ signal: never }), fails('SLUICE_NETWORK', /in time/))
   await source.close()
 })
+
+for (const proxied of [false, true]) {
+  const kind = proxied ? ' by a proxy' : ''
+  test(`a connection that is still being made${kind} is closed with the source`, async (t) => {
+    const server = createServer()
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const address = `127.0.0.1:${(server.address() as AddressInfo).port}`
+    t.after(() => server.close())
+    const sockets: Socket[] = []
+    server.on('connection', (socket) => sockets.push(socket.on('error', () => undefined).resume()))
+    const source = await openForTest(t, `docker://${proxied ? 'registry.invalid' : address}/app:t`, {
+      tlsVerify: true,
+      env: proxied ? { HTTPS_PROXY: `https://${address}` } : {},
+      connectTimeoutMs: 600_000,
+    })
+    const controller = new AbortController()
+    const manifest = source.manifest({ signal: controller.signal })
+    await until(() => sockets.length > 0)
+    controller.abort()
+    await assert.rejects(manifest, fails('SLUICE_CANCELLED', /cancelled/))
+    await source.close()
+    await until(() => sockets.every(({ closed }) => closed))
+  })
+}
 
 test('429 and 5xx are tried again, with and without Retry-After; the last error is told', async (t) => {
   const { registry, source, fetch, fault } = await setUp(t)

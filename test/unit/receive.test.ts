@@ -23,7 +23,7 @@ async function serve(t: TestContext, listener: RequestListener): Promise<URL> {
   return new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`)
 }
 
-const openAgent = () => new Agent({ connect: connectWithReusedReads(5000), maxHeaderSize: MAX_HEADERS })
+const openAgent = () => new Agent({ connect: connectWithReusedReads({ timeout: 5000 }), maxHeaderSize: MAX_HEADERS })
 
 /** The status that came, after the body went to `sink`. */
 async function get(

@@ -1,4 +1,5 @@
 /** The connections of one run: pooled, through proxies, with the TLS settings of each host. */
+import { setMaxListeners } from 'node:events'
 import type { Dispatcher } from 'undici'
 import { SluiceError } from '../../../errors.js'
 import { makeSecureContext, readHostCertificates } from './certificates.js'
@@ -16,11 +17,13 @@ export interface ConnectionOptions {
 export class Connections {
   readonly #options: ConnectionOptions
   readonly #dispatchers = new Map<string, Promise<Dispatcher>>()
-  #isClosed = false
+  /** Ends sockets that are not connected yet: undici leaves those alone until they are, or their time is over. */
+  readonly #closing = new AbortController()
 
   constructor(options: ConnectionOptions) {
     // As it is now: to read `process.env` anew for each of the 13,000 requests to a repository of ostree takes long.
     this.#options = { ...options, environment: { ...options.environment } }
+    setMaxListeners(0, this.#closing.signal)
   }
 
   /**
@@ -30,7 +33,7 @@ export class Connections {
    * @throws SluiceError `SLUICE_FAILED` once closed.
    */
   async for(url: URL, insecure: boolean, registry?: string): Promise<Dispatcher> {
-    if (this.#isClosed) throw new SluiceError('SLUICE_FAILED', 'the source was closed')
+    if (this.#closing.signal.aborted) throw new SluiceError('SLUICE_FAILED', 'the source was closed')
     const proxy = proxyFor(url, this.#options.environment)
     const key = JSON.stringify([proxy, url.protocol === 'https:' ? [url.host, insecure, registry] : undefined])
     let dispatcher = this.#dispatchers.get(key)
@@ -43,7 +46,7 @@ export class Connections {
 
   /** Closes every socket at once, also those in use. */
   async destroy(): Promise<void> {
-    this.#isClosed = true
+    this.#closing.abort()
     const dispatchers = await Promise.allSettled(this.#dispatchers.values())
     this.#dispatchers.clear()
     await Promise.all(
@@ -70,14 +73,19 @@ export class Connections {
             rejectUnauthorized: !insecure,
           }
         : {}
-    const timeout = { timeout: connectTimeoutMs }
+    const connection = { timeout: connectTimeoutMs, signal: this.#closing.signal }
     if (proxy === undefined) {
       const isPlain = url.protocol === 'http:'
-      const connect = isPlain ? connectWithReusedReads(connectTimeoutMs) : { ...tls, ...timeout }
+      const connect = isPlain ? connectWithReusedReads(connection) : { ...tls, ...connection }
       return new Agent({ connect, maxHeaderSize: MAX_HEADERS })
     }
     const ProxyAgent = await loadProxyAgent()
     // Without a tunnel for plain http: many proxies refuse CONNECT to other ports than 443.
-    return new ProxyAgent({ uri: proxy, proxyTunnel: false, requestTls: { ...tls, ...timeout }, proxyTls: timeout })
+    return new ProxyAgent({
+      uri: proxy,
+      proxyTunnel: false,
+      requestTls: { ...tls, ...connection },
+      proxyTls: connection,
+    })
   }
 }

@@ -72,6 +72,7 @@ const permanent = new Set([
   'UND_ERR_HEADERS_OVERFLOW',
   'UND_ERR_DESTROYED',
   'UND_ERR_CLOSED',
+  'ABORT_ERR',
 ])
 
 /** The error for a request that got no answer or lost its connection. */

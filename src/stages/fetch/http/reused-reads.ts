@@ -13,13 +13,21 @@ const LEAST_KEPT = 32 * 1024
 /** All headers of an answer, in bytes: fewer than `LEAST_KEPT`. */
 export const MAX_HEADERS = 16 * 1024
 
+/** What undici and Node heed of a connection that is being made. */
+export interface ConnectOptions {
+  /** Milliseconds. */
+  readonly timeout: number
+  /** Closes the socket, connected or not. */
+  readonly signal?: AbortSignal
+}
+
 /** Opens sockets without TLS. A piece that one gives is good until the next one is asked for. */
-export function connectWithReusedReads(connectTimeoutMs: number): connectors.connector {
+export function connectWithReusedReads(connection: ConnectOptions): connectors.connector {
   return (options, callback) => {
     const reads = new ReusedReads()
     // Nothing is read while a piece waits, whatever its length: the buffer of the one before it is free by then.
     const connect = buildConnector({
-      timeout: connectTimeoutMs,
+      ...connection,
       highWaterMark: 1,
       onread: reads,
     } as connectors.BuildOptions)
