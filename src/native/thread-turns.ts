@@ -10,11 +10,14 @@ const KEY = 'sluice: thread turns'
 const FREE = 0
 const TAKEN = 1
 
-/** Made by the main thread before it starts others, which find it. */
-function turn(): Int32Array {
+/**
+ * Made by the main thread before it starts others, which find it. Undefined in threads of a program that it started before:
+ * none of those has ffi-rs.
+ */
+function turn(): Int32Array | undefined {
   const known = getEnvironmentData(KEY) as Int32Array | undefined
   if (known !== undefined) return known
-  if (!isMainThread) throw new Error('the main thread has not loaded ffi-rs')
+  if (!isMainThread) return undefined
   const made = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
   setEnvironmentData(KEY, made)
   return made
@@ -30,6 +33,7 @@ function give(lock: Int32Array): void {
 /** Does `work` while no other thread loads or ends; waits for them in the middle of everything. */
 export function inTurn<Result>(work: () => Result): Result {
   const lock = turn()
+  if (lock === undefined) return work()
   while (!tryTake(lock)) Atomics.wait(lock, 0, TAKEN)
   try {
     return work()
@@ -41,6 +45,7 @@ export function inTurn<Result>(work: () => Result): Result {
 /** As `inTurn`, for what takes longer than the main thread may stop for. */
 export async function inTurnAsync(work: () => Promise<void>): Promise<void> {
   const lock = turn()
+  if (lock === undefined) return work()
   while (!tryTake(lock)) await setTimeout(1)
   try {
     await work()

@@ -17,10 +17,16 @@ export function startThread(name: string, setup: unknown, youngGenerationMb: num
     return new Worker(new URL(`${name}${extname(import.meta.url)}`, import.meta.url), {
       workerData: setup,
       resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMb },
+      ...(isTextProgram() && { execArgv: [] }),
     })
   } catch (error) {
     throw ioError(error, 'cannot start a thread')
   }
+}
+
+/** Whether Node was started with `--input-type`, as with `-e`: a thread, which is a file, ends at once if it inherits that. */
+function isTextProgram(): boolean {
+  return process.execArgv.some((flag) => flag.startsWith('--input-type'))
 }
 
 /** Node's threads look for it when they start, and end if it is not there. */
