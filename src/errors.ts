@@ -153,14 +153,14 @@ export function errnoOf(error: unknown): string | undefined {
   return typeof code === 'string' ? code : undefined
 }
 
-/** Turns a Node system error into a `SluiceError` of the right family. */
-export function ioError(cause: unknown, where: string): SluiceError {
+/** Turns a Node system error into a `SluiceError` of the right family. @param remedy what helps where nothing is known of the errno. */
+export function ioError(cause: unknown, where: string, remedy?: string): SluiceError {
   if (cause instanceof SluiceError) return cause
   const errno = errnoOf(cause)
   const said = cause instanceof Error ? cause.message : String(cause)
   const reason = errno === 'EDQUOT' ? said.replace(unnamedErrno, 'EDQUOT: disk quota exceeded') : said
   const message = `${where}: ${reason}`
-  const hint = errno === undefined ? undefined : remedies[errno]
+  const hint = errno === undefined ? undefined : (remedies[errno] ?? remedy)
   return new SluiceError(ioCode(errno), message, { cause, ...(hint !== undefined && { hint }) })
 }
 

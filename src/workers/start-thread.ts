@@ -1,6 +1,6 @@
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import { ioError, SluiceError } from '../errors.js'
+import { errnoOf, ioError, SluiceError } from '../errors.js'
 import { loadNative } from '../native/library.js'
 
 /**
@@ -20,8 +20,13 @@ export function startThread(name: string, setup: unknown, youngGenerationMb: num
       ...(isTextProgram() && { execArgv: [] }),
     })
   } catch (error) {
-    throw ioError(error, 'cannot start a thread')
+    throw notStarted(error, 'cannot start a thread')
   }
+}
+
+function notStarted(cause: unknown, what: string): SluiceError {
+  const isLimited = errnoOf(cause) === 'EAGAIN'
+  return ioError(cause, what, isLimited ? 'allow more threads: see "ulimit -u" and pids.max of the cgroup' : undefined)
 }
 
 /** Whether Node was started with `--input-type`, as with `-e`: a thread, which is a file, ends at once if it inherits that. */
@@ -47,6 +52,6 @@ export function threadError(cause: unknown, what: string): SluiceError {
   if ((cause as NodeJS.ErrnoException).syscall !== undefined) return ioError(cause, what)
   // Of one that could not start, Node says why in words alone.
   const [, errno] = /^Worker initialization failure: (E[A-Z]+)$/.exec(cause.message) ?? []
-  if (errno !== undefined) return ioError(Object.assign(new Error(errno, { cause }), { code: errno }), what)
+  if (errno !== undefined) return notStarted(Object.assign(new Error(errno, { cause }), { code: errno }), what)
   return new SluiceError('SLUICE_FAILED', `${what}: ${cause.message}`, { cause })
 }

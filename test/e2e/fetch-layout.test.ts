@@ -314,7 +314,10 @@ test('archives: compressed ones, other compressions, cut and foreign files', asy
     const { manifest } = await source.manifest({ signal: never, ...host })
     return (await readAll(source.blob(manifest.layers[0], { signal: never }))).toString()
   }
-  const before = readdirSync(tmpdir()).filter((name) => name.startsWith('sluice-archive-'))
+  const temporary = temporaryDirectory(t)
+  const usual = tmpdir()
+  t.after(() => (process.env['TMPDIR'] = usual))
+  process.env['TMPDIR'] = temporary
   for (const name of ['plain.tar', 'packed.tar.gz', 'packed.tar.zst', 'old.tar', 'signed.tar', 'two.tar'])
     assert.equal(await read(name), 'archived')
   await assert.rejects(read('cut.tar'), fails('SLUICE_FORMAT', /not a tar archive: Unexpected end/))
@@ -322,10 +325,12 @@ test('archives: compressed ones, other compressions, cut and foreign files', asy
   await assert.rejects(read('packed.tar.xz'), fails('SLUICE_UNSUPPORTED', /compressed with xz/))
   await assert.rejects(read('text'), fails('SLUICE_FORMAT', /not a tar archive/))
   await assert.rejects(read('none.tar'), fails('SLUICE_NOT_FOUND', /none\.tar/))
-  assert.deepEqual(
-    readdirSync(tmpdir()).filter((name) => name.startsWith('sluice-archive-')),
-    before,
-  )
+  assert.deepEqual(readdirSync(temporary), [])
+  process.env['TMPDIR'] = join(temporary, 'absent')
+  await assert.rejects(read('packed.tar.gz'), (error) => {
+    assert.match((error as SluiceError).hint ?? '', /TMPDIR/)
+    return fails('SLUICE_NOT_FOUND', /packed\.tar\.gz: cannot make a temporary file: .*absent/)(error)
+  })
 })
 
 test('cancellation', async (t) => {

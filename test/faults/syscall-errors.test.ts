@@ -34,5 +34,8 @@ test('too many open files are trouble here, and not with the network or with Slu
     assert.match(error.message, /^(app|a thread ended): .*EMFILE/)
     assert.match(error.hint ?? '', /ulimit -n/)
   }
+  const unstarted = threadError(new Error('Worker initialization failure: EAGAIN'), 'a thread ended')
+  assert.deepEqual([unstarted.code, unstarted.message], ['SLUICE_IO', 'a thread ended: EAGAIN'])
+  assert.match(unstarted.hint ?? '', /ulimit -u/)
   assert.equal(threadError(new Error('out of memory'), 'a thread ended').message, 'a thread ended: out of memory')
 })

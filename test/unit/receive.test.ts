@@ -170,6 +170,19 @@ test('a request that cannot be sent is not tried again', async (t) => {
   await assert.rejects(sent, (cause) => !connectionError(cause, url, 'x', signal).retryable)
 })
 
+test('of a host with several addresses, each says why it is not reached', () => {
+  const refusals = ['[::1]:1', '127.0.0.1:1'].map((at) => new Error(`connect ECONNREFUSED ${at}`))
+  const cause = Object.assign(new AggregateError(refusals, ''), { code: 'ECONNREFUSED' })
+  const { message, retryable } = connectionError(
+    cause,
+    new URL('http://two.example:1/'),
+    'app',
+    new AbortController().signal,
+  )
+  assert.match(message, /: connect ECONNREFUSED \[::1\]:1, connect ECONNREFUSED 127\.0\.0\.1:1$/)
+  assert.equal(retryable, true)
+})
+
 test('who refuses an answer ends it', async (t) => {
   const url = await serve(t, (_request, response) => void response.end(body))
   const agent = openAgent()

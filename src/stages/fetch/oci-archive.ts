@@ -102,7 +102,9 @@ async function detectCompression(handle: FileHandle, path: string): Promise<Comp
 
 async function openUnnamedFile(): Promise<FileHandle> {
   const name = join(tmpdir(), `sluice-archive-${randomUUID()}`)
-  const handle = await open(name, 'wx+', 0o600)
+  const handle = await open(name, 'wx+', 0o600).catch((error: unknown) => {
+    throw ioError(error, 'cannot make a temporary file', 'set TMPDIR to a folder that can be written')
+  })
   await unlink(name)
   return handle
 }

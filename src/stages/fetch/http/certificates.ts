@@ -104,5 +104,5 @@ async function firstReadable(paths: readonly string[]): Promise<Buffer | undefin
 }
 
 function unreadable(path: string, cause: unknown): SluiceError {
-  return new SluiceError('SLUICE_CONFIG', `cannot read certificates in ${path}`, { cause })
+  return new SluiceError('SLUICE_CONFIG', `cannot read certificates in ${path}: ${reasonOf(cause)}`, { cause })
 }

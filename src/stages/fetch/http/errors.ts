@@ -111,9 +111,10 @@ export function connectionError(cause: unknown, url: URL, where: string, signal:
   })
 }
 
-/** OpenSSL's messages are of several lines and begin with numbers; it also gives a reason in words. */
+/** Of a host with several addresses Node says what each answered. OpenSSL's messages are of several lines and begin with numbers; it also gives a reason in words. */
 function reasonOf(cause: unknown, code: string): string {
   if (!(cause instanceof Error)) return String(cause)
+  if (cause instanceof AggregateError) return cause.errors.map((error) => reasonOf(error, code)).join(', ')
   const { reason } = cause as { reason?: unknown }
   const text = typeof reason === 'string' && reason !== '' ? reason : cause.message.split('\n')[0]
   return redactText(text) || code
