@@ -7,6 +7,9 @@
  * times tell, which neither a copy of the repository that preserves them nor a change of owners confuses. An object that is
  * another name of a file elsewhere has that file's: there the change time tells, which is when it got the name or a later one.
  *
+ * Times to come are of a clock that was ahead, before this boot or not: such an object may be a leftover, and such a
+ * stream covers nothing. Both cost only that what is there is stored again.
+ *
  * The first pull after the crash can tell by this, and stores anew what it needs. A leftover that it does not need looks as
  * old as what is durable from then on, unless its size is wrong, until `gc` removes it.
  */
@@ -14,6 +17,9 @@ import { statSync, type Stats } from 'node:fs'
 import { uptime } from 'node:os'
 import { join } from 'node:path'
 import { namesIn } from './names-in.js'
+
+/** Milliseconds: of a server's file system, the clock may be ahead a little. */
+const CLOCK_SKEW = 1000
 
 export class CrashLeftovers {
   readonly #streams: string
@@ -28,16 +34,18 @@ export class CrashLeftovers {
   /** Whether the content of a file with these times may never have reached the disk. */
   mayHave({ mtimeMs, ctimeMs, nlink }: Pick<Stats, 'mtimeMs' | 'ctimeMs' | 'nlink'>): boolean {
     const storedMs = nlink > 1 ? ctimeMs : mtimeMs
-    if (storedMs >= this.#bootMs) return false
+    if (storedMs >= this.#bootMs && !isToCome(storedMs)) return false
     this.#durableMs ??= newestStream(this.#streams)
     return storedMs >= this.#durableMs
   }
 }
 
+const isToCome = (ms: number): boolean => ms > Date.now() + CLOCK_SKEW
+
 /** When the youngest splitstream that has a name was written; 0 if there is none. */
 function newestStream(directory: string): number {
   return namesIn(directory).reduce((newest, name) => {
     const stats = statSync(join(directory, name), { throwIfNoEntry: false })
-    return stats?.isFile() === true ? Math.max(newest, stats.mtimeMs) : newest
+    return stats?.isFile() === true && !isToCome(stats.mtimeMs) ? Math.max(newest, stats.mtimeMs) : newest
   }, 0)
 }

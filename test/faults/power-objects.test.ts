@@ -11,6 +11,9 @@ import type { Repository } from '../../src/repository/repository.js'
 import { contentOf, pullLayout, smallLayout, withRepository } from '../helpers/faults-repository.js'
 import { temporaryDirectory, temporaryRepository } from '../helpers/temporary.js'
 
+/** Seconds. */
+const tomorrow = (): number => Date.now() / 1000 + 86_400
+
 type Damage = (path: string, size: number) => void
 
 const damages: readonly (readonly [string, Damage])[] = [
@@ -22,6 +25,13 @@ const damages: readonly (readonly [string, Damage])[] = [
     (path, size) => {
       writeFileSync(path, Buffer.alloc(size))
       utimesSync(path, 1000, 1000)
+    },
+  ],
+  [
+    'read as zeros, from before the clock was set back',
+    (path, size) => {
+      writeFileSync(path, Buffer.alloc(size))
+      utimesSync(path, tomorrow(), tomorrow())
     },
   ],
 ]
@@ -41,21 +51,27 @@ for (const [name, damage] of damages) {
   })
 }
 
-test('objects from before this boot are used as they are, if a stream that is not older has a name', async (t) => {
-  const layout = await smallLayout(join(temporaryDirectory(t), 'layout'))
-  const path = (await temporaryRepository(t)).path
-  await withRepository(path, (repository) => pullLayout(repository, layout, 'v1'))
-  await withRepository(path, async (repository) => {
-    const layer = repository.streams.entries().find((entry) => entry.name.startsWith('oci-layer-'))!.name
-    const stream = repository.streams.objectOf(layer)!
-    for (const file of objectsOf(repository)) utimesSync(file, 1000, 1000)
-    utimesSync(repository.objects.path(stream), 2000, 2000)
-    // All but one of the layers have to be imported again.
-    for (const { name } of repository.streams.entries()) if (name !== layer) unlinkSync(repository.streams.path(name))
-    const { objects } = await pullLayout(repository, layout, 'v1')
-    assert.equal(objects.newObjects, 0)
+for (const [when, streamTime, isUsed] of [
+  ['not older', () => 2000, true],
+  ['of a time to come', tomorrow, false],
+] as const) {
+  const outcome = isUsed ? 'used as they are' : 'stored again'
+  test(`objects from before this boot are ${outcome}, if a stream that is ${when} has a name`, async (t) => {
+    const layout = await smallLayout(join(temporaryDirectory(t), 'layout'))
+    const path = (await temporaryRepository(t)).path
+    await withRepository(path, (repository) => pullLayout(repository, layout, 'v1'))
+    await withRepository(path, async (repository) => {
+      const layer = repository.streams.entries().find((entry) => entry.name.startsWith('oci-layer-'))!.name
+      const stream = repository.streams.objectOf(layer)!
+      for (const file of objectsOf(repository)) utimesSync(file, 1000, 1000)
+      utimesSync(repository.objects.path(stream), streamTime(), streamTime())
+      // All but one of the layers have to be imported again.
+      for (const { name } of repository.streams.entries()) if (name !== layer) unlinkSync(repository.streams.path(name))
+      const { objects } = await pullLayout(repository, layout, 'v1')
+      assert.equal(objects.newObjects === 0, isUsed)
+    })
   })
-})
+}
 
 function objectsOf({ objects: { directory } }: Repository): string[] {
   const paths = readdirSync(directory, { recursive: true, encoding: 'utf8' }).map((path) => join(directory, path))
